@@ -1,0 +1,67 @@
+//! What a host offers, as data, so that lowering is pure and other hosts are rows of a test table.
+
+use serde::{Deserialize, Serialize};
+
+/// The facts of one host that decide what can be held on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// Kernel version, major and minor.
+    pub kernel: (u32, u32),
+    /// Landlock ABI (Documentation/userspace-api/landlock.rst); 0 where it is missing or off.
+    pub landlock: u32,
+    /// Whether this user may create user namespaces and use them.
+    pub user_namespaces: Support,
+    /// Whether seccomp user notification with descriptor injection works (kernel 5.14; seccomp_unotify(2)).
+    pub notification: Support,
+    /// Where the control groups are and which of them this user may write.
+    pub cgroup: CgroupHost,
+    /// Whether overlayfs may be mounted in a user namespace (kernel 5.11).
+    pub overlay: Support,
+    /// Whether the caller is root, who on the host could do more than the sandbox lets him.
+    pub root: bool,
+}
+
+/// Whether something is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Support {
+    /// It is.
+    Yes,
+    /// It is not.
+    No {
+        /// What is missing.
+        why: String,
+        /// What would bring it.
+        mend: String,
+    },
+}
+
+impl Support {
+    /// Whether it is there.
+    pub fn is_yes(&self) -> bool {
+        matches!(self, Support::Yes)
+    }
+}
+
+/// The control groups of a host, as far as this user can use them (cgroups(7)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CgroupHost {
+    /// The unified hierarchy, with a directory below which groups may be made.
+    V2 {
+        /// That directory.
+        parent: String,
+        /// The controllers that reach it.
+        controllers: Vec<String>,
+    },
+    /// The first version, with a directory for each usable controller.
+    V1 {
+        /// Controller and directory.
+        controllers: Vec<(String, String)>,
+    },
+    /// None that this user may write.
+    None {
+        /// Why not.
+        why: String,
+    },
+}

@@ -1,0 +1,27 @@
+//! The waist of the hourglass: what to hold ([`Plan`]), what this host can hold ([`Host`]), what was held
+//! ([`Verdicts`]) and what happened ([`Event`]).
+//!
+//! Types and pure decisions on them only: nothing here reads a file, parses policy text or calls the system.
+#![forbid(unsafe_code)]
+
+mod environment;
+mod event;
+mod files;
+mod host;
+mod limits;
+mod path;
+mod pattern;
+mod plan;
+mod rule;
+mod verdict;
+
+pub use environment::{EnvPattern, Environment};
+pub use event::{Ending, Event, Limit, Operation};
+pub use files::{Access, DenyGlob, Files, Grant, Protect};
+pub use host::{CgroupHost, Host, Support};
+pub use limits::{Bytes, Limits, Millicpus, Millis};
+pub use path::{AbsPath, BadPath};
+pub use pattern::{BadPattern, Match, PathPattern, Segment, fold};
+pub use plan::{Containment, Level, Network, NetworkMode, Plan, Processes};
+pub use rule::{Origin, Rule, RuleId};
+pub use verdict::{Field, FieldVerdict, Verdict, Verdicts};

@@ -1,0 +1,160 @@
+//! An absolute path that is already in its normal form. Not a promise that anything exists there.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// An absolute path without `.`, `..`, repeated or trailing slashes, and without NUL: two equal spellings compare
+/// equal, and `starts_with` on components is containment *by name* (symlinks are the business of whoever opens it).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "PathBuf", into = "PathBuf")]
+pub struct AbsPath(PathBuf);
+
+/// Why a path cannot be an [`AbsPath`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadPath {
+    /// It does not start with `/`.
+    Relative,
+    /// A component is `..`: its meaning depends on symlinks, so it cannot be decided by name.
+    ParentDir,
+    /// It contains a NUL byte, which no system call can express.
+    Nul,
+    /// It is longer than the kernel takes (PATH_MAX, 4096 bytes with the terminator; path_resolution(7)).
+    TooLong,
+}
+
+impl fmt::Display for BadPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadPath::Relative => "is not absolute",
+            BadPath::ParentDir => "contains `..`",
+            BadPath::Nul => "contains a NUL byte",
+            BadPath::TooLong => "is longer than 4095 bytes",
+        })
+    }
+}
+
+impl std::error::Error for BadPath {}
+
+impl AbsPath {
+    /// The root directory.
+    pub fn root() -> AbsPath {
+        AbsPath(PathBuf::from("/"))
+    }
+
+    /// `path` in normal form; `..` is refused rather than resolved by name.
+    pub fn new(path: impl AsRef<Path>) -> Result<AbsPath, BadPath> {
+        let path = path.as_ref();
+        let bytes = path.as_os_str().as_bytes();
+        if bytes.contains(&0) {
+            return Err(BadPath::Nul);
+        }
+        if bytes.len() > 4095 {
+            return Err(BadPath::TooLong);
+        }
+        if bytes.first() != Some(&b'/') {
+            return Err(BadPath::Relative);
+        }
+        let mut normal = PathBuf::from("/");
+        for component in path.components() {
+            match component {
+                Component::Normal(name) => normal.push(name),
+                Component::ParentDir => return Err(BadPath::ParentDir),
+                Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+            }
+        }
+        Ok(AbsPath(normal))
+    }
+
+    /// `relative` below this path; an absolute `relative` stands for itself.
+    pub fn join(&self, relative: impl AsRef<Path>) -> Result<AbsPath, BadPath> {
+        AbsPath::new(self.0.join(relative))
+    }
+
+    /// The same as a standard path.
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The names from the root down; empty for `/`.
+    pub fn names(&self) -> impl Iterator<Item = &OsStr> {
+        self.0.iter().skip(1)
+    }
+
+    /// How many names stand below the root.
+    pub fn depth(&self) -> usize {
+        self.names().count()
+    }
+
+    /// Whether this path is `base` or lies below it, by name.
+    pub fn is_within(&self, base: &AbsPath) -> bool {
+        self.0.starts_with(&base.0)
+    }
+
+    /// The directory above, or `None` for `/`.
+    pub fn parent(&self) -> Option<AbsPath> {
+        self.0.parent().map(|parent| AbsPath(parent.to_path_buf()))
+    }
+}
+
+impl fmt::Display for AbsPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+impl fmt::Debug for AbsPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl AsRef<Path> for AbsPath {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl TryFrom<PathBuf> for AbsPath {
+    type Error = BadPath;
+    fn try_from(path: PathBuf) -> Result<AbsPath, BadPath> {
+        AbsPath::new(path)
+    }
+}
+
+impl From<AbsPath> for PathBuf {
+    fn from(path: AbsPath) -> PathBuf {
+        path.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_path_are_equal() {
+        let plain = AbsPath::new("/a/b").unwrap();
+        for spelling in ["/a/b/", "//a//b", "/./a/./b/."] {
+            assert_eq!(AbsPath::new(spelling).unwrap(), plain);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decided_by_name_is_refused() {
+        assert_eq!(AbsPath::new("a/b"), Err(BadPath::Relative));
+        assert_eq!(AbsPath::new("/a/../b"), Err(BadPath::ParentDir));
+        assert_eq!(AbsPath::new("/a\0b"), Err(BadPath::Nul));
+        assert_eq!(AbsPath::new(format!("/{}", "x".repeat(5000))), Err(BadPath::TooLong));
+    }
+
+    #[test]
+    fn containment_goes_by_whole_names() {
+        let base = AbsPath::new("/home/u").unwrap();
+        assert!(AbsPath::new("/home/u/x").unwrap().is_within(&base));
+        assert!(!AbsPath::new("/home/user").unwrap().is_within(&base));
+    }
+}
