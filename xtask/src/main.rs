@@ -1,2 +1,42 @@
-//! Development verbs.
-fn main() {}
+//! Development verbs: `cargo xtask <verb>`.
+//! Nothing here ships, and nothing here is needed to build or to test.
+
+#![forbid(unsafe_code)]
+
+mod cross;
+mod dependencies;
+
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+const USAGE: &str = "\
+cargo xtask <verb>
+
+  cross [TARGET…]    type-check the shipped crates for Windows and macOS
+  dependencies       count the crates that each of ours pulls in
+";
+
+fn main() -> Result<()> {
+    let mut words = std::env::args().skip(1);
+    let verb = words.next().unwrap_or_default();
+    let words: Vec<String> = words.collect();
+    match verb.as_str() {
+        "cross" => cross::run(&words),
+        "dependencies" => dependencies::run(),
+        "" | "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        other => bail!("no verb `{other}`\n\n{USAGE}"),
+    }
+}
+
+/// The root of the checkout.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_path_buf()
+}
+
+/// Where cargo puts what it builds: the caller's choice, or `target`.
+fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
