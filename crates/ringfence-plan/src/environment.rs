@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +30,7 @@ pub struct EnvPattern {
 impl EnvPattern {
     /// Whether `name` is meant. Case counts, as it does for the kernel and every shell.
     pub fn matches(&self, name: &OsStr) -> bool {
-        let (pattern, name) = (self.name.as_bytes(), name.as_bytes());
+        let (pattern, name) = (self.name.as_bytes(), name.as_encoded_bytes());
         match (pattern.first() == Some(&b'*'), pattern.last() == Some(&b'*')) {
             _ if pattern == b"*" => true,
             (true, true) => {
@@ -58,7 +57,7 @@ impl Environment {
 
     /// Whether the caller's variable of this name passes.
     pub fn passes(&self, name: &OsStr) -> bool {
-        let well_formed = !name.is_empty() && !name.as_bytes().contains(&b'=');
+        let well_formed = !name.is_empty() && !name.as_encoded_bytes().contains(&b'=');
         well_formed
             && self.pass.iter().any(|pattern| pattern.matches(name))
             && !self.refuse.iter().any(|pattern| pattern.matches(name))

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -48,7 +47,7 @@ impl AbsPath {
     /// `path` in normal form; `..` is refused rather than resolved by name.
     pub fn new(path: impl AsRef<Path>) -> Result<AbsPath, BadPath> {
         let path = path.as_ref();
-        let bytes = path.as_os_str().as_bytes();
+        let bytes = path.as_os_str().as_encoded_bytes();
         if bytes.contains(&0) {
             return Err(BadPath::Nul);
         }

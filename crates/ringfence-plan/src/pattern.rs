@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
 
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +139,7 @@ impl PathPattern {
         }
         let names = path.names().skip(self.base.depth());
         Some(match self.matching {
-            Match::Exact => names.map(|name| Cow::Borrowed(name.as_bytes())).collect(),
+            Match::Exact => names.map(|name| Cow::Borrowed(name.as_encoded_bytes())).collect(),
             Match::Folded => {
                 names.map(|name| Cow::Owned(fold(&name.to_string_lossy()).into_bytes())).collect()
             }
