@@ -1,0 +1,4 @@
+//! One file a verb.
+//! x
+
+pub(crate) mod attempt;
