@@ -1,0 +1,184 @@
+//! What this host can hold, found by a few reads and questions; deeper by trying, for `doctor`.
+//! Decides nothing about a plan: that is lowering's part.
+
+mod cgroup;
+
+use std::io;
+
+use ringfence_plan::{Host, Support};
+
+use crate::sys::features;
+use crate::sys::trial::{Trial, attempt};
+
+/// The facts of this host, fast: nothing is created and no process started, unless a filter or a security module
+/// stands over this process, which only a trial can see through.
+pub fn probe() -> Host {
+    let (root, kernel) = (rustix::process::geteuid().is_root(), kernel_version());
+    let hindered = features::is_filtered();
+    let restricted = !root && sysctl("kernel/apparmor_restrict_unprivileged_userns") == Some(1);
+    let mut host = Host {
+        kernel,
+        landlock: features::landlock_abi(),
+        user_namespaces: user_namespaces(root),
+        notification: notification(kernel),
+        cgroup: cgroup::find(),
+        overlay: overlay(kernel),
+        root,
+    };
+    if hindered || restricted {
+        deepen(&mut host, Trial::UserNamespaceMount);
+    }
+    if hindered {
+        deepen(&mut host, Trial::Notification);
+    }
+    host
+}
+
+/// The same with every feature tried in a child process.
+pub fn probe_deeply() -> Host {
+    let mut host = probe();
+    for trial in [Trial::UserNamespaceMount, Trial::Notification, Trial::Overlay] {
+        deepen(&mut host, trial);
+    }
+    host
+}
+
+/// Believes a trial over what the files say, where the files say yes.
+fn deepen(host: &mut Host, trial: Trial) {
+    let fact = match trial {
+        Trial::UserNamespaceMount => &mut host.user_namespaces,
+        Trial::Overlay => &mut host.overlay,
+        Trial::Notification => &mut host.notification,
+    };
+    if let (true, Err(error)) = (fact.is_yes(), attempt(trial)) {
+        *fact = refused(trial, &error);
+    }
+}
+
+fn refused(trial: Trial, error: &io::Error) -> Support {
+    let restricted = sysctl("kernel/apparmor_restrict_unprivileged_userns") == Some(1);
+    let (why, mend) = match trial {
+        Trial::UserNamespaceMount if restricted => (
+            format!("AppArmor lets only programs with a profile use user namespaces ({error})"),
+            "install the profile that `ringfence doctor` prints",
+        ),
+        Trial::UserNamespaceMount => (
+            format!("creating a user namespace and mounting in it is refused here ({error})"),
+            "run outside the container, or start the container with a seccomp profile that allows unshare, clone and mount",
+        ),
+        Trial::Overlay => (
+            format!("overlayfs cannot be mounted in a user namespace ({error})"),
+            "load the kernel module: sudo modprobe overlay",
+        ),
+        Trial::Notification if error.raw_os_error() == Some(libc::EBUSY) => (
+            "another seccomp listener already stands over this process, and the kernel allows one".into(),
+            "run outside the sandbox or container that set it",
+        ),
+        Trial::Notification => (
+            format!("seccomp user notification is refused here ({error})"),
+            "run outside the container, or allow the seccomp system call in its profile",
+        ),
+    };
+    Support::No { why, mend: mend.into() }
+}
+
+fn kernel_version() -> (u32, u32) {
+    parse_version(rustix::system::uname().release().to_str().unwrap_or_default())
+}
+
+/// `6.1.0-13-amd64` is (6, 1); what is no version is (0, 0), which nothing supports.
+fn parse_version(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// A number below /proc/sys, if it is there.
+fn sysctl(name: &str) -> Option<u64> {
+    std::fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().parse().ok()
+}
+
+/// user_namespaces(7); `unprivileged_userns_clone` is Debian's and Arch's addition.
+fn user_namespaces(root: bool) -> Support {
+    let no = |why: &str, mend: &str| Support::No { why: why.into(), mend: mend.into() };
+    match sysctl("user/max_user_namespaces") {
+        None => {
+            return no("the kernel was built without user namespaces", "use a kernel with CONFIG_USER_NS");
+        }
+        Some(0) => {
+            return no(
+                "user namespaces are switched off (user.max_user_namespaces = 0)",
+                "sudo sysctl user.max_user_namespaces=15000",
+            );
+        }
+        Some(_) => {}
+    }
+    if !root && sysctl("kernel/unprivileged_userns_clone") == Some(0) {
+        return no(
+            "user namespaces are for root only (kernel.unprivileged_userns_clone = 0)",
+            "sudo sysctl kernel.unprivileged_userns_clone=1",
+        );
+    }
+    Support::Yes
+}
+
+/// Taking a call over and answering with a descriptor in one step is as old as Linux 5.14 (seccomp_unotify(2)).
+fn notification(kernel: (u32, u32)) -> Support {
+    if kernel >= (5, 14) && features::has_user_notification() {
+        return Support::Yes;
+    }
+    Support::No {
+        why: "seccomp user notification with SECCOMP_ADDFD_FLAG_SEND is missing".into(),
+        mend: "use Linux 5.14 or newer".into(),
+    }
+}
+
+/// Overlayfs in a user namespace is as old as Linux 5.11. Its module is loaded on first use, so /proc/filesystems does
+/// not tell; only the deep probe does.
+fn overlay(kernel: (u32, u32)) -> Support {
+    if kernel >= (5, 11) {
+        return Support::Yes;
+    }
+    Support::No {
+        why: "overlayfs cannot be mounted in a user namespace".into(),
+        mend: "use Linux 5.11 or newer".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_any_distribution() {
+        for (release, expected) in [
+            ("6.1.0-13-amd64", (6, 1)),
+            ("5.15.167.4-microsoft-standard-WSL2", (5, 15)),
+            ("6.12-rc3", (6, 12)),
+            ("6", (6, 0)),
+            ("", (0, 0)),
+        ] {
+            assert_eq!(parse_version(release), expected, "{release}");
+        }
+    }
+
+    #[test]
+    fn the_deep_probe_never_finds_more_than_the_fast_one() {
+        let (fast, deep) = (probe(), probe_deeply());
+        assert!(fast.kernel >= (4, 0));
+        assert_eq!(fast.cgroup, deep.cgroup);
+        for (fast, deep) in [
+            (&fast.user_namespaces, &deep.user_namespaces),
+            (&fast.notification, &deep.notification),
+            (&fast.overlay, &deep.overlay),
+        ] {
+            assert!(fast.is_yes() || fast == deep);
+        }
+    }
+
+    #[test]
+    fn an_answer_names_what_would_mend_it() {
+        let error = io::Error::from_raw_os_error(libc::EBUSY);
+        let Support::No { why, mend } = refused(Trial::Notification, &error) else { panic!() };
+        assert!(why.contains("listener") && mend.contains("outside"));
+    }
+}

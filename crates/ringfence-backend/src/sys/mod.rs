@@ -1,0 +1,13 @@
+//! System calls that no library gives us. Each function is one job; none decides anything.
+#![allow(unsafe_code, reason = "this folder is where unsafe has its address")]
+
+pub(crate) mod features;
+pub mod signals;
+pub(crate) mod trial;
+
+use std::io;
+
+/// The result of a raw system call as std's.
+fn check(result: libc::c_long) -> io::Result<libc::c_long> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
