@@ -1,1 +1,20 @@
-//! To come.
+//! Inside the fence: one process that shuts itself in, starts the command and stays as its init and broker.
+//!
+//! It is no supervisor: it knows nothing of policy text, terminals of the host or control groups. It runs on one
+//! thread from its first line to its last, and a step that fails ends it before the command starts.
+#![cfg(target_os = "linux")]
+
+mod broker;
+mod command;
+mod fence;
+mod init;
+pub mod protocol;
+pub mod seccomp;
+mod socket;
+mod steps;
+pub mod sys;
+
+pub use fence::{
+    Command, Confinement, Fence, Layer, Mount, Rlimits, RootLayout, SetUpError, StdioSource, Step,
+};
+pub use init::enter;

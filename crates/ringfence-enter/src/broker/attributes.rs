@@ -1,0 +1,72 @@
+//! Extended attributes (xattr(7)): setting and removing, by path, by link and by descriptor.
+
+use std::os::fd::OwnedFd;
+
+use ringfence_plan::Operation;
+use rustix::fs::{XattrFlags, fremovexattr, fsetxattr, removexattr, setxattr};
+use rustix::io::Errno;
+
+use super::caller::Caller;
+use super::calls::kind_of;
+use super::judge::Kind;
+use super::open::magic;
+use super::place::{self, Last, path_of};
+use super::{Answer, Broker, Outcome};
+
+/// XATTR_NAME_MAX and XATTR_SIZE_MAX, linux/limits.h.
+const LONGEST_NAME: usize = 255;
+const LARGEST_VALUE: u64 = 65_536;
+
+/// Makes the call; ENOSYS for what is none of these.
+pub(super) fn dispatch(broker: &Broker<'_>, caller: &Caller<'_>, number: i64, args: [u64; 6]) -> Outcome {
+    let [target, name, value, size, flags, _] = args;
+    let (object, by_descriptor) = match number {
+        libc::SYS_setxattr | libc::SYS_removexattr => (by_path(caller, target, Last::Follow)?, false),
+        libc::SYS_lsetxattr | libc::SYS_lremovexattr => (by_path(caller, target, Last::Keep)?, false),
+        libc::SYS_fsetxattr | libc::SYS_fremovexattr => (caller.descriptor(target as i32)?, true),
+        _ => return Err(Errno::NOSYS.into()),
+    };
+    let name = caller.string(name)?;
+    if name.is_empty() || name.len() > LONGEST_NAME {
+        return Err(Errno::RANGE.into());
+    }
+    broker.judge.may_create(&path_of(&object)?, kind_of(&object)?, Operation::Attributes)?;
+    if !by_descriptor && kind_of(&object)? == Kind::Link {
+        // No namespace that an unprivileged caller may write exists for symlinks (xattr(7)).
+        return Err(Errno::PERM.into());
+    }
+    match number {
+        libc::SYS_removexattr | libc::SYS_lremovexattr => removexattr(magic(&object), &*name)?,
+        libc::SYS_fremovexattr => fremovexattr(&object, &*name)?,
+        _ => {
+            let value = bytes(caller, value, size)?;
+            let flags = XattrFlags::from_bits_retain(flags as u32);
+            if by_descriptor {
+                fsetxattr(&object, &*name, &value, flags)?;
+            } else {
+                setxattr(magic(&object), &*name, &value, flags)?;
+            }
+        }
+    }
+    Ok(Answer::Value(0))
+}
+
+fn by_path(caller: &Caller<'_>, path: u64, last: Last) -> Result<OwnedFd, Errno> {
+    place::find(caller, libc::AT_FDCWD, &caller.string(path)?, last)?.object.ok_or(Errno::NOENT)
+}
+
+fn bytes(caller: &Caller<'_>, address: u64, size: u64) -> Result<Vec<u8>, Errno> {
+    if size > LARGEST_VALUE {
+        return Err(Errno::TOOBIG);
+    }
+    let mut value = Vec::with_capacity(size as usize);
+    while value.len() < size as usize {
+        let want = (size as usize - value.len()).min(4096);
+        let part = caller.bytes(address + value.len() as u64, want)?;
+        if part.is_empty() {
+            return Err(Errno::FAULT);
+        }
+        value.extend(part);
+    }
+    Ok(value)
+}

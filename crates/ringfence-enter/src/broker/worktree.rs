@@ -1,0 +1,68 @@
+//! `git worktree add` without trust: its pointer files decide where git reads its configuration, so their content is
+//! never the workload's. The broker writes the only right content itself and lets the workload write into nothing.
+//!
+//! Three files, in git's order (gitrepository-layout(5), git-worktree(1)):
+//! `<repo>/.git/worktrees/<name>/gitdir` tells where the new tree is (git only looks for it there: left to the workload,
+//! once); `<tree>/.git` must lead back to that directory; `commondir` there must be `../..`.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create, openat};
+use rustix::io::Errno;
+
+use super::Failure;
+use super::place::Place;
+
+/// Most linked trees that are looked through for the one that is being made.
+const MOST: usize = 4096;
+
+/// If `path` is a pointer that git makes for a new working tree, writes it rightly and returns a file for the caller to
+/// write into; `None` if it is none.
+pub(super) fn write_pointer(place: &Place, path: &[u8]) -> Result<Option<OwnedFd>, Failure> {
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    match place.name.to_bytes() {
+        b"gitdir" if is_worktree_directory(path) => make(place, None),
+        b"commondir" if is_worktree_directory(path) => make(place, Some(b"../..\n")),
+        b".git" => match directory_of_tree(path) {
+            Some(directory) => {
+                make(place, Some(&[b"gitdir: ", directory.as_os_str().as_bytes(), b"\n"].concat()))
+            }
+            None => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// Makes the file, with `content` and a sink for the caller, or empty and open for the caller.
+fn make(place: &Place, content: Option<&[u8]>) -> Result<Option<OwnedFd>, Failure> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(&place.parent, &place.name, flags, Mode::from_raw_mode(0o644))?;
+    let Some(content) = content else { return Ok(Some(file)) };
+    if rustix::io::write(&file, content)? != content.len() {
+        return Err(Errno::NOSPC.into());
+    }
+    Ok(Some(memfd_create("written by ringfence", MemfdFlags::CLOEXEC)?))
+}
+
+/// Whether `path` is `…/.git/worktrees/<name>/<file>`.
+fn is_worktree_directory(path: &Path) -> bool {
+    let mut above = path.ancestors().skip(2);
+    let named =
+        |path: Option<&Path>, name: &str| path.and_then(Path::file_name).is_some_and(|found| found == name);
+    named(above.next(), "worktrees") && named(above.next(), ".git")
+}
+
+/// For `<tree>/.git`: the directory below a repository around it whose `gitdir` names exactly this path.
+fn directory_of_tree(pointer: &Path) -> Option<std::path::PathBuf> {
+    let tree = pointer.parent()?;
+    tree.ancestors().skip(1).find_map(|above| {
+        let worktrees = above.join(".git/worktrees");
+        let names = std::fs::read_dir(&worktrees).ok()?;
+        names.flatten().take(MOST).map(|entry| entry.path()).find(|directory| {
+            let target = std::fs::read(directory.join("gitdir")).unwrap_or_default();
+            target.strip_suffix(b"\n").unwrap_or(&target) == pointer.as_os_str().as_bytes()
+        })
+    })
+}

@@ -1,0 +1,300 @@
+//! The process inside the fence from its first line on: sets up, starts the command, reaps, forwards, brokers, and
+//! takes everything down when the command ends.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+
+use crate::broker::Broker;
+use crate::command::{self, NotStarted, Started};
+use crate::fence::{Command, Confinement, Fence, RootLayout, SetUpError, StdioSource, Step};
+use crate::protocol::{Control, FromInit, ToInit};
+use crate::steps::landlock::{Rights, Rule};
+use crate::steps::{During, denied, dev, etc, identity, landlock, resolve, root};
+use crate::sys::clone::{block_signal, exit_now, signal_descriptor};
+use crate::sys::{ids, mount, net};
+
+/// Shuts this process in, runs the command, and ends. `ids` are the caller's user and group on the host.
+///
+/// To be called in a process of its own: cloned into [`crate::sys::clone::NAMESPACES`], or plainly for the `process`
+/// confinement.
+pub fn enter(fence: &Fence, mut command: Command, control: Control, caller: (u32, u32)) -> ! {
+    let outcome = set_up(fence, &mut command, &control, caller).and_then(|terminal| {
+        control.report(&FromInit::Ready).during(Step::Control)?;
+        if command.wait_for_go {
+            wait_for_go(&control)?;
+        }
+        Ok(terminal)
+    });
+    let terminal = match outcome {
+        Ok(terminal) => terminal,
+        Err(error) => fail(&control, FromInit::Failed(error)),
+    };
+    match command::start(fence, &command, terminal) {
+        Ok(started) => {
+            drop(command);
+            Init::new(fence, control, started).run()
+        }
+        Err(NotStarted::SetUp(error)) => fail(&control, FromInit::Failed(error)),
+        Err(NotStarted::Exec(errno)) => fail(&control, FromInit::ExecFailed { errno }),
+    }
+}
+
+fn fail(control: &Control, message: FromInit) -> ! {
+    // Nobody to tell means nobody to tell it to.
+    let _ = control.report(&message);
+    exit_now(125)
+}
+
+/// Everything that holds for init and command alike. Whether a terminal was made.
+fn set_up(
+    fence: &Fence,
+    command: &mut Command,
+    control: &Control,
+    caller: (u32, u32),
+) -> Result<bool, SetUpError> {
+    raise_descriptor_limit();
+    // A session of its own: the caller's terminal is out of reach, and stopping works as under a shell.
+    rustix::process::setsid().during(Step::Stdio)?;
+    let rules = match &fence.confinement {
+        Confinement::Namespaces(layout) => enter_namespaces(layout, caller)?,
+        Confinement::Process => stay_in_host(fence)?,
+    };
+    identity::leave_keyring()?;
+    if matches!(fence.confinement, Confinement::Namespaces(_)) {
+        ids::forbid_capabilities().during(Step::Capabilities)?;
+        // For the broker, to look at processes that made themselves undumpable. The command gets none.
+        ids::keep_capabilities(1 << ids::CAP_SYS_PTRACE).during(Step::Capabilities)?;
+    }
+    rustix::process::chdir(command.cwd.as_path()).during_on(Step::WorkingDirectory, &command.cwd)?;
+    let terminal = take_stdio(command, control)?;
+    ids::undumpable().during(Step::Capabilities)?;
+    ids::no_new_privileges().during(Step::Capabilities)?;
+    if fence.landlock > 0 {
+        let rules = rules.iter().map(|(object, directory, rights)| Rule {
+            object: object.as_fd(),
+            directory: *directory,
+            rights: *rights,
+        });
+        landlock::restrict_files(fence.landlock, rules)?;
+    }
+    Ok(terminal)
+}
+
+type Granted = Vec<(OwnedFd, bool, Rights)>;
+
+/// A policy may name more paths than a shell's usual 1,024 descriptors.
+fn raise_descriptor_limit() {
+    let mut limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
+}
+
+/// The recipe of the `namespaces` confinement.
+fn enter_namespaces(layout: &RootLayout, (uid, gid): (u32, u32)) -> Result<Granted, SetUpError> {
+    ids::die_with_parent(libc::SIGKILL).during(Step::ParentDeath)?;
+    identity::map_ids(uid, gid)?;
+    identity::set_hostname()?;
+    if !layout.host_network {
+        net::loopback_up().during(Step::Loopback)?;
+    }
+    let host = resolve::host_root()?;
+    let mut root = root::build(layout, &host)?;
+    dev::mount_dev(&mut root, &host)?;
+    dev::mount_proc(&root, layout)?;
+    etc::write_etc(&root, layout, &host)?;
+    root.seal()?;
+    rustix::process::fchdir(&root.fd).during(Step::PivotRoot)?;
+    mount::pivot_to_current_directory().during(Step::PivotRoot)?;
+    let mut granted: Granted = vec![(root.fd, true, Rights::Read)];
+    for object in root.writable {
+        let directory = is_directory(&object)?;
+        granted.push((object, directory, Rights::Write));
+    }
+    if layout.writable_proc {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let proc = rustix::fs::open("/proc", flags, Mode::empty()).during_on(Step::Landlock, "/proc")?;
+        granted.push((proc, true, Rights::Write));
+    }
+    Ok(granted)
+}
+
+/// The `process` confinement opens what Landlock is to grant, and takes in orphans, since no pid namespace does.
+fn stay_in_host(fence: &Fence) -> Result<Granted, SetUpError> {
+    ids::adopt_orphans().during(Step::ParentDeath)?;
+    let host = resolve::host_root()?;
+    let mut opened = resolve::resolve(&host, &fence.layers)?.opened;
+    denied::drop_void(&mut opened);
+    let rights = |mount| if mount == crate::Mount::ReadWrite { Rights::Write } else { Rights::Read };
+    Ok(opened.into_iter().map(|entry| (entry.fd, entry.directory, rights(entry.mount))).collect())
+}
+
+fn is_directory(fd: &OwnedFd) -> Result<bool, SetUpError> {
+    let stat = rustix::fs::fstat(fd).during(Step::Landlock)?;
+    Ok(rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Directory)
+}
+
+/// Puts the standard descriptors in place; makes the terminal and hands its master out.
+fn take_stdio(command: &mut Command, control: &Control) -> Result<bool, SetUpError> {
+    let slave = if command.terminal { Some(make_terminal(control)?) } else { None };
+    let mut place = |index: usize| -> Result<Option<OwnedFd>, SetUpError> {
+        match std::mem::replace(&mut command.stdio[index], StdioSource::Inherit) {
+            StdioSource::Inherit => Ok(None),
+            StdioSource::Fd(fd) => Ok(Some(fd)),
+            StdioSource::Terminal => match &slave {
+                Some(slave) => Ok(Some(slave.try_clone().during(Step::Terminal)?)),
+                None => Err(SetUpError::new(Step::Terminal, libc::ENOTTY)),
+            },
+        }
+    };
+    let sources = [place(0)?, place(1)?, place(2)?];
+    command::place_stdio(sources)?;
+    Ok(slave.is_some())
+}
+
+fn make_terminal(control: &Control) -> Result<OwnedFd, SetUpError> {
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags).during(Step::Terminal)?;
+    grantpt(&master).and_then(|()| unlockpt(&master)).during(Step::Terminal)?;
+    let slave = ioctl_tiocgptpeer(&master, flags).during(Step::Terminal)?;
+    rustix::process::ioctl_tiocsctty(&slave).during(Step::Terminal)?;
+    control.report(&FromInit::Terminal(master)).during(Step::Terminal)?;
+    // The command makes itself the foreground group while it is still in the background.
+    block_signal(libc::SIGTTOU);
+    Ok(slave)
+}
+
+fn wait_for_go(control: &Control) -> Result<(), SetUpError> {
+    loop {
+        poll(&mut [PollFd::new(&control.fd(), PollFlags::IN)], None).during(Step::Control)?;
+        match control.receive_order().during(Step::Control)? {
+            Some(ToInit::Go) => return Ok(()),
+            // A signal that came before the command: it would have ended it.
+            Some(ToInit::Signal(_)) => exit_now(125),
+            Some(ToInit::Continue) | None => {}
+        }
+    }
+}
+
+/// Init while the command runs.
+struct Init<'a> {
+    control: Control,
+    command: Pid,
+    broker: Option<Broker<'a>>,
+    /// Whether what is left has to be hunted down, because no pid namespace ends with this process.
+    hunts: bool,
+}
+
+impl<'a> Init<'a> {
+    fn new(fence: &'a Fence, control: Control, started: Started) -> Init<'a> {
+        let broker = started.listener.map(|listener| Broker::new(fence, listener));
+        let hunts = matches!(fence.confinement, Confinement::Process);
+        Init { control, command: started.pid, broker, hunts }
+    }
+
+    fn run(mut self) -> ! {
+        let pid = self.command.as_raw_nonzero().get() as u32;
+        let _ = self.control.report(&FromInit::Started { pid });
+        release_stdio();
+        let _ = rustix::process::chdir("/");
+        let children = match signal_descriptor(&[libc::SIGCHLD]) {
+            Ok(descriptor) => descriptor,
+            Err(_) => self.end(FromInit::Signaled { signal: libc::SIGKILL }),
+        };
+        // A child that ended before the signal was blocked has left no trace on the descriptor.
+        self.reap();
+        loop {
+            let (control, listener) = (self.control.fd(), self.broker.as_ref().map(Broker::fd));
+            let mut watched =
+                vec![PollFd::new(&children, PollFlags::IN), PollFd::from_borrowed_fd(control, PollFlags::IN)];
+            watched.extend(listener.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+            if poll(&mut watched, None).is_err() {
+                continue;
+            }
+            let ready: Vec<PollFlags> = watched.iter().map(PollFd::revents).collect();
+            drop(watched);
+            if !ready[1].is_empty() {
+                self.obey();
+            }
+            if ready.get(2).is_some_and(|flags| flags.contains(PollFlags::IN)) {
+                if let Some(broker) = &mut self.broker {
+                    broker.serve(&self.control);
+                }
+            }
+            if !ready[0].is_empty() {
+                let _ = rustix::io::read(&children, &mut [0_u8; 128 * 8]);
+                self.reap();
+            }
+        }
+    }
+
+    fn obey(&mut self) {
+        match self.control.receive_order() {
+            Ok(Some(ToInit::Signal(number))) => self.signal(number),
+            Ok(Some(ToInit::Continue)) => {
+                let _ = rustix::process::kill_process_group(self.command, Signal::CONT);
+            }
+            Ok(Some(ToInit::Go) | None) => {}
+            // The supervisor is gone: so is its sandbox.
+            Err(_) => self.end(FromInit::Signaled { signal: libc::SIGKILL }),
+        }
+    }
+
+    fn signal(&self, number: i32) {
+        if let Some(signal) = Signal::from_named_raw(number) {
+            let _ = rustix::process::kill_process_group(self.command, signal);
+        }
+    }
+
+    fn reap(&mut self) {
+        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+        while let Ok(Some((pid, status))) = rustix::process::wait(options) {
+            if pid == self.command {
+                self.tell(status);
+            }
+        }
+    }
+
+    fn tell(&mut self, status: WaitStatus) {
+        if let Some(signal) = status.stopping_signal() {
+            let _ = self.control.report(&FromInit::Stopped { signal });
+        } else if let Some(code) = status.exit_status() {
+            self.end(FromInit::Exited { code: code as u8 });
+        } else if let Some(signal) = status.terminating_signal() {
+            self.end(FromInit::Signaled { signal });
+        }
+    }
+
+    fn end(&mut self, message: FromInit) -> ! {
+        if self.hunts {
+            end_all_children();
+        }
+        let _ = self.control.report(&message);
+        exit_now(0)
+    }
+}
+
+/// Init keeps none of the command's streams open: their readers wait for the end of file.
+fn release_stdio() {
+    if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+}
+
+/// Kills until nothing is left: what a killed parent leaves behind becomes a child of this process.
+fn end_all_children() {
+    loop {
+        let children = std::fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+        for pid in children.split_whitespace().filter_map(|pid| pid.parse().ok()).filter_map(Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+        if rustix::process::wait(WaitOptions::empty()).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Which of the opened paths need a mount of their own. Pure: the kernel is not asked.
+
+use ringfence_plan::AbsPath;
+
+use super::resolve::Opened;
+use crate::fence::Mount;
+
+/// Where a mount goes: on an object of a tree that is mounted already, or on one that has to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ground {
+    /// A directory of the new root's own.
+    Skeleton,
+    /// A tree of the host's: the object is there already, and nothing is ever made in it.
+    Tree,
+    /// A private layer over a tree of the host's: there already too, under inode numbers of the layer's own.
+    Layered,
+}
+
+/// For each of `opened` (sorted by path), where it is mounted; `None` where what is mounted above says the same.
+pub(crate) fn needed(opened: &[Opened]) -> Vec<Option<Ground>> {
+    let mut above: Vec<(&AbsPath, Mount)> = Vec::new();
+    opened
+        .iter()
+        .map(|entry| {
+            while above.last().is_some_and(|(path, _)| !entry.path.is_within(path)) {
+                above.pop();
+            }
+            let ground = match above.last() {
+                // What is not granted is absent: nothing to cover.
+                None if entry.mount == Mount::Mask => return None,
+                None => Ground::Skeleton,
+                // Deny wins over whatever lies below it.
+                Some((_, Mount::Mask)) => return None,
+                Some((_, mount)) if *mount == entry.mount => return None,
+                Some((_, Mount::Overlay)) => Ground::Layered,
+                Some(_) => Ground::Tree,
+            };
+            above.push((&entry.path, entry.mount));
+            Some(ground)
+        })
+        .collect()
+}
+
+/// Whether one of `opened` is `path` or lies above it, so that the host's tree is seen there.
+pub(crate) fn is_covered(opened: &[Opened], path: &AbsPath) -> bool {
+    opened.iter().any(|entry| entry.mount != Mount::Mask && path.is_within(&entry.path))
+}
+
+/// Whether the host's `path` itself was granted, or is writable through something above.
+pub(crate) fn is_taken(opened: &[Opened], path: &AbsPath) -> bool {
+    opened
+        .iter()
+        .any(|entry| entry.path == *path || (entry.mount == Mount::ReadWrite && path.is_within(&entry.path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use ringfence_plan::RuleId;
+
+    use super::*;
+
+    fn opened(entries: &[(&str, Mount)]) -> Vec<Opened> {
+        let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        let entry = |(path, mount): &(&str, Mount)| Opened {
+            path: AbsPath::new(path).unwrap(),
+            fd: null(),
+            directory: true,
+            id: (0, 0),
+            mount: *mount,
+            rule: RuleId(0),
+        };
+        entries.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn only_what_changes_the_answer_is_mounted() {
+        let opened = opened(&[
+            ("/etc/shadow", Mount::Mask),
+            ("/home/u/p", Mount::ReadWrite),
+            ("/home/u/p/.env", Mount::Mask),
+            ("/home/u/p/.env/deeper", Mount::ReadOnly),
+            ("/home/u/p/out", Mount::ReadWrite),
+            ("/home/u/p/vendor", Mount::ReadOnly),
+            ("/home/u/p/vendor/cache", Mount::Overlay),
+            ("/home/u/p/vendor/cache/key", Mount::Mask),
+            ("/usr", Mount::ReadOnly),
+            ("/usr/bin", Mount::ReadOnly),
+        ]);
+        use Ground::{Layered, Skeleton, Tree};
+        let expected = [
+            None,
+            Some(Skeleton),
+            Some(Tree),
+            None,
+            None,
+            Some(Tree),
+            Some(Tree),
+            Some(Layered),
+            Some(Skeleton),
+            None,
+        ];
+        assert_eq!(needed(&opened), expected);
+    }
+}

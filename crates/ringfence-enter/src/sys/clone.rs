@@ -1,0 +1,172 @@
+//! Starting processes: clone3(2) for the sandbox, clone(2) like vfork for its command.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+use rustix::process::Pid;
+
+/// Which side of a clone this is.
+#[derive(Debug)]
+pub enum Side {
+    /// The caller's, with the child's number and a descriptor for it.
+    Parent {
+        /// The child.
+        pid: Pid,
+        /// Refers to it for as long as it is open (pidfd_open(2)).
+        pidfd: OwnedFd,
+    },
+    /// The new process.
+    Child,
+}
+
+/// `struct clone_args` of linux/sched.h, first published size.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+}
+
+/// The namespaces of a sandbox (namespaces(7)). Time is left out: it would cost a clone for nothing that tells.
+pub const NAMESPACES: i32 = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWNET;
+
+/// Clones this process into new namespaces (`flags`, CLONE_NEW*). The child has a copy of this memory.
+///
+/// # Errors
+/// EPERM and ENOSPC where the host refuses user namespaces (clone(2)).
+///
+/// # Panics
+/// If this process has other threads: the child would inherit their locks.
+pub fn fork_into(flags: i32) -> io::Result<Side> {
+    assert!(is_single_threaded(), "a sandbox is cloned before any thread is started");
+    let mut pidfd: libc::c_int = -1;
+    let mut arguments = CloneArgs {
+        flags: flags as u64 | libc::CLONE_PIDFD as u64,
+        pidfd: &raw mut pidfd as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    // SAFETY: the arguments live across the call and have the size given; no CLONE_VM, so the child runs on a copy of
+    // this stack. The process is single-threaded (asserted), so no lock is held by a thread that the child lacks.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<CloneArgs>()) };
+    match super::check(pid)? {
+        0 => Ok(Side::Child),
+        pid => {
+            let pid = Pid::from_raw(pid as i32).ok_or(io::ErrorKind::InvalidData)?;
+            // SAFETY: CLONE_PIDFD stored a new descriptor that nobody else owns.
+            Ok(Side::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
+        }
+    }
+}
+
+fn is_single_threaded() -> bool {
+    // One link for the directory, one for its parent, one for each thread.
+    rustix::fs::stat("/proc/self/task").map_or(true, |stat| stat.st_nlink <= 3)
+}
+
+/// Runs `child` in a new process that shares memory and descriptors with this one, which waits until the child has
+/// executed a program or exited. Much cheaper than a copy, and the child's seccomp listener needs no passing on.
+///
+/// `child` gets the result when `execve` failed; what it returns is the exit status.
+pub(crate) fn vfork_with(child: &mut dyn FnMut() -> i32) -> io::Result<Pid> {
+    extern "C" fn run(argument: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: the pointer is to the reference below, which lives until the child is gone from this memory.
+        let child = unsafe { &mut *argument.cast::<&mut dyn FnMut() -> i32>() };
+        child()
+    }
+    const STACK: usize = 128 * 1024;
+    let mut stack: Vec<u128> = Vec::with_capacity(STACK / size_of::<u128>());
+    let mut child = child;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::SIGCHLD;
+    // SAFETY: the stack is ours, aligned and large enough for `child`; CLONE_VFORK suspends this thread until the child
+    // has left this memory, so stack, closure and everything it borrows outlive it.
+    let pid = unsafe {
+        let top = stack.as_mut_ptr().add(STACK / size_of::<u128>());
+        libc::clone(run, top.cast(), flags, (&raw mut child).cast())
+    };
+    let pid = super::check(pid.into())?;
+    Pid::from_raw(pid as i32).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Runs `child` in a copy of this process, without waiting. For the rare call that may block.
+pub(crate) fn fork_with(child: impl FnOnce() -> i32) -> io::Result<Pid> {
+    // SAFETY: a copy of a single-threaded process (init never starts a thread).
+    match super::check(unsafe { libc::fork() }.into())? {
+        0 => exit_now(child()),
+        pid => Pid::from_raw(pid as i32).ok_or_else(|| io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// Ends this process at once, without running exit handlers that belong to the supervisor's copy.
+pub fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit(2) takes any code and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// execve(2); returns only the error.
+pub(crate) fn execute(program: &std::ffi::CStr, argv: &Pointers, env: &Pointers) -> io::Error {
+    // SAFETY: both arrays end with a null pointer and their strings are alive (see `Pointers`).
+    unsafe { libc::execve(program.as_ptr(), argv.0.as_ptr(), env.0.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// The array of pointers that execve takes, ready before the clone so that the child allocates nothing for it.
+pub(crate) struct Pointers<'a>(Vec<*const libc::c_char>, std::marker::PhantomData<&'a std::ffi::CString>);
+
+impl<'a> Pointers<'a> {
+    pub(crate) fn new(strings: &'a [std::ffi::CString]) -> Pointers<'a> {
+        let pointers = strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect();
+        Pointers(pointers, std::marker::PhantomData)
+    }
+}
+
+/// Gives every signal its default disposition and unblocks all: a supervisor's choices are not the command's.
+pub(crate) fn reset_signals() {
+    // SAFETY: plain calls with valid arguments; failure (SIGKILL, SIGSTOP, numbers libc reserves) changes nothing.
+    unsafe {
+        for signal in 1..=64 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// Blocks one signal for this thread and what it starts.
+pub(crate) fn block_signal(signal: i32) {
+    // SAFETY: the set is initialised before use.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+    }
+}
+
+/// Blocks `signals` and returns a descriptor on which they arrive (signalfd(2)).
+pub(crate) fn signal_descriptor(signals: &[i32]) -> io::Result<OwnedFd> {
+    // SAFETY: the set is initialised before use; the descriptor is new.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in signals {
+            libc::sigaddset(&raw mut set, *signal);
+        }
+        super::check(libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()).into())?;
+        let fd = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        Ok(OwnedFd::from_raw_fd(super::check(fd.into())? as i32))
+    }
+}
