@@ -1,0 +1,106 @@
+//! The base's own statements: what is there without any file.
+//!
+//! The data is in `builtin`.
+
+use ringfence_plan::{AbsPath, Access, Bytes, Level, NetworkMode};
+
+use super::Composer;
+use crate::builtin::hidden::{HIDDEN, Hidden, OWN};
+use crate::builtin::limits;
+use crate::context::Surroundings;
+use crate::discover::Found;
+use crate::field::{self, FieldSpec};
+use crate::settle::{Claim, Hide};
+use crate::source::Author;
+use crate::statement::Value;
+
+impl Composer {
+    /// The single values that hold when nobody says otherwise.
+    pub(super) fn base_singles(&mut self) {
+        let safe = "the safe choice";
+        self.default_single("network.mode", "none", Value::Network(NetworkMode::None), safe);
+        self.default_single("processes.nested_namespaces", "false", Value::Switch(false), safe);
+        self.default_single(
+            "containment.level",
+            "auto",
+            Value::Level(Level::Auto),
+            "the strongest that this host has",
+        );
+        let processes = Value::Count(Some(limits::PROCESSES));
+        self.default_single(
+            "limits.processes",
+            &limits::PROCESSES.to_string(),
+            processes,
+            limits::PROCESSES_WHY,
+        );
+        let tmp = Bytes(limits::TMP);
+        self.default_single("limits.tmp", &tmp.to_string(), Value::Size(Some(tmp)), limits::TMP_WHY);
+        if let Some(Bytes(total)) = self.surroundings.memory {
+            // Whole MiB, so that people can read it.
+            let memory = Bytes((total / 4 * limits::MEMORY_QUARTERS) >> 20 << 20);
+            self.default_single(
+                "limits.memory",
+                &memory.to_string(),
+                Value::Size(Some(memory)),
+                limits::MEMORY_WHY,
+            );
+        }
+    }
+
+    /// System, tool-chains, a worktree's repository, and what stays hidden.
+    pub(super) fn base_grants(&mut self) {
+        let Surroundings { system, tool_chains, worktree, .. } = std::mem::take(&mut self.surroundings);
+        for Found { path, access, why } in system.into_iter().chain(tool_chains) {
+            self.base_claim(path, access, why);
+        }
+        if let Some(worktree) = worktree {
+            let why = "the repository of this worktree: commits go there";
+            self.base_claim(worktree.git_directory, Access::Write, why);
+        }
+        let deny = field::known("filesystem.deny");
+        for place in HIDDEN {
+            self.hide(deny, place, Hide::Liftable);
+        }
+        for place in OWN {
+            self.hide(deny, place, Hide::Always);
+        }
+    }
+
+    pub(super) fn base_claim(&mut self, path: AbsPath, access: Access, why: &'static str) {
+        let field = match access {
+            Access::Deny => field::known("filesystem.deny"),
+            Access::Read => field::known("filesystem.read"),
+            Access::Private => field::known("filesystem.private"),
+            Access::Write => field::known("filesystem.write"),
+        };
+        let statement = self.built_in(field, path.to_string(), Value::Path { optional: Some(true) }, why);
+        // Optional: it was there a moment ago, and a run must not fail because an update replaces it just now.
+        self.claims.push(Claim {
+            path,
+            access,
+            optional: true,
+            author: Author::BuiltIn,
+            hide: Hide::No,
+            statement,
+        });
+    }
+
+    fn hide(&mut self, deny: &'static FieldSpec, place: &Hidden, hide: Hide) {
+        let (words, path) = match place.path.starts_with('/') {
+            true => (place.path.into(), AbsPath::new(place.path)),
+            false => (format!("~/{}", place.path), self.context.home.join(place.path)),
+        };
+        let Ok(path) = path else { return };
+        let statement = self.built_in(deny, words, Value::Path { optional: Some(true) }, place.why);
+        let author = Author::BuiltIn;
+        self.claims.push(Claim { path, access: Access::Deny, optional: true, author, hide, statement });
+    }
+
+    fn default_single(&mut self, key: &str, words: &str, value: Value, why: &'static str) {
+        let spec = field::known(key);
+        let at = field::position(spec);
+        if self.singles[at].is_none() {
+            self.singles[at] = Some(self.built_in(spec, words.to_owned(), value, why));
+        }
+    }
+}

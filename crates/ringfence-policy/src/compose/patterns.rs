@@ -1,0 +1,274 @@
+//! Denied and protected names, as patterns with the base they are anchored at.
+//!
+//! Matching is the plan's business.
+
+use ringfence_plan::{AbsPath, Access, BadPattern, Match, PathPattern, Segment, fold};
+
+use super::claims::is_pattern;
+use super::{Composer, StatementId};
+use crate::builtin::protect::{EXCEPT, IN_HOME, NAMES};
+use crate::diagnostic::{Diagnostic, quoted};
+use crate::field;
+use crate::path_text::{self, BadText, Rooted};
+use crate::settle::{Claim, Hide};
+use crate::source::Author;
+use crate::statement::Value;
+
+/// With more trees than this, a pattern is anchored once, at what the trees have in common: a plan must not grow with
+/// the product of rules and trees.
+const MOST_TREES: usize = 16;
+/// At most this many grants are looked at for a word about protection.
+const MOST_CHECKED: usize = 100;
+
+impl Composer {
+    /// `deny` with wildcards.
+    pub(super) fn deny_patterns(&mut self) {
+        let mut trees = None;
+        for id in self.written_for("filesystem.deny") {
+            if !is_pattern(Access::Deny, &self.statements[id as usize].words) {
+                continue;
+            }
+            match self.rooted(id) {
+                Err(bad) => self.problem(id, "names no place", &bad.label, bad.help),
+                // `**/.env` speaks of every tree that people grant, and not of /usr: to search that takes longer than
+                // most runs, and it holds no project's secrets.
+                Ok(rooted) if is_any_depth(&rooted) => {
+                    let rest = rooted.rest.into_owned();
+                    for tree in trees.get_or_insert_with(|| self.granted_trees()).clone() {
+                        self.deny_pattern(id, PathPattern::new(tree, &rest, Match::Exact));
+                    }
+                }
+                Ok(rooted) => {
+                    let (base, rest) = literal_start(&rooted);
+                    match base {
+                        Ok(base) => self.deny_pattern(id, PathPattern::new(base, rest, Match::Exact)),
+                        Err(bad) => self.problem(id, "names no place", &bad.label, bad.help),
+                    }
+                }
+            }
+        }
+    }
+
+    fn deny_pattern(&mut self, id: StatementId, pattern: Result<PathPattern, BadPattern>) {
+        match pattern {
+            Ok(pattern) => self.deny_globs.push((pattern, id)),
+            Err(why) => self.bad_pattern(id, &why),
+        }
+    }
+
+    /// `protect`: the base's names in every writable tree, the files that this policy stands in, and what people wrote.
+    pub(super) fn protect_patterns(&mut self) {
+        let trees = self.writable_trees();
+        let bases = bounded(trees.iter().map(above_git).collect());
+        let spec = field::known("filesystem.protect");
+        for (name, why) in NAMES {
+            let id = self.built_in(spec, *name, Value::Path { optional: None }, why);
+            for base in &bases {
+                self.protect.extend(
+                    PathPattern::new(base.clone(), name, Match::Folded).ok().map(|pattern| (pattern, id)),
+                );
+            }
+        }
+        for base in &bases {
+            let excepted = |name: &&str| PathPattern::new(base.clone(), name, Match::Folded).ok();
+            self.protect_except.extend(EXCEPT.iter().filter_map(excepted));
+        }
+        self.protect_home(&trees);
+        self.protect_own(&trees);
+        self.warn_of_protected();
+        for id in self.written_for("filesystem.protect") {
+            self.protect_written(id, &trees, &bases);
+        }
+    }
+
+    fn protect_written(&mut self, id: StatementId, trees: &[AbsPath], bases: &[AbsPath]) {
+        let rooted = match self.rooted(id) {
+            Ok(rooted) => rooted,
+            Err(bad) => return self.problem(id, "names no place", &bad.label, bad.help),
+        };
+        if is_any_depth(&rooted) {
+            let rest = rooted.rest.into_owned();
+            for base in bases {
+                match PathPattern::new(base.clone(), &rest, Match::Folded) {
+                    Ok(pattern) => self.protect.push((pattern, id)),
+                    Err(why) => return self.bad_pattern(id, &why),
+                }
+            }
+            return;
+        }
+        // A name without a start is one of the workspace, wherever the file stands that says so.
+        let (_, directory) = self.words_and_directory(id);
+        let own = rooted.relative && rooted.base.as_path() == directory;
+        let base = self.workspace.clone().filter(|_| own).unwrap_or_else(|| rooted.base.clone());
+        let rooted = Rooted { base, rest: rooted.rest.into_owned().into(), relative: rooted.relative };
+        let (base, rest) = literal_start(&rooted);
+        let pattern = match base {
+            Ok(base) => anchored(&base, rest, trees),
+            Err(bad) => return self.problem(id, "names no place", &bad.label, bad.help),
+        };
+        match pattern {
+            Ok(pattern) => self.protect.push((pattern, id)),
+            Err(BadPattern::Empty) => {
+                let help = "to hold a whole tree, put it into `read` instead of `write`";
+                self.problem(id, "cannot be protected", "it is the writable tree itself", Some(help.into()));
+            }
+            Err(why) => self.bad_pattern(id, &why),
+        }
+    }
+
+    /// Start-up files and the like, where a grant makes HOME or a part of it writable.
+    fn protect_home(&mut self, trees: &[AbsPath]) {
+        let home = self.context.home.clone();
+        let spec = field::known("filesystem.protect");
+        for (name, why) in IN_HOME {
+            let concerned = |tree: &AbsPath| match tree.as_path().strip_prefix(&home) {
+                Ok(below) => std::path::Path::new(name).starts_with(below),
+                Err(_) => home.is_within(tree),
+            };
+            let Some(tree) = trees.iter().find(|tree| concerned(tree)) else { continue };
+            let Ok(path) = home.join(name) else { continue };
+            if let Ok(pattern) = anchored(&path, "", std::slice::from_ref(tree)) {
+                let id = self.built_in(spec, format!("~/{name}"), Value::Path { optional: None }, why);
+                self.protect.push((pattern, id));
+            }
+        }
+    }
+
+    /// The files that this very policy stands in, whatever they are called.
+    fn protect_own(&mut self, trees: &[AbsPath]) {
+        let spec = field::known("filesystem.protect");
+        let files =
+            self.texts.iter().flat_map(|source| &source.files).filter_map(|file| AbsPath::new(file).ok());
+        let machine = AbsPath::new("/etc/ringfence").ok();
+        for path in files.chain(machine).collect::<Vec<_>>() {
+            if !trees.iter().any(|tree| path.is_within(tree)) {
+                continue;
+            }
+            if let Ok(pattern) = anchored(&path, "", trees) {
+                let why = "the rules of this very run";
+                let id = self.built_in(spec, path.to_string(), Value::Path { optional: None }, why);
+                self.protect.push((pattern, id));
+            }
+        }
+    }
+
+    /// Tells of `write` entries that name what the base protects.
+    fn warn_of_protected(&mut self) {
+        let dotted = |path: &AbsPath| path.names().any(|name| name.as_encoded_bytes().starts_with(b"."));
+        let mut checked = 0;
+        for id in self.written_for("filesystem.write") {
+            let Ok(path) = self.path_of(id) else { continue };
+            if !dotted(&path) {
+                continue;
+            }
+            checked += 1;
+            if checked > MOST_CHECKED {
+                return;
+            }
+            let Some((_, by)) = self.protect.iter().find(|(pattern, _)| pattern.covers(&path)) else {
+                continue;
+            };
+            let name = quoted(&self.statements[*by as usize].words);
+            let title =
+                format!("`filesystem.write` {} has no effect", quoted(&self.statements[id as usize].words));
+            let warning = self.point(Diagnostic::warning(title), id, "stays as it is");
+            self.warnings.push(warning.help(format!("{name} is protected in every writable tree")));
+        }
+    }
+
+    fn rooted(&self, id: StatementId) -> Result<Rooted<'static>, BadText> {
+        let (words, directory) = self.words_and_directory(id);
+        let Rooted { base, rest, relative } = path_text::root(words, directory, &self.names())?;
+        Ok(Rooted { base, rest: rest.into_owned().into(), relative })
+    }
+
+    fn bad_pattern(&mut self, id: StatementId, why: &BadPattern) {
+        self.problem(id, "is no pattern", &format!("it {why}"), None);
+    }
+
+    /// The trees that people grant: the workspace and what they wrote, without what lies in another of them.
+    fn granted_trees(&self) -> Vec<AbsPath> {
+        let granted = |claim: &&Claim| {
+            claim.access != Access::Deny && (claim.author != Author::BuiltIn || claim.hide == Hide::Workspace)
+        };
+        bounded(outermost(self.grants.iter().filter(granted)))
+    }
+
+    fn writable_trees(&self) -> Vec<AbsPath> {
+        outermost(self.grants.iter().filter(|claim| claim.access == Access::Write))
+    }
+}
+
+/// The paths of `claims`, which are sorted, that lie in no other of them.
+fn outermost<'a>(claims: impl Iterator<Item = &'a Claim>) -> Vec<AbsPath> {
+    let mut trees: Vec<AbsPath> = Vec::new();
+    for claim in claims {
+        if !trees.last().is_some_and(|last| claim.path.is_within(last)) {
+            trees.push(claim.path.clone());
+        }
+    }
+    trees
+}
+
+/// `trees`, or what they have in common if they are too many.
+fn bounded(mut trees: Vec<AbsPath>) -> Vec<AbsPath> {
+    trees.dedup();
+    if trees.len() <= MOST_TREES {
+        return trees;
+    }
+    // Sorted, so the first and the last differ most.
+    let (first, last) = (&trees[0], &trees[trees.len() - 1]);
+    let mut common = first.clone();
+    while !last.is_within(&common) {
+        common = common.parent().unwrap_or_else(AbsPath::root);
+    }
+    vec![common]
+}
+
+/// The tree, or the directory above its `.git`: the base's names speak of `.git/hooks`, and must match them also where
+/// `.git` itself is what is granted.
+fn above_git(tree: &AbsPath) -> AbsPath {
+    let mut found = tree.clone();
+    while let Some(parent) = found.parent() {
+        let name = found.as_path().file_name();
+        if name.is_some_and(|name| name.eq_ignore_ascii_case(".git")) {
+            return parent;
+        }
+        found = parent;
+    }
+    tree.clone()
+}
+
+/// Whether a pattern starts with `**` and leaves its start to us.
+fn is_any_depth(rooted: &Rooted<'_>) -> bool {
+    rooted.relative && rooted.rest.split('/').next() == Some("**")
+}
+
+/// The part without wildcards as a path, and the rest.
+fn literal_start<'a>(rooted: &'a Rooted<'_>) -> (Result<AbsPath, BadText>, &'a str) {
+    let rest = &*rooted.rest;
+    let end = match rest.find(path_text::is_wildcard) {
+        Some(at) => rest[..at].rfind('/').map_or(0, |slash| slash + 1),
+        None => rest.len(),
+    };
+    let base =
+        rooted.base.join(&rest[..end]).map_err(|why| BadText { label: format!("it {why}"), help: None });
+    (base, &rest[end..])
+}
+
+/// `path`, followed by the pattern `rest`, seen from the writable tree that holds it: so that renaming any directory on
+/// the way is seen as well.
+fn anchored(path: &AbsPath, rest: &str, trees: &[AbsPath]) -> Result<PathPattern, BadPattern> {
+    let base = trees.iter().find(|tree| path.is_within(tree)).cloned().unwrap_or_else(AbsPath::root);
+    let names = path.names().skip(base.depth());
+    let mut segments: Vec<Segment> = names.map(|name| Segment::Name(fold(&name.to_string_lossy()))).collect();
+    match PathPattern::new(base.clone(), rest, Match::Folded) {
+        Ok(pattern) => segments.extend(pattern.segments),
+        Err(BadPattern::Empty) => {}
+        Err(why) => return Err(why),
+    }
+    if segments.is_empty() {
+        return Err(BadPattern::Empty);
+    }
+    Ok(PathPattern { base, segments, matching: Match::Folded })
+}

@@ -1,0 +1,99 @@
+//! Looks around the caller: the project, the system's entries, tool-chains, memory. A handful of stat(2)s.
+//!
+//! Walks no tree, follows no content but git's own pointers, decides nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ringfence_plan::{AbsPath, Access};
+
+use crate::builtin::{system, toolchains};
+use crate::context::{Context, Surroundings};
+
+mod memory;
+mod project;
+mod search_path;
+
+pub use project::Worktree;
+pub(crate) use project::project;
+
+/// A place that exists and that a command needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where.
+    pub path: AbsPath,
+    /// What the command may do there.
+    pub access: Access,
+    /// Why it is granted.
+    pub why: &'static str,
+}
+
+/// Adds the system's directories, the harmless entries of /etc, and the size of memory.
+pub(crate) fn system(surroundings: &mut Surroundings) {
+    for (directory, why) in system::DIRECTORIES {
+        add(&mut surroundings.system, Path::new(directory), Access::Read, why);
+    }
+    // One listing instead of a stat for each entry of the table, most of which are absent on any one distribution.
+    let names = fs::read_dir("/etc").into_iter().flatten().flatten().map(|entry| entry.file_name());
+    for name in names {
+        let Some(name) = name.to_str() else { continue };
+        for entry in system::ETC.iter().filter(|entry| names_it(entry.name, name)) {
+            let path = Path::new("/etc").join(name);
+            if entry.below.is_empty() {
+                add(&mut surroundings.system, &path, Access::Read, entry.why);
+            }
+            for below in entry.below {
+                add(&mut surroundings.system, &path.join(below), Access::Read, entry.why);
+            }
+        }
+    }
+    surroundings.memory = memory::total();
+}
+
+/// Adds the tool-chains that exist, the variables that point at them, and the caller's own directories of programs.
+pub(crate) fn tool_chains(
+    surroundings: &mut Surroundings,
+    context: &Context,
+    env: &BTreeMap<String, String>,
+) {
+    for tool in toolchains::TOOL_CHAINS {
+        let told = tool.variable.and_then(|name| env.get(name)).filter(|value| is_own_place(value, context));
+        let root = match told {
+            Some(value) => PathBuf::from(value),
+            None if tool.root.is_empty() => continue,
+            None => context.home.as_path().join(tool.root),
+        };
+        let path = if tool.below.is_empty() { root } else { root.join(tool.below) };
+        let there = add(&mut surroundings.tool_chains, &path, tool.access, tool.why);
+        if let (true, Some(_), Some(variable)) = (there, told, tool.variable) {
+            if !surroundings.variables.contains(&variable) {
+                surroundings.variables.push(variable);
+            }
+        }
+    }
+    search_path::add(surroundings, context, env);
+}
+
+/// Adds `path` if it exists; whether it does.
+fn add(list: &mut Vec<Found>, path: &Path, access: Access, why: &'static str) -> bool {
+    let there = fs::metadata(path).is_ok();
+    if there {
+        if let Ok(path) = AbsPath::new(path) {
+            list.push(Found { path, access, why });
+        }
+    }
+    there
+}
+
+/// Whether a variable's value can be a tool-chain's root: one that is `/`, HOME or above it would grant everything.
+fn is_own_place(value: &str, context: &Context) -> bool {
+    AbsPath::new(value).is_ok_and(|path| !context.home.is_within(&path))
+}
+
+fn names_it(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == pattern,
+    }
+}

@@ -1,0 +1,252 @@
+//! The fields of the language, one row each: parser, flags, help, completions and documents come from here.
+//!
+//! Not the meaning of a field: that is `compose`.
+
+use crate::nearest::nearest;
+
+/// One field.
+#[derive(Debug, PartialEq)]
+pub struct FieldSpec {
+    /// Its name in a policy file, `group.name`.
+    pub key: &'static str,
+    /// The flag that says the same, if there is one.
+    pub flag: Option<&'static str>,
+    /// What its value is.
+    pub kind: Kind,
+    /// Whether it may be said several times (a list in a file, a repeated flag).
+    pub repeatable: bool,
+    /// One line of help; completes "…".
+    pub help: &'static str,
+    /// A value as one would write it in a policy file.
+    pub example: &'static str,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A directory, or `false` for none.
+    Workspace,
+    /// A path; in a file also `{ path = "…", optional = true }`.
+    Path,
+    /// A path that may hold `*`, `?`, `[…]` and `**`; in a file also a table.
+    PathPattern,
+    /// The name of an environment variable, perhaps with `*` at an end. On the command line `NAME=VALUE` sets it.
+    Variable,
+    /// A table of names and values.
+    Variables,
+    /// `none` or `host`.
+    Network,
+    /// Bytes: `2GiB`, `512MB`, or a whole number.
+    Size,
+    /// A whole number.
+    Count,
+    /// Processors: `1.5`.
+    Processors,
+    /// `10m`, `1h30m`, `500ms`; a plain number is seconds.
+    Duration,
+    /// `true` or `false`.
+    Switch,
+    /// `auto`, `process` or `namespaces`.
+    Level,
+}
+
+const fn field(
+    key: &'static str,
+    flag: Option<&'static str>,
+    kind: Kind,
+    help: &'static str,
+    example: &'static str,
+) -> FieldSpec {
+    let repeatable = matches!(kind, Kind::Path | Kind::PathPattern | Kind::Variable | Kind::Variables);
+    FieldSpec { key, flag, kind, repeatable, help, example }
+}
+
+/// Every field, in the order of the documentation.
+pub const FIELDS: &[FieldSpec] = &[
+    field(
+        "filesystem.workspace",
+        Some("--workspace"),
+        Kind::Workspace,
+        "the project: writable, with the protected names held",
+        "\".\"",
+    ),
+    field(
+        "filesystem.read",
+        Some("--read"),
+        Kind::Path,
+        "readable and executable, with all below it",
+        "[\"/usr\", \"~/.gitconfig\"]",
+    ),
+    field("filesystem.write", Some("--write"), Kind::Path, "writable, with all below it", "[\"./out\"]"),
+    field(
+        "filesystem.private",
+        Some("--private"),
+        Kind::Path,
+        "writable in a copy that goes when the run ends; the original stays as it is",
+        "[\"~/.cargo\"]",
+    ),
+    field(
+        "filesystem.deny",
+        Some("--deny"),
+        Kind::PathPattern,
+        "neither readable nor writable, whatever else grants it",
+        "[\"~/.ssh\", \"**/.env\"]",
+    ),
+    field(
+        "filesystem.protect",
+        Some("--protect"),
+        Kind::PathPattern,
+        "readable, but never created, changed, renamed or removed",
+        "[\"deploy/keys\", \"**/*.lock\"]",
+    ),
+    field(
+        "environment.pass",
+        Some("--env"),
+        Kind::Variable,
+        "variables that pass with the caller's value; as a flag also NAME=VALUE",
+        "[\"PATH\", \"LC_*\"]",
+    ),
+    field(
+        "environment.set",
+        None,
+        Kind::Variables,
+        "variables with a value of the policy's own",
+        "{ CI = \"1\" }",
+    ),
+    field(
+        "network.mode",
+        Some("--network"),
+        Kind::Network,
+        "none: a loopback of its own; host: the host's network, unrestricted",
+        "\"none\"",
+    ),
+    field("limits.memory", Some("--memory"), Kind::Size, "memory of all processes together", "\"2GiB\""),
+    field("limits.swap", Some("--swap"), Kind::Size, "swap on top of the memory", "\"0\""),
+    field("limits.processes", Some("--processes"), Kind::Count, "processes and threads at once", "512"),
+    field("limits.cpu", Some("--cpu"), Kind::Processors, "processors' worth of time", "2.0"),
+    field("limits.time", Some("--timeout"), Kind::Duration, "wall-clock time from start to end", "\"10m\""),
+    field("limits.open_files", Some("--open-files"), Kind::Count, "open files of one process", "1024"),
+    field("limits.file_size", Some("--file-size"), Kind::Size, "size of one written file", "\"1GiB\""),
+    field(
+        "limits.tmp",
+        Some("--tmp"),
+        Kind::Size,
+        "size of the private /tmp and HOME together",
+        "\"512MiB\"",
+    ),
+    field(
+        "limits.output",
+        Some("--output"),
+        Kind::Size,
+        "bytes to standard output and error together",
+        "\"64MiB\"",
+    ),
+    field(
+        "processes.nested_namespaces",
+        Some("--nested-namespaces"),
+        Kind::Switch,
+        "whether the command may make user namespaces of its own, as browsers do",
+        "false",
+    ),
+    field(
+        "containment.level",
+        Some("--containment"),
+        Kind::Level,
+        "the least the fence is made of; auto: the strongest that this host has",
+        "\"auto\"",
+    ),
+];
+
+/// Names that this version knows but cannot hold, with the reason. They are refused rather than ignored: a rule that
+/// its author believes in and nobody holds is worse than none.
+const RESERVED: &[(&str, &str)] = &[
+    (
+        "network.allow",
+        "rules by name, address and port come with the gateway; today `network.mode` is the only choice",
+    ),
+    (
+        "network.deny",
+        "rules by name, address and port come with the gateway; today `network.mode` is the only choice",
+    ),
+];
+
+/// The field called `key`.
+pub(crate) fn find(key: &str) -> Option<&'static FieldSpec> {
+    FIELDS.iter().find(|spec| spec.key == key)
+}
+
+/// The field called `key`, which is in the table: for this program's own use.
+pub(crate) fn known(key: &str) -> &'static FieldSpec {
+    find(key).unwrap_or(&FIELDS[0])
+}
+
+/// Where `spec` stands in [`FIELDS`].
+pub(crate) fn position(spec: &FieldSpec) -> usize {
+    FIELDS.iter().position(|known| known.key == spec.key).unwrap_or(0)
+}
+
+/// Why `key`, which is no field, is refused all the same.
+pub(crate) fn reserved(key: &str) -> Option<&'static str> {
+    RESERVED.iter().find(|(name, _)| *name == key).map(|(_, why)| *why)
+}
+
+/// The groups, in order.
+pub(crate) fn groups() -> impl Iterator<Item = &'static str> {
+    let mut last = "";
+    FIELDS.iter().map(|spec| group_and_name(spec.key).0).filter(move |group| {
+        let new = *group != last;
+        last = group;
+        new
+    })
+}
+
+/// The fields of one group.
+pub(crate) fn of_group(group: &str) -> impl Iterator<Item = &'static FieldSpec> {
+    FIELDS.iter().filter(move |spec| group_and_name(spec.key).0 == group)
+}
+
+/// `group.name` in its two parts.
+pub(crate) fn group_and_name(key: &'static str) -> (&'static str, &'static str) {
+    key.split_once('.').unwrap_or(("", key))
+}
+
+/// What the author of the unknown `key` may have meant: the nearest name of the same group, else the field of that
+/// name in another group.
+pub(crate) fn meant(key: &str) -> Option<&'static str> {
+    let (group, name) = key.split_once('.').unwrap_or(("", key));
+    let same_name = FIELDS.iter().map(|spec| spec.key).find(|known| group_and_name(known).1 == name);
+    nearest(name, of_group(group).map(|spec| group_and_name(spec.key).1))
+        .and_then(|name| of_group(group).map(|spec| spec.key).find(|known| group_and_name(known).1 == name))
+        .or(same_name)
+        .or_else(|| nearest(key, FIELDS.iter().map(|spec| spec.key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_flags_are_unique_and_grouped() {
+        let mut keys: Vec<_> = FIELDS.iter().map(|spec| spec.key).collect();
+        let mut flags: Vec<_> = FIELDS.iter().filter_map(|spec| spec.flag).collect();
+        let (all_keys, all_flags) = (keys.len(), flags.len());
+        keys.sort_unstable();
+        keys.dedup();
+        flags.sort_unstable();
+        flags.dedup();
+        assert_eq!((keys.len(), flags.len()), (all_keys, all_flags));
+        assert_eq!(
+            groups().collect::<Vec<_>>(),
+            ["filesystem", "environment", "network", "limits", "processes", "containment"]
+        );
+    }
+
+    #[test]
+    fn the_nearest_right_name_is_found() {
+        assert_eq!(meant("filesystem.reed"), Some("filesystem.read"));
+        assert_eq!(meant("filesystem.memory"), Some("limits.memory"));
+        assert_eq!(meant("memory"), Some("limits.memory"));
+        assert_eq!(meant("limit.memory"), Some("limits.memory"));
+        assert_eq!(meant("filesystem.zzzzzzz"), None);
+    }
+}

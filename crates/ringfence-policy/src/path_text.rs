@@ -1,0 +1,202 @@
+//! Paths as people write them, made absolute: `~`, variables of a named set, relative to where they are written.
+//!
+//! Nothing is looked up: symlinks are the business of whoever opens the path.
+
+use std::path::Path;
+
+use ringfence_plan::{AbsPath, BadPath};
+
+use crate::diagnostic::quoted;
+
+/// The names that a path may start from.
+#[derive(Clone, Debug)]
+pub(crate) struct Names<'a> {
+    pub(crate) home: &'a AbsPath,
+    pub(crate) user: &'a str,
+    /// Not yet known while the workspace itself is read.
+    pub(crate) workspace: Option<&'a AbsPath>,
+}
+
+/// What is wrong with a path's text: a label under it, and perhaps what mends it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct BadText {
+    pub(crate) label: String,
+    pub(crate) help: Option<String>,
+}
+
+/// A text whose start is known.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Rooted<'a> {
+    /// Where it starts.
+    pub(crate) base: AbsPath,
+    /// What follows, without variables, `~` or leading `..`.
+    pub(crate) rest: std::borrow::Cow<'a, str>,
+    /// Whether the author left the start to us.
+    pub(crate) relative: bool,
+}
+
+const VARIABLES: &str = "$HOME, $WORKSPACE, $TMPDIR and $USER";
+
+/// The path that `text`, written in a file of `directory`, means.
+pub(crate) fn absolute(text: &str, directory: &Path, names: &Names<'_>) -> Result<AbsPath, BadText> {
+    if let Some(at) = text.find(is_wildcard) {
+        let wildcard = &text[at..at + 1];
+        return Err(bad(
+            &format!("wildcards such as `{wildcard}` are for deny and protect"),
+            Some("a grant is one place; name the directory above"),
+        ));
+    }
+    let rooted = root(text, directory, names)?;
+    rooted.base.join(&*rooted.rest).map_err(|why| bad_path(why, text))
+}
+
+/// Where `text` starts, and what follows. Wildcards in what follows are left alone.
+pub(crate) fn root<'a>(text: &'a str, directory: &Path, names: &Names<'_>) -> Result<Rooted<'a>, BadText> {
+    if text.is_empty() {
+        return Err(bad("an empty text names nothing", Some("`.` is the directory of this file")));
+    }
+    if text.contains('\0') {
+        return Err(bad_path(BadPath::Nul, text));
+    }
+    let text = substituted(text, names)?;
+    if let Some(rest) = text.strip_prefix('/') {
+        let rest = rest.to_owned().into();
+        return Ok(Rooted { base: AbsPath::root(), rest, relative: false });
+    }
+    let mut base = AbsPath::new(directory).map_err(|why| bad_path(why, &text))?;
+    // A leading `..` is resolved by name, and that is right here: `directory` is free of symlinks. Behind a name it
+    // would depend on what that name is a link to when somebody looks, so AbsPath refuses it.
+    let mut rest = &*text;
+    loop {
+        rest = rest.trim_start_matches('/');
+        match rest.split_once('/').unwrap_or((rest, "")) {
+            (".", tail) => rest = tail,
+            ("..", tail) => {
+                base = base.parent().unwrap_or(base);
+                rest = tail;
+            }
+            _ => break,
+        }
+    }
+    Ok(Rooted { base, rest: rest.to_owned().into(), relative: true })
+}
+
+/// `text` with `~` and variables replaced; borrowed where there are none.
+fn substituted<'a>(text: &'a str, names: &Names<'_>) -> Result<std::borrow::Cow<'a, str>, BadText> {
+    let home = || names.home.to_string();
+    if !text.starts_with('~') && !text.contains('$') {
+        return Ok(text.into());
+    }
+    let mut result = String::new();
+    let mut rest = text;
+    if let Some(tail) = text.strip_prefix('~') {
+        if !tail.is_empty() && !tail.starts_with('/') {
+            return Err(bad(
+                "`~` stands for your own HOME only",
+                Some("write another user's directory in full"),
+            ));
+        }
+        result = home();
+        rest = tail;
+    }
+    while let Some(at) = rest.find('$') {
+        result.push_str(&rest[..at]);
+        let tail = &rest[at + 1..];
+        let (name, after) = variable_name(tail);
+        match name {
+            "$" => result.push('$'),
+            "HOME" => result.push_str(&home()),
+            "USER" => result.push_str(names.user),
+            "TMPDIR" => result.push_str("/tmp"),
+            "WORKSPACE" => match names.workspace {
+                Some(workspace) => result.push_str(&workspace.to_string()),
+                None => return Err(bad("there is no workspace that $WORKSPACE could stand for", None)),
+            },
+            _ => {
+                let help = format!("a path may use {VARIABLES}; `$$` is a dollar sign");
+                return Err(bad(&format!("${name} is not a variable of the policy language"), Some(&help)));
+            }
+        }
+        rest = after;
+    }
+    result.push_str(rest);
+    Ok(result.into())
+}
+
+/// The name at the start of what follows a `$` (`NAME`, `{NAME}` or `$`), and what follows it.
+fn variable_name(text: &str) -> (&str, &str) {
+    if let Some(after) = text.strip_prefix('$') {
+        return (&text[..1], after);
+    }
+    if let Some((name, after)) = text.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+        return (name, after);
+    }
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    text.split_at(end)
+}
+
+/// Whether `c` makes a text a pattern.
+pub(crate) fn is_wildcard(c: char) -> bool {
+    matches!(c, '*' | '?' | '[')
+}
+
+fn bad_path(why: BadPath, text: &str) -> BadText {
+    let help = match why {
+        BadPath::ParentDir => {
+            Some("`..` may stand at the start only: behind a name its meaning depends on symlinks")
+        }
+        BadPath::Relative | BadPath::Nul | BadPath::TooLong => None,
+    };
+    bad(&format!("{} {why}", quoted(text)), help)
+}
+
+fn bad(label: &str, help: Option<&str>) -> BadText {
+    BadText { label: label.into(), help: help.map(Into::into) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, String> {
+        let home = AbsPath::new("/home/u").unwrap();
+        let workspace = AbsPath::new("/home/u/p").unwrap();
+        let names = Names { home: &home, user: "u", workspace: Some(&workspace) };
+        absolute(text, Path::new("/home/u/p/conf"), &names)
+            .map(|path| path.to_string())
+            .map_err(|bad| bad.label)
+    }
+
+    #[test]
+    fn every_way_to_write_a_path() {
+        let cases = [
+            (".", "/home/u/p/conf"),
+            ("./x/./y/", "/home/u/p/conf/x/y"),
+            ("..", "/home/u/p"),
+            ("../../q", "/home/u/q"),
+            ("./../q", "/home/u/p/q"),
+            ("../../../../../../x", "/x"),
+            ("~", "/home/u"),
+            ("~/.cargo", "/home/u/.cargo"),
+            ("$HOME/x", "/home/u/x"),
+            ("${HOME}x", "/home/ux"),
+            ("$WORKSPACE/out", "/home/u/p/out"),
+            ("$TMPDIR", "/tmp"),
+            ("/srv/$USER/x", "/srv/u/x"),
+            ("a$$b", "/home/u/p/conf/a$b"),
+            ("//usr//lib/", "/usr/lib"),
+        ];
+        for (text, path) in cases {
+            assert_eq!(read(text).as_deref(), Ok(path), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decided_is_refused() {
+        for text in [
+            "", "a/../b", "/a/..", "~root/x", "$PATH/x", "${HOME", "$", "*.rs", "a[1]", "a?", "a\0b", "$home",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Precedence: of all claims on paths, which count. Pure, and one pass over the sorted claims.
+//!
+//! Not what a claim means to the operating system.
+
+use ringfence_plan::{AbsPath, Access};
+
+use crate::source::Author;
+
+/// One claim on a path.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) path: AbsPath,
+    pub(crate) access: Access,
+    pub(crate) optional: bool,
+    pub(crate) author: Author,
+    pub(crate) hide: Hide,
+    /// Index of the statement.
+    pub(crate) statement: u32,
+}
+
+/// What kind of claim it is, where authors matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hide {
+    /// An ordinary claim.
+    No,
+    /// A hidden place of the base: yields to the user who names it, not to the project.
+    Liftable,
+    /// A hidden place that nobody can grant.
+    Always,
+    /// The workspace: kept even inside a larger grant, since the plan names it.
+    Workspace,
+}
+
+/// The outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// What counts, sorted by path, one a path.
+    pub(crate) kept: Vec<Claim>,
+    /// Claims of people that have no effect, each with the claim that voids it.
+    pub(crate) void: Vec<(Claim, Claim)>,
+}
+
+/// Settles `claims`:
+///
+/// 1. At one path, people's claims replace the base's, but for hidden places (see [`Hide`]); among people's the
+///    strictest counts.
+/// 2. Below a denied path nothing counts.
+/// 3. What repeats the access of the nearest claim above it is dropped, as is a hidden place under no grant.
+pub(crate) fn settle(mut claims: Vec<Claim>) -> Settled {
+    claims.sort_by(|left, right| left.path.cmp(&right.path));
+    let mut settled = Settled::default();
+    let mut above: Vec<Open> = Vec::new();
+    let mut rest = claims.into_iter().peekable();
+    while let Some(first) = rest.next() {
+        let mut group = vec![first];
+        while let Some(next) = rest.next_if(|next| next.path == group[0].path) {
+            group.push(next);
+        }
+        let claim = strictest(group, &mut settled.void);
+        while above.last().is_some_and(|open| !claim.path.is_within(&open.claim.path)) {
+            above.pop();
+        }
+        place(claim, &mut above, &mut settled);
+    }
+    settled
+}
+
+/// A claim that the next ones may lie below.
+#[derive(Clone)]
+struct Open {
+    claim: Claim,
+    /// Whether it is in the outcome; a hidden place under no grant is not, and voids the project's claims all the same.
+    kept: bool,
+}
+
+fn place(claim: Claim, above: &mut Vec<Open>, settled: &mut Settled) {
+    let deny = above
+        .iter()
+        .rev()
+        .find(|open| open.claim.access == Access::Deny && (open.kept || denies_unseen(open, &claim)));
+    if let Some(deny) = deny {
+        if claim.author != Author::BuiltIn && claim.access != Access::Deny {
+            settled.void.push((claim, deny.claim.clone()));
+        }
+        return;
+    }
+    let nearest = above.iter().rev().find(|open| open.kept).map(|open| open.claim.access);
+    let hidden = matches!(claim.hide, Hide::Liftable | Hide::Always);
+    if hidden && nearest.is_none() {
+        above.push(Open { claim, kept: false });
+    } else if nearest != Some(claim.access) || claim.hide == Hide::Workspace {
+        // A deny by name is kept under no grant too: its path may be another spelling of one that is granted.
+        settled.kept.push(claim.clone());
+        above.push(Open { claim, kept: true });
+    }
+}
+
+/// Whether a hidden place that is not in the outcome voids `claim` below it.
+fn denies_unseen(hidden: &Open, claim: &Claim) -> bool {
+    match hidden.claim.hide {
+        Hide::Always => true,
+        Hide::Liftable => claim.author <= Author::Project,
+        Hide::No | Hide::Workspace => false,
+    }
+}
+
+/// Of several claims on one path the one that counts; the others go to `void` if a person made them.
+fn strictest(mut group: Vec<Claim>, void: &mut Vec<(Claim, Claim)>) -> Claim {
+    if group.len() == 1 {
+        return group.remove(0);
+    }
+    let lifts = |claim: &Claim| claim.author >= Author::User && claim.access != Access::Deny;
+    let user_lifts = group.iter().any(lifts);
+    let weight = |claim: &Claim| {
+        let rank = match claim.hide {
+            Hide::Always => 0,
+            Hide::Liftable if !user_lifts => 0,
+            _ if claim.author != Author::BuiltIn => 1,
+            _ => 2,
+        };
+        (rank, claim.access, claim.hide != Hide::Workspace, claim.optional, claim.statement)
+    };
+    let best = (0..group.len()).min_by_key(|&at| weight(&group[at])).unwrap_or(0);
+    let winner = group.swap_remove(best);
+    for loser in group {
+        if loser.author != Author::BuiltIn && loser.access != winner.access {
+            void.push((loser, winner.clone()));
+        }
+    }
+    winner
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! One thing that a policy says, already of the right type, with the place where it stands.
+//!
+//! Not the outcome: several statements may speak of the same field.
+
+use std::borrow::Cow;
+
+use ringfence_plan::{Access, Bytes, Level, Millicpus, Millis, NetworkMode};
+
+use crate::field::FieldSpec;
+use crate::source::Span;
+
+/// One statement.
+#[derive(Clone, Debug)]
+pub(crate) struct Statement {
+    pub(crate) field: &'static FieldSpec,
+    pub(crate) value: Value,
+    /// The value as its author wrote it (a path's text, a size's text).
+    pub(crate) words: Cow<'static, str>,
+    pub(crate) place: Place,
+}
+
+/// Where a statement stands.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// In this program, for this reason.
+    BuiltIn(&'static str),
+    /// In a file or flag.
+    Written(Span),
+}
+
+/// A typed value. Paths stay text until the workspace is known.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    /// `false`: no workspace.
+    NoWorkspace,
+    /// A path or pattern; the text is [`Statement::words`].
+    Path {
+        optional: Option<bool>,
+    },
+    /// A variable's name.
+    Variable,
+    /// A class of variables that never pass; the words name it.
+    Refuse,
+    /// A variable's value.
+    Set {
+        name: String,
+        value: String,
+    },
+    Network(NetworkMode),
+    /// `None` is `"unlimited"`.
+    Size(Option<Bytes>),
+    Count(Option<u32>),
+    Processors(Option<Millicpus>),
+    Duration(Option<Millis>),
+    Switch(bool),
+    Level(Level),
+}
+
+impl Statement {
+    /// The statement in the words of the language, for [`ringfence_plan::Rule::text`].
+    pub(crate) fn text(&self) -> String {
+        match &self.value {
+            Value::Refuse => format!("environment: {}", self.words),
+            Value::Set { name, .. } => format!("{}.{name}", self.field.key),
+            Value::NoWorkspace | Value::Switch(_) | Value::Processors(Some(_)) | Value::Count(Some(_)) => {
+                format!("{} = {}", self.field.key, self.words)
+            }
+            _ => format!("{} = {:?}", self.field.key, self.words),
+        }
+    }
+}
+
+/// What a list of paths grants.
+pub(crate) fn access_of(key: &str) -> Option<Access> {
+    match key {
+        "filesystem.read" => Some(Access::Read),
+        "filesystem.write" | "filesystem.workspace" => Some(Access::Write),
+        "filesystem.private" => Some(Access::Private),
+        "filesystem.deny" => Some(Access::Deny),
+        _ => None,
+    }
+}
