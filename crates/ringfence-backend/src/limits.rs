@@ -41,8 +41,19 @@ pub struct Group {
     pub parent: String,
     /// How a process gets into it.
     pub version: CgroupVersion,
-    /// Files and what is written to them, in this order.
-    pub settings: Vec<(&'static str, String)>,
+    /// What is written there, in this order.
+    pub settings: Vec<Setting>,
+}
+
+/// One file of a control group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The limit that it holds.
+    pub field: Field,
+    /// The file's name.
+    pub file: &'static str,
+    /// What is written.
+    pub value: String,
 }
 
 /// The two kinds of control groups (cgroups(7)).
@@ -114,19 +125,19 @@ pub fn hold(limits: &Limits, host: &Host, isolation: Isolation) -> HeldLimits {
 impl HeldLimits {
     fn memory(&mut self, limit: Bytes, cgroup: &CgroupHost) {
         match place(cgroup, "memory") {
-            Some((CgroupVersion::V2, parent)) => {
+            Some(place @ Place { version: CgroupVersion::V2, .. }) => {
+                self.set(place, Field::Memory, "memory.max", limit.0.to_string());
                 // One killed process of a build is a puzzle; an ended run with its reason is an answer.
-                let settings = vec![("memory.max", limit.0.to_string()), ("memory.oom.group", "1".into())];
-                self.set(CgroupVersion::V2, parent, settings);
+                self.set(place, Field::Memory, "memory.oom.group", "1".into());
                 self.enforced(Field::Memory, "cgroup v2 memory.max");
             }
-            Some((CgroupVersion::V1, parent)) => {
-                self.set(CgroupVersion::V1, parent, vec![("memory.limit_in_bytes", limit.0.to_string())]);
+            Some(place) => {
+                self.set(place, Field::Memory, "memory.limit_in_bytes", limit.0.to_string());
                 self.enforced(Field::Memory, "cgroup v1 memory.limit_in_bytes");
             }
             None => {
                 self.watched.memory = Some(limit.0);
-                let what = "resident memory; files in the private /tmp count against limits.tmp instead";
+                let what = "resident memory (files in the private /tmp count against limits.tmp instead)";
                 self.enforced(Field::Memory, measured(what, cgroup));
             }
         }
@@ -134,17 +145,17 @@ impl HeldLimits {
 
     fn swap(&mut self, limit: Bytes, memory: Option<Bytes>, cgroup: &CgroupHost) {
         match (place(cgroup, "swap"), memory) {
-            (Some((CgroupVersion::V2, parent)), _) => {
-                self.set(CgroupVersion::V2, parent, vec![("memory.swap.max", limit.0.to_string())]);
+            (Some(place @ Place { version: CgroupVersion::V2, .. }), _) => {
+                self.set(place, Field::Swap, "memory.swap.max", limit.0.to_string());
                 self.enforced(Field::Swap, "cgroup v2 memory.swap.max");
             }
-            (Some((CgroupVersion::V1, parent)), Some(memory)) => {
-                let both = memory.0.saturating_add(limit.0).to_string();
-                self.set(CgroupVersion::V1, parent, vec![("memory.memsw.limit_in_bytes", both)]);
+            (Some(place), Some(memory)) => {
+                let both = memory.0.saturating_add(limit.0);
+                self.set(place, Field::Swap, "memory.memsw.limit_in_bytes", both.to_string());
                 self.enforced(Field::Swap, "cgroup v1 memory.memsw.limit_in_bytes");
             }
             // Version 1 knows only the sum of memory and swap, which says nothing without a memory limit.
-            _ => {
+            (_, None) | (None, _) => {
                 self.watched.swap = Some(limit.0);
                 self.enforced(Field::Swap, measured("swapped-out memory", cgroup));
             }
@@ -154,10 +165,9 @@ impl HeldLimits {
     fn processes(&mut self, limit: u32, host: &Host, isolation: Isolation) {
         // Init is ours and not of the command's number.
         let with_init = limit.saturating_add(1);
-        if let Some((version, parent)) = place(&host.cgroup, "pids") {
-            self.set(version, parent, vec![("pids.max", with_init.to_string())]);
-            let name = if version == CgroupVersion::V2 { "cgroup v2 pids.max" } else { "cgroup v1 pids.max" };
-            return self.enforced(Field::Processes, name);
+        if let Some(place) = place(&host.cgroup, "pids") {
+            self.set(place, Field::Processes, "pids.max", with_init.to_string());
+            return self.enforced(Field::Processes, format!("cgroup {} pids.max", place.version.name()));
         }
         // The host's root is exempt from RLIMIT_NPROC whatever he is called inside (copy_process of kernel/fork.c), and
         // without a user namespace the user's other processes would count.
@@ -172,16 +182,13 @@ impl HeldLimits {
     fn cpu(&mut self, millicpus: u64, cgroup: &CgroupHost) {
         let quota = millicpus * CPU_PERIOD_US / 1000;
         match place(cgroup, "cpu") {
-            Some((CgroupVersion::V2, parent)) => {
-                self.set(CgroupVersion::V2, parent, vec![("cpu.max", format!("{quota} {CPU_PERIOD_US}"))]);
+            Some(place @ Place { version: CgroupVersion::V2, .. }) => {
+                self.set(place, Field::Cpu, "cpu.max", format!("{quota} {CPU_PERIOD_US}"));
                 self.enforced(Field::Cpu, "cgroup v2 cpu.max");
             }
-            Some((CgroupVersion::V1, parent)) => {
-                let settings = vec![
-                    ("cpu.cfs_period_us", CPU_PERIOD_US.to_string()),
-                    ("cpu.cfs_quota_us", quota.to_string()),
-                ];
-                self.set(CgroupVersion::V1, parent, settings);
+            Some(place) => {
+                self.set(place, Field::Cpu, "cpu.cfs_period_us", CPU_PERIOD_US.to_string());
+                self.set(place, Field::Cpu, "cpu.cfs_quota_us", quota.to_string());
                 self.enforced(Field::Cpu, "cgroup v1 cpu.cfs_quota_us");
             }
             // Not by stopping and continuing the processes: parents see that. Not by affinity: it is no bandwidth.
@@ -198,23 +205,45 @@ impl HeldLimits {
         self.verdicts.push(FieldVerdict { field, verdict: Verdict::Enforced, mechanism: mechanism.into() });
     }
 
-    fn set(&mut self, version: CgroupVersion, parent: &str, settings: Vec<(&'static str, String)>) {
-        match self.groups.iter_mut().find(|group| group.parent == parent) {
-            Some(group) => group.settings.extend(settings),
-            None => self.groups.push(Group { parent: parent.into(), version, settings }),
+    fn set(&mut self, place: Place<'_>, field: Field, file: &'static str, value: String) {
+        let setting = Setting { field, file, value };
+        match self.groups.iter_mut().find(|group| group.parent == place.parent) {
+            Some(group) => group.settings.push(setting),
+            None => self.groups.push(Group {
+                parent: place.parent.into(),
+                version: place.version,
+                settings: vec![setting],
+            }),
         }
     }
 }
 
-/// Where a group with this controller can be made.
-fn place<'a>(cgroup: &'a CgroupHost, controller: &str) -> Option<(CgroupVersion, &'a str)> {
-    match cgroup {
-        CgroupHost::V2 { parent, controllers } => {
-            controllers.iter().any(|name| name == controller).then_some((CgroupVersion::V2, parent.as_str()))
+impl CgroupVersion {
+    fn name(self) -> &'static str {
+        match self {
+            CgroupVersion::V1 => "v1",
+            CgroupVersion::V2 => "v2",
         }
+    }
+}
+
+/// Where a group can be made.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    version: CgroupVersion,
+    parent: &'a str,
+}
+
+/// Where a group with this controller can be made.
+fn place<'a>(cgroup: &'a CgroupHost, controller: &str) -> Option<Place<'a>> {
+    match cgroup {
+        CgroupHost::V2 { parent, controllers } => controllers
+            .iter()
+            .any(|name| name == controller)
+            .then_some(Place { version: CgroupVersion::V2, parent }),
         CgroupHost::V1 { controllers } => {
             let (_, parent) = controllers.iter().find(|(name, _)| name == controller)?;
-            Some((CgroupVersion::V1, parent.as_str()))
+            Some(Place { version: CgroupVersion::V1, parent })
         }
         CgroupHost::None { .. } => None,
     }
@@ -282,7 +311,8 @@ mod tests {
             Isolation::Shared,
         );
         let [group] = held.groups.as_slice() else { panic!("{held:?}") };
-        let settings: Vec<_> = group.settings.iter().map(|(file, value)| format!("{file}={value}")).collect();
+        let settings: Vec<_> =
+            group.settings.iter().map(|set| format!("{}={}", set.file, set.value)).collect();
         assert_eq!(
             settings,
             [
@@ -301,7 +331,7 @@ mod tests {
         let controllers =
             [("swap", "/m"), ("memory", "/m"), ("pids", "/p")].map(|(a, b)| (a.into(), b.into())).to_vec();
         let held = hold(&all(), &host(CgroupHost::V1 { controllers }, true), Isolation::Namespaces);
-        let files: Vec<_> = held.groups[0].settings.iter().map(|(file, _)| *file).collect();
+        let files: Vec<_> = held.groups[0].settings.iter().map(|set| set.file).collect();
         assert_eq!(files, ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"]);
         assert_eq!(held.groups[1].parent, "/p");
         let cpu = held.verdicts.iter().find(|entry| entry.field == Field::Cpu).unwrap();

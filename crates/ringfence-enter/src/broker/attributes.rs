@@ -2,7 +2,6 @@
 
 use std::os::fd::OwnedFd;
 
-use ringfence_plan::Operation;
 use rustix::fs::{XattrFlags, fremovexattr, fsetxattr, removexattr, setxattr};
 use rustix::io::Errno;
 
@@ -30,7 +29,7 @@ pub(super) fn dispatch(broker: &Broker<'_>, caller: &Caller<'_>, number: i64, ar
     if name.is_empty() || name.len() > LONGEST_NAME {
         return Err(Errno::RANGE.into());
     }
-    broker.judge.may_create(&path_of(&object)?, kind_of(&object)?, Operation::Attributes)?;
+    broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
     if !by_descriptor && kind_of(&object)? == Kind::Link {
         // No namespace that an unprivileged caller may write exists for symlinks (xattr(7)).
         return Err(Errno::PERM.into());

@@ -221,14 +221,14 @@ impl Served<'_> {
         if kind_of(&object)? == Kind::Link {
             return Err(Errno::OPNOTSUPP.into());
         }
-        self.broker.judge.may_create(&path_of(&object)?, kind_of(&object)?, Operation::Attributes)?;
+        self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
         chmodat(CWD, magic(&object), Mode::from_raw_mode(mode & 0o7777), AtFlags::empty())?;
         DONE
     }
 
     fn chmod_descriptor(&self, number: i32, mode: u32) -> Outcome {
         let object = self.caller.descriptor(number)?;
-        self.broker.judge.may_create(&path_of(&object)?, kind_of(&object)?, Operation::Attributes)?;
+        self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
         fchmod(&object, Mode::from_raw_mode(mode & 0o7777))?;
         DONE
     }
@@ -240,14 +240,14 @@ impl Served<'_> {
         let Some(path) = named.filter(|path| !(path.is_empty() && empty)) else {
             // futimens(3): the descriptor itself.
             let object = self.caller.descriptor(start)?;
-            self.broker.judge.may_create(&path_of(&object)?, kind_of(&object)?, Operation::Attributes)?;
+            self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
             rustix::fs::futimens(&object, &times)?;
             return DONE;
         };
         let last = if flags.contains(AtFlags::SYMLINK_NOFOLLOW) { Last::Keep } else { Last::Follow };
         let place = place::find(self.caller, start, &path, last)?;
         let object = place.object.as_ref().ok_or(Errno::NOENT)?;
-        self.broker.judge.may_create(&path_of(object)?, kind_of(object)?, Operation::Attributes)?;
+        self.broker.judge.may_set_attributes(&path_of(object)?, kind_of(object)?)?;
         if kind_of(object)? == Kind::Link {
             utimensat(&place.parent, &place.name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
         } else {

@@ -7,11 +7,14 @@ use ringfence_plan::{AbsPath, Operation, PathPattern, Protect, RuleId, fold};
 use rustix::io::Errno;
 
 use super::Failure;
+use crate::fence::{Confinement, Fence, Layer, Mount};
 
 /// The names that are kept.
 pub(super) struct Judge<'a> {
     protect: &'a [Protect],
     except: &'a [PathPattern],
+    /// Where attributes may be changed, if nothing below says so: Landlock does not look at attributes, mounts do.
+    writable: Option<Vec<AbsPath>>,
 }
 
 /// What is made, renamed or removed.
@@ -23,8 +26,24 @@ pub(super) enum Kind {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(protect: &'a [Protect], except: &'a [PathPattern]) -> Judge<'a> {
-        Judge { protect, except }
+    pub(super) fn new(fence: &'a Fence) -> Judge<'a> {
+        let granted = |layer: &Layer| (layer.mount == Mount::ReadWrite).then(|| layer.path.clone());
+        let writable = match fence.confinement {
+            Confinement::Namespaces(_) => None,
+            Confinement::Process => Some(fence.layers.iter().filter_map(granted).collect()),
+        };
+        Judge { protect: &fence.protect, except: &fence.protect_except, writable }
+    }
+
+    /// Refuses attributes of what is protected, and of what is outside every writable tree.
+    pub(super) fn may_set_attributes(&self, path: &[u8], kind: Kind) -> Result<(), Failure> {
+        self.may_create(path, kind, Operation::Attributes)?;
+        match (&self.writable, readable(path)?) {
+            (Some(writable), Some(path)) if !writable.iter().any(|tree| path.is_within(tree)) => {
+                Err(Errno::PERM.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses any change of what is at `path` and below protected names.

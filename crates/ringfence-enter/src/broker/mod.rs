@@ -76,7 +76,7 @@ impl<'a> Broker<'a> {
         let in_namespaces = matches!(fence.confinement, Confinement::Namespaces(_));
         Broker {
             listener,
-            judge: Judge::new(&fence.protect, &fence.protect_except),
+            judge: Judge::new(fence),
             file_size: fence.rlimits.file_size.unwrap_or(u64::MAX),
             nested: fence.filter.nested_namespaces && in_namespaces,
         }

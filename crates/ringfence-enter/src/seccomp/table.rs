@@ -95,6 +95,9 @@ const OPEN_TO_CHANGE: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | lib
 pub fn rules(options: &Options) -> Vec<(i64, Rule)> {
     let mut rules: Vec<(i64, Rule)> = Vec::with_capacity(420);
     rules.extend(ALLOWED.iter().map(|number| (*number, Rule::Always(Allow))));
+    // Landlock does not look at owners, and inside a user namespace there is only one.
+    let owners = if options.host_in_reach { EPERM } else { Allow };
+    rules.extend(OWNERS.iter().map(|number| (*number, Rule::Always(owners))));
     let by_number = if options.host_in_reach { EPERM } else { Allow };
     rules.extend(IPC.iter().map(|number| (*number, Rule::Always(by_number))));
     rules.extend(REFUSED.iter().map(|number| (*number, Rule::Always(EPERM))));
@@ -327,13 +330,23 @@ const IPC: &[i64] = calls! {
     SYS_msgrcv SYS_msgsnd SYS_semctl SYS_semget SYS_semop SYS_semtimedop SYS_shmat SYS_shmctl SYS_shmget
 };
 
+/// Changing owners (chown(2)).
+const OWNERS: &[i64] = &[
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+];
+
 /// Calls of every architecture, then those that only x86-64 has.
 #[cfg(target_arch = "x86_64")]
 const ALLOWED: &[i64] = calls! {
     SYS_accept SYS_accept4 SYS_adjtimex SYS_brk SYS_capget SYS_capset SYS_chdir SYS_clock_getres
     SYS_clock_gettime SYS_clock_nanosleep SYS_close SYS_close_range SYS_connect SYS_copy_file_range SYS_dup SYS_dup3
     SYS_epoll_create1 SYS_epoll_ctl SYS_epoll_pwait SYS_epoll_pwait2 SYS_eventfd2 SYS_execve SYS_execveat SYS_exit
-    SYS_exit_group SYS_faccessat SYS_faccessat2 SYS_fadvise64 SYS_fallocate SYS_fchdir SYS_fchown SYS_fchownat
+    SYS_exit_group SYS_faccessat SYS_faccessat2 SYS_fadvise64 SYS_fallocate SYS_fchdir
     SYS_fcntl SYS_fdatasync SYS_fgetxattr SYS_flistxattr SYS_flock SYS_fstat SYS_fstatfs SYS_fsync SYS_ftruncate
     SYS_futex SYS_futex_waitv SYS_get_mempolicy SYS_get_robust_list
     SYS_getcpu SYS_getcwd SYS_getdents64 SYS_getegid SYS_geteuid SYS_getgid SYS_getgroups SYS_getitimer
@@ -359,8 +372,8 @@ const ALLOWED: &[i64] = calls! {
     SYS_timer_getoverrun SYS_timer_gettime SYS_timer_settime SYS_timerfd_create SYS_timerfd_gettime
     SYS_timerfd_settime SYS_times SYS_tkill SYS_umask SYS_uname SYS_vmsplice SYS_wait4 SYS_waitid SYS_write SYS_writev
 
-    SYS_access SYS_alarm SYS_arch_prctl SYS_chown SYS_dup2 SYS_epoll_create SYS_epoll_wait SYS_eventfd SYS_fork
-    SYS_getdents SYS_getpgrp SYS_inotify_init SYS_lchown SYS_lstat SYS_pause SYS_pipe SYS_poll SYS_readlink SYS_select
+    SYS_access SYS_alarm SYS_arch_prctl SYS_dup2 SYS_epoll_create SYS_epoll_wait SYS_eventfd SYS_fork
+    SYS_getdents SYS_getpgrp SYS_inotify_init SYS_lstat SYS_pause SYS_pipe SYS_poll SYS_readlink SYS_select
     SYS_signalfd SYS_stat SYS_time SYS_ustat SYS_vfork
 };
 
@@ -370,7 +383,7 @@ const ALLOWED: &[i64] = calls! {
     SYS_accept SYS_accept4 SYS_adjtimex SYS_brk SYS_capget SYS_capset SYS_chdir SYS_clock_getres
     SYS_clock_gettime SYS_clock_nanosleep SYS_close SYS_close_range SYS_connect SYS_copy_file_range SYS_dup SYS_dup3
     SYS_epoll_create1 SYS_epoll_ctl SYS_epoll_pwait SYS_epoll_pwait2 SYS_eventfd2 SYS_execve SYS_execveat SYS_exit
-    SYS_exit_group SYS_faccessat SYS_faccessat2 SYS_fadvise64 SYS_fallocate SYS_fchdir SYS_fchown SYS_fchownat
+    SYS_exit_group SYS_faccessat SYS_faccessat2 SYS_fadvise64 SYS_fallocate SYS_fchdir
     SYS_fcntl SYS_fdatasync SYS_fgetxattr SYS_flistxattr SYS_flock SYS_fstat SYS_fstatfs SYS_fsync SYS_ftruncate
     SYS_futex SYS_futex_waitv SYS_get_mempolicy SYS_get_robust_list
     SYS_getcpu SYS_getcwd SYS_getdents64 SYS_getegid SYS_geteuid SYS_getgid SYS_getgroups SYS_getitimer

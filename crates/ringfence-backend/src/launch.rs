@@ -1,0 +1,50 @@
+//! Cloning the process that goes behind the fence. The same for every backend of Linux: they differ in the fence.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use ringfence_enter::protocol::Control;
+use ringfence_enter::sys::clone::{NAMESPACES, Side, fork_into};
+use ringfence_enter::{Command, Confinement, Fence, enter};
+use rustix::process::Pid;
+
+/// A sandbox that was launched.
+#[derive(Debug)]
+pub struct Running {
+    /// Its init, as the host numbers it. Killing it ends everything inside.
+    pub pid: Pid,
+    /// Init for poll(2): readable when it has ended.
+    pub pidfd: OwnedFd,
+    /// What init tells and is told.
+    pub control: Control,
+}
+
+/// Why no process could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The channel to init.
+    #[error("failed to make the channel to the sandbox: {0}")]
+    Channel(io::Error),
+    /// The clone.
+    #[error("failed to create the sandbox's process: {0}")]
+    Clone(io::Error),
+}
+
+/// Clones this process; the copy puts itself behind `fence` and runs `command`.
+pub(crate) fn launch(fence: &Fence, command: Command) -> Result<Running, LaunchError> {
+    let namespaces = match &fence.confinement {
+        Confinement::Namespaces(layout) if layout.host_network => NAMESPACES & !libc::CLONE_NEWNET,
+        Confinement::Namespaces(_) => NAMESPACES,
+        Confinement::Process => 0,
+    };
+    let caller = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let (ours, theirs) = Control::pair().map_err(LaunchError::Channel)?;
+    match fork_into(namespaces).map_err(LaunchError::Clone)? {
+        Side::Child => {
+            // The supervisor's end must not stay open here, or init would never see it close.
+            drop(ours);
+            enter(fence, command, theirs, caller)
+        }
+        Side::Parent { pid, pidfd } => Ok(Running { pid, pidfd, control: ours }),
+    }
+}

@@ -1,0 +1,102 @@
+//! A plan as namespaces, mounts, Landlock and seccomp. Pure.
+
+use ringfence_enter::seccomp::{self, Sockets};
+use ringfence_enter::{Confinement, Fence, Mount, Rlimits, RootLayout};
+use ringfence_plan::{AbsPath, Access, Files, Host, NetworkMode, Plan, Protect, RuleId, Segment};
+
+use crate::fence::{common_steps, kept, layers};
+use crate::limits::{self, HeldLimits, Isolation};
+
+/// The fence, and the limits, of which the supervisor holds a part.
+pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
+    // No `..`: a field that is added has to be answered for.
+    let Plan { files, environment: _, network, limits, processes, containment: _, rules: _ } = plan;
+    let held = limits::hold(limits, host, Isolation::Namespaces);
+    let layout = RootLayout {
+        layers: layers(files),
+        deny_globs: files.deny_globs.clone(),
+        holds: holds(files),
+        home: files.home.clone(),
+        tmp: limits.tmp,
+        host_network: network.mode == NetworkMode::Host,
+        writable_proc: processes.nested_namespaces,
+        root: host.root,
+    };
+    let fence = Fence {
+        confinement: Confinement::Namespaces(layout),
+        layers: Vec::new(),
+        landlock: host.landlock,
+        filter: seccomp::Options {
+            sockets: Sockets::Usual,
+            nested_namespaces: processes.nested_namespaces,
+            broker: host.notification.is_yes(),
+            host_in_reach: false,
+        },
+        protect: kept(files),
+        protect_except: files.protect_except.clone(),
+        rlimits: Rlimits {
+            processes: held.process_rlimit.map(u64::from),
+            open_files: limits.open_files.map(u64::from),
+            file_size: limits.file_size.map(|size| size.0),
+        },
+    };
+    (fence, held)
+}
+
+/// The protected paths at the top of the tree that can be named without looking: they get a read-only mount as a
+/// second lock. Deeper ones, and those with wildcards, have the broker alone.
+fn holds(files: &Files) -> Vec<(AbsPath, RuleId)> {
+    let named = |protect: &Protect| {
+        let segments = match protect.pattern.segments.as_slice() {
+            [Segment::AnyDepth, rest @ ..] => rest,
+            all => all,
+        };
+        let mut path = protect.pattern.base.clone();
+        for segment in segments {
+            let Segment::Name(name) = segment else { return None };
+            path = path.join(name).ok()?;
+        }
+        let writable = matches!(files.access(&path), Some((Access::Write, _)));
+        (writable && path != protect.pattern.base).then_some((path, protect.rule))
+    };
+    files.protect.iter().filter_map(named).collect()
+}
+
+/// The fence as a person would type it.
+pub(super) fn steps(fence: &Fence) -> Vec<String> {
+    let Confinement::Namespaces(layout) = &fence.confinement else { return Vec::new() };
+    let network = if layout.host_network { "" } else { "net," };
+    let mut steps = vec![
+        format!("clone3 into new user,mount,pid,{network}ipc,uts,cgroup namespaces"),
+        "map the caller to uid 1000, gid 1000; deny setgroups".into(),
+    ];
+    if !layout.host_network {
+        steps.push("bring up the loopback interface of the new network namespace".into());
+    }
+    steps.push(format!(
+        "mount a tmpfs of at most {} as the new root, with /tmp, /dev/shm and {}",
+        layout.tmp, layout.home
+    ));
+    for layer in &layout.layers {
+        let optional = if layer.optional { " if it exists" } else { "" };
+        steps.push(match layer.mount {
+            Mount::Mask => format!("cover {} by an empty object of mode 0{optional}", layer.path),
+            Mount::ReadOnly => format!("bind {} read-only,nosuid,nodev{optional}", layer.path),
+            Mount::ReadWrite => format!("bind {} nosuid,nodev{optional}", layer.path),
+            Mount::Overlay => format!("overlay {} with a layer in the tmpfs{optional}", layer.path),
+        });
+    }
+    steps.extend(layout.deny_globs.iter().map(|glob| format!("cover whatever matches {} now", glob.pattern)));
+    steps
+        .extend(layout.holds.iter().map(|(path, _)| format!("bind {path} read-only on itself if it exists")));
+    let proc = if layout.writable_proc { "writable but for its settings" } else { "read-only" };
+    steps.extend([
+        "mount /dev with null zero full random urandom tty and a devpts of its own".into(),
+        format!("mount a new /proc, {proc}, with host entries covered"),
+        "write /etc/{passwd,group,hosts,hostname,nsswitch.conf,resolv.conf}".into(),
+        "pivot_root into it and detach the old root".into(),
+        "join a new session keyring; drop every capability; lock securebits".into(),
+    ]);
+    steps.extend(common_steps(fence));
+    steps
+}

@@ -1,0 +1,62 @@
+//! What this backend answers to each field of a plan on a given host. Pure.
+
+use ringfence_plan::{Access, Field, Host, Level, NetworkMode, Plan, Support, Verdicts};
+
+use crate::answer::{enforced, narrowed, unenforced};
+use crate::limits::HeldLimits;
+
+pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdicts {
+    let Plan { files, environment: _, network, limits: _, processes, containment, rules: _ } = plan;
+    let has = |access| files.grants.iter().any(|grant| grant.access == access);
+    let landlock = if host.landlock > 0 { " and Landlock" } else { "" };
+    let mut all = vec![
+        enforced(Field::FilesRead, format!("read-only bind mounts in a root of its own{landlock}")),
+        enforced(Field::FilesWrite, format!("bind mounts in a root of its own{landlock}")),
+    ];
+    if has(Access::Deny) || !files.deny_globs.is_empty() {
+        all.push(enforced(Field::FilesDeny, "empty objects mounted over it, or absent"));
+    }
+    if !files.protect.is_empty() {
+        all.push(match &host.notification {
+            Support::Yes => enforced(
+                Field::FilesProtect,
+                "seccomp user notification on write-class calls; read-only mounts at the top of the tree",
+            ),
+            Support::No { why, .. } => unenforced(Field::FilesProtect, why),
+        });
+    }
+    if has(Access::Private) {
+        all.push(match &host.overlay {
+            Support::Yes => {
+                enforced(Field::FilesPrivate, "overlayfs with its upper layer in the private tmpfs")
+            }
+            Support::No { why, .. } => unenforced(Field::FilesPrivate, why),
+        });
+    }
+    all.push(enforced(Field::Environment, "execve with the named variables only"));
+    all.push(match network.mode {
+        NetworkMode::None => {
+            enforced(Field::Network, "a network namespace with nothing but its own loopback")
+        }
+        NetworkMode::Host => {
+            enforced(Field::Network, "the host's network, unrestricted, as asked for by name")
+        }
+    });
+    all.extend(limits.verdicts.iter().cloned());
+    all.push(enforced(Field::Tmp, "size of the one tmpfs behind /tmp, /dev/shm and HOME"));
+    all.push(enforced(
+        Field::NestedNamespaces,
+        if processes.nested_namespaces {
+            "seccomp allow list with user namespaces allowed, as asked for by name"
+        } else {
+            "seccomp allow list; clone3 answers ENOSYS, namespace flags EPERM"
+        },
+    ));
+    all.push(match containment.level {
+        Level::Auto | Level::Namespaces => enforced(Field::Containment, "namespaces, Landlock and seccomp"),
+        Level::Process => {
+            narrowed(Field::Containment, "stronger than asked for", "namespaces, Landlock and seccomp")
+        }
+    });
+    Verdicts(all)
+}

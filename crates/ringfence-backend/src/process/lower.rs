@@ -1,0 +1,76 @@
+//! A plan as Landlock rules, a filter and the broker. Pure.
+
+use ringfence_enter::seccomp::{self, Sockets};
+use ringfence_enter::{Confinement, Fence, Layer, Mount, Rlimits};
+use ringfence_plan::{AbsPath, Host, NetworkMode, Plan, RuleId};
+
+use crate::fence::{common_steps, kept, layers};
+use crate::limits::{self, HeldLimits, Isolation};
+
+/// What every program needs to reach and a root of its own would bring along: rights and path. Terminals are not among
+/// it: the one in use is open already, and the user's others are not the workload's.
+const ALWAYS: [(Mount, &str); 7] = [
+    (Mount::ReadOnly, "/proc"),
+    (Mount::ReadWrite, "/dev/null"),
+    (Mount::ReadOnly, "/dev/zero"),
+    (Mount::ReadWrite, "/dev/full"),
+    (Mount::ReadOnly, "/dev/random"),
+    (Mount::ReadOnly, "/dev/urandom"),
+    (Mount::ReadWrite, "/dev/tty"),
+];
+
+pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
+    // No `..`: a field that is added has to be answered for.
+    let Plan { files, environment: _, network, limits, processes: _, containment: _, rules: _ } = plan;
+    let held = limits::hold(limits, host, Isolation::Shared);
+    let rule = files.grants.first().map_or(RuleId(0), |grant| grant.rule);
+    let always = ALWAYS.iter().filter_map(|(mount, path)| {
+        Some(Layer { path: AbsPath::new(path).ok()?, mount: *mount, optional: true, rule })
+    });
+    let fence = Fence {
+        confinement: Confinement::Process,
+        // Landlock cannot send writes elsewhere: what was to be private is readable only.
+        layers: layers(files).into_iter().map(without_overlay).chain(always).collect(),
+        landlock: host.landlock,
+        filter: seccomp::Options {
+            sockets: match network.mode {
+                NetworkMode::None => Sockets::PairsOnly,
+                NetworkMode::Host => Sockets::NoUnix,
+            },
+            nested_namespaces: false,
+            broker: host.notification.is_yes(),
+            host_in_reach: true,
+        },
+        protect: kept(files),
+        protect_except: files.protect_except.clone(),
+        rlimits: Rlimits {
+            processes: held.process_rlimit.map(u64::from),
+            open_files: limits.open_files.map(u64::from),
+            file_size: limits.file_size.map(|size| size.0),
+        },
+    };
+    (fence, held)
+}
+
+fn without_overlay(layer: Layer) -> Layer {
+    match layer.mount {
+        Mount::Overlay => Layer { mount: Mount::ReadOnly, ..layer },
+        Mount::Mask | Mount::ReadOnly | Mount::ReadWrite => layer,
+    }
+}
+
+/// The fence as a person would type it.
+pub(super) fn steps(fence: &Fence) -> Vec<String> {
+    let mut steps = vec!["fork; become the subreaper of what the command leaves behind".into()];
+    for layer in &fence.layers {
+        let optional = if layer.optional { " if it exists" } else { "" };
+        steps.push(match layer.mount {
+            Mount::Mask => format!("grant nothing below {}{optional}", layer.path),
+            Mount::ReadOnly | Mount::Overlay => format!("grant reading below {}{optional}", layer.path),
+            Mount::ReadWrite => format!("grant reading and writing below {}{optional}", layer.path),
+        });
+    }
+    steps.push("join a new session keyring; drop every capability".into());
+    steps.extend(common_steps(fence));
+    steps
+}

@@ -1,0 +1,107 @@
+//! What this backend answers to each field of a plan on a given host: it holds less, and says so. Pure.
+
+use ringfence_plan::{Access, Field, FieldVerdict, Files, Host, Level, NetworkMode, Plan, Support, Verdicts};
+
+use crate::answer::{enforced, narrowed, unenforced};
+use crate::limits::HeldLimits;
+
+/// Landlock ABIs that bring what this backend stands on (Documentation/userspace-api/landlock.rst).
+const TRUNCATE: u32 = 3;
+const SCOPES: u32 = 6;
+
+pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdicts {
+    let Plan { files, environment: _, network, limits: _, processes, containment, rules: _ } = plan;
+    let abi = host.landlock;
+    let mut all = vec![
+        // Names, sizes and times of files outside can be asked for; contents cannot.
+        narrowed(
+            Field::FilesRead,
+            "names and attributes of ungranted files stay visible; HOME and /tmp are the host's and ungranted",
+            "Landlock",
+        ),
+        files_write(abi),
+    ];
+    all.extend(files_deny(files));
+    if !files.protect.is_empty() {
+        all.push(match &host.notification {
+            Support::Yes => enforced(Field::FilesProtect, "seccomp user notification on write-class calls"),
+            Support::No { why, .. } => unenforced(Field::FilesProtect, why.clone()),
+        });
+    }
+    if files.grants.iter().any(|grant| grant.access == Access::Private) {
+        let why = "tool-chain caches are readable but not writable: a private layer needs a mount namespace";
+        all.push(narrowed(Field::FilesPrivate, why, "Landlock"));
+    }
+    all.push(enforced(Field::Environment, "execve with the named variables only"));
+    all.push(match network.mode {
+        NetworkMode::None => narrowed(
+            Field::Network,
+            "no sockets at all, not even between processes inside: only connected pairs",
+            "seccomp on socket(2), Landlock on TCP",
+        ),
+        NetworkMode::Host => narrowed(
+            Field::Network,
+            "no unix sockets, which would reach the host's services",
+            "the host's network, unrestricted, as asked for by name",
+        ),
+    });
+    all.extend(limits.verdicts.iter().cloned());
+    all.push(narrowed(
+        Field::Tmp,
+        "there is no private /tmp; TMPDIR must be granted by the policy",
+        "Landlock",
+    ));
+    all.push(nested(processes.nested_namespaces));
+    all.push(match (containment.level, abi >= SCOPES) {
+        (Level::Namespaces, _) => {
+            unenforced(Field::Containment, "namespaces were asked for, and this backend makes none")
+        }
+        (Level::Auto | Level::Process, true) => enforced(Field::Containment, "Landlock (with scopes) and seccomp"),
+        (Level::Auto | Level::Process, false) => unenforced(
+            Field::Containment,
+            format!("signals reach the user's other processes: Landlock scopes need ABI {SCOPES} (kernel 6.12), here {abi}"),
+        ),
+    });
+    Verdicts(all)
+}
+
+fn files_write(abi: u32) -> FieldVerdict {
+    if abi < TRUNCATE {
+        let why = format!(
+            "truncate(2) of ungranted files is not held: that needs Landlock ABI {TRUNCATE} (kernel 6.2), here {abi}"
+        );
+        return unenforced(Field::FilesWrite, why);
+    }
+    enforced(Field::FilesWrite, "Landlock; attributes (mode, times) by the broker")
+}
+
+/// Landlock grants and cannot take back: a deny holds only where nothing above it is granted.
+fn files_deny(files: &Files) -> Option<FieldVerdict> {
+    let denied = files.grants.iter().filter(|grant| grant.access == Access::Deny);
+    let inside = |path: &ringfence_plan::AbsPath| {
+        files.grants.iter().any(|grant| grant.access != Access::Deny && path.is_within(&grant.path))
+    };
+    let mut any = false;
+    for grant in denied {
+        any = true;
+        if inside(&grant.path) {
+            let why =
+                format!("{} lies inside a granted tree, and Landlock cannot take a part back", grant.path);
+            return Some(unenforced(Field::FilesDeny, why));
+        }
+    }
+    if let Some(glob) = files.deny_globs.first() {
+        let why =
+            format!("{} may lie inside a granted tree, and Landlock cannot take a part back", glob.pattern);
+        return Some(unenforced(Field::FilesDeny, why));
+    }
+    any.then(|| enforced(Field::FilesDeny, "not granted by Landlock"))
+}
+
+fn nested(asked: bool) -> FieldVerdict {
+    if asked {
+        let why = "nested user namespaces are refused: they would undo what keeps the host's processes out of reach";
+        return narrowed(Field::NestedNamespaces, why, "seccomp allow list");
+    }
+    enforced(Field::NestedNamespaces, "seccomp allow list; clone3 answers ENOSYS, namespace flags EPERM")
+}
