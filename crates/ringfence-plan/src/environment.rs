@@ -12,7 +12,8 @@ use crate::RuleId;
 pub struct Environment {
     /// Names that pass with the caller's value.
     pub pass: Vec<EnvPattern>,
-    /// Names that never pass by `pass`, whatever it says: loaders, interpreters' start-up hooks, agents' sockets.
+    /// Names that no pattern of `pass` lets through: loaders, interpreters' start-up hooks, sockets, credentials. A
+    /// pattern here yields to a `pass` that names the variable in full; a full name here yields to nothing.
     pub refuse: Vec<EnvPattern>,
     /// Variables with a value of the policy's own. A refused name may be set here: the author wrote it out.
     pub set: BTreeMap<String, (String, RuleId)>,
@@ -44,6 +45,12 @@ impl EnvPattern {
     }
 }
 
+impl EnvPattern {
+    fn is_full_name(&self) -> bool {
+        !self.name.contains('*')
+    }
+}
+
 impl Environment {
     /// The workload's environment, made from the caller's; in the order of names.
     pub fn apply(&self, caller: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
@@ -58,9 +65,11 @@ impl Environment {
     /// Whether the caller's variable of this name passes.
     pub fn passes(&self, name: &OsStr) -> bool {
         let well_formed = !name.is_empty() && !name.as_encoded_bytes().contains(&b'=');
-        well_formed
-            && self.pass.iter().any(|pattern| pattern.matches(name))
-            && !self.refuse.iter().any(|pattern| pattern.matches(name))
+        if !well_formed || !self.pass.iter().any(|pattern| pattern.matches(name)) {
+            return false;
+        }
+        let named = self.pass.iter().any(|pattern| pattern.is_full_name() && pattern.matches(name));
+        !self.refuse.iter().any(|pattern| pattern.matches(name) && !(named && !pattern.is_full_name()))
     }
 }
 
@@ -82,6 +91,18 @@ mod tests {
         let caller = ["PATH", "LC_ALL", "LD_PRELOAD", "GH_TOKEN"].map(|name| (name.into(), "x".into()));
         let names: Vec<_> = environment.apply(caller).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["CI", "LC_ALL", "PATH"]);
+    }
+
+    #[test]
+    fn a_variable_named_in_full_passes_a_refused_pattern_but_no_refused_name() {
+        let environment = Environment {
+            pass: patterns(&["GH_TOKEN", "BASH_ENV", "*"]),
+            refuse: patterns(&["*_TOKEN", "BASH_ENV"]),
+            set: BTreeMap::new(),
+        };
+        assert!(environment.passes("GH_TOKEN".as_ref()));
+        assert!(!environment.passes("NPM_TOKEN".as_ref()));
+        assert!(!environment.passes("BASH_ENV".as_ref()));
     }
 
     #[test]
