@@ -163,14 +163,18 @@ impl fmt::Display for PathPattern {
 /// ligature `ﬁ` is `fi` and the Kelvin sign is `k`) and the default-ignorable code points; FAT drops trailing dots
 /// and spaces. (Linux kernel, Documentation/filesystems/ext4/directory.rst, fs/unicode.)
 pub fn fold(name: &str) -> String {
-    let folded: String = name
-        .chars()
-        .filter(|c| !is_ignorable(*c))
-        .flat_map(char::to_uppercase)
-        .flat_map(char::to_lowercase)
-        .collect();
-    let trimmed = folded.trim_end_matches(['.', ' ']);
-    if trimmed.is_empty() { folded } else { trimmed.to_owned() }
+    // Nearly every name is ASCII, and every supervised call folds some.
+    let mut folded = if name.is_ascii() {
+        name.to_ascii_lowercase()
+    } else {
+        let seen = name.chars().filter(|c| !is_ignorable(*c));
+        seen.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    };
+    let kept = folded.trim_end_matches(['.', ' ']).len();
+    if kept > 0 {
+        folded.truncate(kept);
+    }
+    folded
 }
 
 /// Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt).
