@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cross;
 mod dependencies;
 
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 const USAGE: &str = "\
 cargo xtask <verb>
 
+  bench [--quick]    measure what containment costs (bench --help)
   cross [TARGET…]    type-check the shipped crates for Windows and macOS
   dependencies       count the crates that each of ours pulls in
 ";
@@ -21,6 +23,14 @@ fn main() -> Result<()> {
     let verb = words.next().unwrap_or_default();
     let words: Vec<String> = words.collect();
     match verb.as_str() {
+        "bench" if words.iter().any(|word| word == "--help") => {
+            print!("{}", bench::USAGE);
+            Ok(())
+        }
+        "bench" => bench::run(&words),
+        // The bench's own processes: the one of the chosen user, and the one that times from where it stands.
+        "bench-staged" => bench::run_staged(&words),
+        "bench-serve" => bench::serve(&words),
         "cross" => cross::run(&words),
         "dependencies" => dependencies::run(),
         "" | "help" | "--help" | "-h" => {
