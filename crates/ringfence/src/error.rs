@@ -1,0 +1,273 @@
+//! Why a run did not start or was lost: kinds, with hints apart, so that the edge can say both in its own words.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use ringfence_plan::{Field, Host, Support};
+
+/// Why a run did not start, or was lost. In every case nothing of it is left running.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Some field of the plan is not held by any backend that may be used here.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The command line cannot be passed to a program.
+    #[error("the command {what}")]
+    BadCommand {
+        /// Completes "the command …".
+        what: String,
+    },
+    /// The working directory would not exist inside.
+    #[error("the working directory {} {why}", path.display())]
+    WorkingDirectory {
+        /// As given.
+        path: PathBuf,
+        /// Completes "the working directory …".
+        why: String,
+    },
+    /// A limit could not be set.
+    #[error("failed to set {} in {}: {source}", names(.fields), path.display())]
+    Limit {
+        /// The limits that were to be held there.
+        fields: Vec<Field>,
+        /// The control group or its file.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The sandbox could not be started.
+    #[error("{source}")]
+    Launch {
+        /// Which backend.
+        backend: &'static str,
+        /// What it says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A step inside the sandbox failed, before the command was started.
+    #[error("{source}{}", rule.as_ref().map(|rule| format!("; asked for by {rule}")).unwrap_or_default())]
+    SetUp {
+        /// Which backend.
+        backend: &'static str,
+        /// Step, operand and the kernel's answer.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// The rule behind it, where one is.
+        rule: Option<String>,
+    },
+    /// The fence stands, but the command cannot be executed in it (execve(2)).
+    #[error("failed to execute {program}: {source}")]
+    Execute {
+        /// As given.
+        program: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The sandbox ended before its command did, and nobody said why.
+    #[error("the sandbox ended before its command did ({how})")]
+    Lost {
+        /// How its first process ended.
+        how: String,
+    },
+    /// A system call of the supervisor failed.
+    #[error("failed to {what}: {source}")]
+    Supervise {
+        /// Completes "failed to …".
+        what: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+/// A plan that no backend holds here.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// One entry a backend that was asked, strongest first; empty where this system has none.
+    pub backends: Vec<BackendRefusal>,
+    /// The way on for each field, in the order of the policy file.
+    hints: Vec<String>,
+}
+
+/// What one backend cannot hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendRefusal {
+    /// The backend's name, as `containment.level` has it.
+    pub backend: &'static str,
+    /// The missing pieces.
+    pub unheld: Vec<Unheld>,
+}
+
+/// One thing that is not held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unheld {
+    /// The field; `None` where the backend cannot work here at all.
+    pub field: Option<Field>,
+    /// Which feature is missing.
+    pub why: String,
+}
+
+impl Error {
+    /// The exit code that stands for this error: 126 and 127 as the shell has them, 125 for the rest.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Execute { source, .. } if source.kind() == io::ErrorKind::NotFound => 127,
+            Error::Execute { .. } => 126,
+            _ => 125,
+        }
+    }
+
+    /// What the user can do, one sentence each.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Error::Refused(refused) => refused.hints.clone(),
+            Error::WorkingDirectory { path, .. } => {
+                let path = path.display();
+                vec![
+                    format!("grant it: --read {path}, or --write {path}"),
+                    "start somewhere else: --cwd DIR with a directory that the policy grants".into(),
+                ]
+            }
+            Error::Limit { fields, .. } => {
+                let names = fields.iter().map(|field| format!("--allow-unenforced {field}"));
+                let mut hints =
+                    vec!["choose a larger limit, or see `ringfence doctor` for what this host offers".into()];
+                hints.extend(names.map(|flag| format!("run without that limit: {flag}")));
+                hints
+            }
+            Error::Launch { backend, .. } | Error::SetUp { backend, rule: None, .. } => {
+                let mut hints =
+                    vec!["`ringfence doctor` tries every feature and says what would mend it".to_owned()];
+                if *backend == "namespaces" {
+                    hints.push("use the backend without namespaces: --containment process".into());
+                }
+                hints
+            }
+            Error::SetUp { rule: Some(_), .. } => {
+                vec!["change that rule, or mark its path `optional` if it may be absent".into()]
+            }
+            Error::Execute { source, .. } if source.kind() == io::ErrorKind::NotFound => vec![
+                "inside, only granted paths exist: `ringfence plan` lists them, --read DIR adds one".into(),
+            ],
+            Error::Execute { .. }
+            | Error::BadCommand { .. }
+            | Error::Lost { .. }
+            | Error::Supervise { .. } => Vec::new(),
+        }
+    }
+
+    pub(crate) fn supervise(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Supervise { what, source }
+    }
+}
+
+impl Refused {
+    /// `holding` names a backend that was not asked, because of `containment.level`, and that would hold the plan.
+    pub(crate) fn new(backends: Vec<BackendRefusal>, holding: Option<&'static str>, host: &Host) -> Refused {
+        let mut hints = Vec::new();
+        if let Some(backend) = holding {
+            hints.push(format!("use the {backend} backend, which holds it here: --containment {backend}"));
+        }
+        let unheld = || backends.iter().flat_map(|entry| &entry.unheld);
+        if let Support::No { why, mend } = &host.user_namespaces {
+            hints.push(format!("change the host, where {why}: {mend}"));
+        }
+        if unheld().any(|entry| entry.field.is_some_and(is_control_group_limit)) {
+            hints.push(
+                "give this session control groups of its own: systemd-run --user --scope -p Delegate=yes ringfence run …"
+                    .into(),
+            );
+        }
+        let mut fields: Vec<Field> = unheld().filter_map(|entry| entry.field).collect();
+        fields.sort_unstable();
+        fields.dedup();
+        hints.extend(fields.iter().map(|field| format!("do without this one: --allow-unenforced {field}")));
+        Refused { backends, hints }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this host cannot hold the policy, so nothing was started")?;
+        if self.backends.is_empty() {
+            f.write_str("\n  there is no backend for this system")?;
+        }
+        for BackendRefusal { backend, unheld } in &self.backends {
+            for Unheld { field, why } in unheld {
+                match field {
+                    Some(field) => write!(f, "\n  {backend}: {field} is not held: {why}")?,
+                    None => write!(f, "\n  {backend}: {why}")?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refused {}
+
+fn is_control_group_limit(field: Field) -> bool {
+    matches!(field, Field::Memory | Field::Swap | Field::Processes | Field::Cpu)
+}
+
+fn names(fields: &[Field]) -> String {
+    fields.iter().map(|field| field.name()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_plan::CgroupHost;
+
+    use super::*;
+
+    fn host() -> Host {
+        Host {
+            kernel: (6, 1),
+            landlock: 2,
+            user_namespaces: Support::No { why: "they are off".into(), mend: "sudo sysctl x=1".into() },
+            notification: Support::Yes,
+            cgroup: CgroupHost::None { why: "no delegation".into() },
+            overlay: Support::Yes,
+            root: false,
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_every_reason_and_the_three_ways_on() {
+        let unheld = |field, why: &str| Unheld { field, why: why.into() };
+        let backends = vec![BackendRefusal {
+            backend: "process",
+            unheld: vec![
+                unheld(Some(Field::Cpu), "no cpu group"),
+                unheld(Some(Field::FilesDeny), "Landlock allows only"),
+            ],
+        }];
+        let error = Error::from(Refused::new(backends, Some("namespaces"), &host()));
+        assert_eq!(
+            error.to_string(),
+            "this host cannot hold the policy, so nothing was started\n  \
+             process: limits.cpu is not held: no cpu group\n  \
+             process: filesystem.deny is not held: Landlock allows only"
+        );
+        assert_eq!(
+            error.hints(),
+            [
+                "use the namespaces backend, which holds it here: --containment namespaces",
+                "change the host, where they are off: sudo sysctl x=1",
+                "give this session control groups of its own: systemd-run --user --scope -p Delegate=yes ringfence run …",
+                "do without this one: --allow-unenforced filesystem.deny",
+                "do without this one: --allow-unenforced limits.cpu",
+            ]
+        );
+        assert_eq!(error.exit_code(), 125);
+    }
+
+    #[test]
+    fn an_absent_program_is_127_and_one_that_cannot_run_126() {
+        let execute =
+            |errno| Error::Execute { program: "x".into(), source: io::Error::from_raw_os_error(errno) };
+        assert_eq!(
+            (execute(2).exit_code(), execute(13).exit_code(), execute(8).exit_code()),
+            (127, 126, 126)
+        );
+    }
+}

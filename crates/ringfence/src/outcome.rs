@@ -1,0 +1,88 @@
+//! What a run came to. Not how it is told.
+
+use std::time::Duration;
+
+use ringfence_plan::{Bytes, Ending, Event, Limit};
+
+/// How many refusals of one run are told one by one; the rest are counted. A workload that provokes a million of them
+/// must not fill its supervisor's memory or its user's log.
+pub const TOLD_EVENTS: u64 = 1000;
+
+/// The end of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How the main command ended.
+    pub ending: Ending,
+    /// From before the launch until nothing was left.
+    pub wall_time: Duration,
+    /// The most memory that the whole process tree used, where control groups or measuring told.
+    pub peak_memory: Option<Bytes>,
+    /// How many operations were refused, told or not.
+    pub denied: u64,
+    /// Limits that were reached, each once.
+    pub limits: Vec<Limit>,
+}
+
+/// Tells events to the caller, boundedly, and keeps the counts.
+pub(crate) struct EventLog<'a> {
+    on_event: &'a mut dyn FnMut(&Event),
+    denied: u64,
+    limits: Vec<Limit>,
+}
+
+impl<'a> EventLog<'a> {
+    pub(crate) fn new(on_event: &'a mut dyn FnMut(&Event)) -> EventLog<'a> {
+        EventLog { on_event, denied: 0, limits: Vec::new() }
+    }
+
+    pub(crate) fn denied(&mut self, event: &Event) {
+        self.denied += 1;
+        if self.denied <= TOLD_EVENTS {
+            (self.on_event)(event);
+        }
+    }
+
+    /// Tells of a limit the first time that it is reached.
+    pub(crate) fn limit_reached(&mut self, limit: Limit, allowed: String) {
+        if !self.limits.contains(&limit) {
+            self.limits.push(limit);
+            (self.on_event)(&Event::LimitReached { limit, allowed });
+        }
+    }
+
+    pub(crate) fn into_outcome(
+        self,
+        ending: Ending,
+        wall_time: Duration,
+        peak_memory: Option<Bytes>,
+    ) -> Outcome {
+        Outcome { ending, wall_time, peak_memory, denied: self.denied, limits: self.limits }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_plan::{Operation, RuleId};
+
+    use super::*;
+
+    #[test]
+    fn a_flood_is_counted_and_its_start_is_told() {
+        let mut told = 0;
+        let mut count = |_: &Event| told += 1;
+        let mut log = EventLog::new(&mut count);
+        let event = Event::Denied {
+            operation: Operation::Write,
+            path: "/w/.git/config".into(),
+            rule: RuleId(0),
+            pid: 2,
+        };
+        for _ in 0..1_000_000 {
+            log.denied(&event);
+        }
+        log.limit_reached(Limit::Memory, "1 GiB".into());
+        log.limit_reached(Limit::Memory, "1 GiB".into());
+        let outcome = log.into_outcome(Ending::Exited(0), Duration::ZERO, None);
+        assert_eq!((outcome.denied, outcome.limits.len(), told), (1_000_000, 1, TOLD_EVENTS + 1));
+    }
+}

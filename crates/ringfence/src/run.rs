@@ -1,0 +1,173 @@
+//! The main path: a plan is lowered by the strongest backend that holds it, then run. Decides who runs it; the doing is
+//! `supervise`.
+
+use std::ffi::{CString, OsString};
+use std::path::{Path, PathBuf};
+
+use ringfence_backend::{ALL, Backend, Lowered};
+use ringfence_plan::{AbsPath, Access, Event, Field, Files, Host, Level, Plan, Verdicts};
+
+use crate::error::{BackendRefusal, Error, Refused, Unheld};
+use crate::outcome::{EventLog, Outcome};
+use crate::supervise;
+
+/// One command to run contained.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// What to hold.
+    pub plan: Plan,
+    /// What this host can hold; from [`crate::probe`].
+    pub host: Host,
+    /// Program and arguments; the program is looked up inside.
+    pub argv: Vec<OsString>,
+    /// Working directory, absolute.
+    pub cwd: PathBuf,
+    /// The caller's environment, from which the plan lets some pass.
+    pub caller_env: Vec<(OsString, OsString)>,
+    /// Whether a standard descriptor that is a terminal becomes one of the sandbox's own.
+    pub terminal: bool,
+    /// Fields that the caller does without where they are not held.
+    pub allow_unenforced: Vec<Field>,
+}
+
+/// A run whose fence is decided and whose command has not started.
+pub struct Prepared {
+    backend: &'static str,
+    lowered: Box<dyn Lowered>,
+    command: CommandLine,
+    plan: Plan,
+    terminal: bool,
+    allow_unenforced: Vec<Field>,
+}
+
+/// What to run, in the words of execve(2).
+pub(crate) struct CommandLine {
+    pub(crate) argv: Vec<CString>,
+    pub(crate) env: Vec<CString>,
+    pub(crate) cwd: AbsPath,
+}
+
+/// Everything that supervising needs to know.
+pub(crate) struct Job {
+    pub(crate) backend: &'static str,
+    pub(crate) lowered: Box<dyn Lowered>,
+    pub(crate) command: CommandLine,
+    pub(crate) plan: Plan,
+    pub(crate) terminal: bool,
+    pub(crate) allow_unenforced: Vec<Field>,
+}
+
+impl Run {
+    /// Chooses the backend: the one that `containment.level` names, or the strongest that holds every field. Touches
+    /// nothing.
+    pub fn prepare(self) -> Result<Prepared, Error> {
+        let command = CommandLine::new(&self)?;
+        let (backend, lowered) = choose(ALL, &self)?;
+        let Run { plan, terminal, allow_unenforced, .. } = self;
+        Ok(Prepared { backend, lowered, command, plan, terminal, allow_unenforced })
+    }
+}
+
+impl Prepared {
+    /// The backend's name.
+    pub fn backend(&self) -> &'static str {
+        self.backend
+    }
+
+    /// How each field is held.
+    pub fn verdicts(&self) -> &Verdicts {
+        self.lowered.verdicts()
+    }
+
+    /// What will be done, as a person would type it.
+    pub fn steps(&self) -> Vec<String> {
+        self.lowered.steps()
+    }
+
+    /// Runs the command to its end. `on_event` is told of refusals and limits as they happen.
+    pub fn run(self, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome, Error> {
+        let Prepared { backend, lowered, command, plan, terminal, allow_unenforced } = self;
+        let job = Job { backend, lowered, command, plan, terminal, allow_unenforced };
+        supervise::run(job, EventLog::new(on_event))
+    }
+}
+
+/// The first of `backends` (strongest first) that holds the plan; otherwise all that each of them lacks.
+fn choose(backends: &[&'static dyn Backend], run: &Run) -> Result<(&'static str, Box<dyn Lowered>), Refused> {
+    let mut refusals = Vec::new();
+    for backend in backends.iter().filter(|backend| fits(run.plan.containment.level, backend.name())) {
+        match lower(*backend, run) {
+            Ok(lowered) => return Ok((backend.name(), lowered)),
+            Err(unheld) => refusals.push(BackendRefusal { backend: backend.name(), unheld }),
+        }
+    }
+    let holding = backends
+        .iter()
+        .filter(|backend| !fits(run.plan.containment.level, backend.name()))
+        .find(|backend| lower(**backend, run).is_ok())
+        .map(|backend| backend.name());
+    Err(Refused::new(refusals, holding, &run.host))
+}
+
+fn fits(level: Level, backend: &str) -> bool {
+    match level {
+        Level::Auto => true,
+        Level::Process => backend == "process",
+        Level::Namespaces => backend == "namespaces",
+    }
+}
+
+/// The lowered plan if every field that the caller insists on is held; otherwise what is not.
+fn lower(backend: &dyn Backend, run: &Run) -> Result<Box<dyn Lowered>, Vec<Unheld>> {
+    let lowered = backend
+        .lower(&run.plan, &run.host)
+        .map_err(|refusal| vec![Unheld { field: None, why: refusal.to_string() }])?;
+    let unheld: Vec<Unheld> = lowered
+        .verdicts()
+        .unenforced()
+        .filter(|entry| !run.allow_unenforced.contains(&entry.field))
+        .map(|entry| match &entry.verdict {
+            ringfence_plan::Verdict::Unenforced { why } => {
+                Unheld { field: Some(entry.field), why: why.clone() }
+            }
+            _ => unreachable!("filtered by `unenforced`"),
+        })
+        .collect();
+    if unheld.is_empty() { Ok(lowered) } else { Err(unheld) }
+}
+
+impl CommandLine {
+    fn new(run: &Run) -> Result<CommandLine, Error> {
+        if run.argv.is_empty() {
+            return Err(Error::BadCommand { what: "is empty".into() });
+        }
+        let mut argv = Vec::with_capacity(run.argv.len());
+        for argument in &run.argv {
+            let argument = CString::new(argument.as_encoded_bytes());
+            argv.push(argument.map_err(|_| Error::BadCommand { what: "contains a NUL byte".into() })?);
+        }
+        let passed = run.plan.environment.apply(run.caller_env.iter().cloned());
+        let mut env = Vec::with_capacity(passed.len());
+        for (name, value) in passed {
+            let pair = [name.as_encoded_bytes(), b"=", value.as_encoded_bytes()].concat();
+            env.push(CString::new(pair).map_err(|_| Error::BadCommand {
+                what: format!("cannot have the variable {}: it contains a NUL byte", name.display()),
+            })?);
+        }
+        Ok(CommandLine { argv, env, cwd: inside(&run.cwd, &run.plan.files)? })
+    }
+}
+
+/// `cwd`, if there will be such a directory inside: one that is granted, HOME, /tmp or the root itself.
+fn inside(cwd: &Path, files: &Files) -> Result<AbsPath, Error> {
+    let bad = |why: String| Error::WorkingDirectory { path: cwd.into(), why };
+    let path = AbsPath::new(cwd).map_err(|error| bad(error.to_string()))?;
+    match files.access(&path) {
+        Some((Access::Deny, _)) => Err(bad("is denied by the policy".into())),
+        Some(_) => Ok(path),
+        None if path == files.home || path.as_path() == Path::new("/tmp") || path == AbsPath::root() => {
+            Ok(path)
+        }
+        None => Err(bad("would not exist inside: nothing grants it".into())),
+    }
+}

@@ -1,0 +1,96 @@
+//! One run from launch to end. Decides nothing about the fence: that is lowered before it comes here.
+
+mod cgroup;
+mod dispatcher;
+mod flow;
+mod output;
+mod process_table;
+mod sandbox;
+mod terminal;
+mod watch;
+
+use std::time::{Duration, Instant};
+
+use ringfence_backend::Command;
+use ringfence_backend::signals::Signals;
+use ringfence_enter::StdioSource;
+use ringfence_enter::protocol::ToInit;
+
+use self::cgroup::Groups;
+use self::dispatcher::{Dispatcher, Due, End};
+use self::output::Output;
+use self::sandbox::Sandbox;
+use self::terminal::Terminal;
+use self::watch::Watch;
+use crate::error::Error;
+use crate::outcome::{EventLog, Outcome};
+use crate::run::Job;
+
+/// Signals that the command gets in our place.
+const FORWARDED: [i32; 9] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGCONT,
+    libc::SIGTSTP,
+    libc::SIGWINCH,
+];
+
+/// Signals by which a terminal stops a job of the background: we look before we touch it.
+const UNHEARD: [i32; 2] = [libc::SIGTTOU, libc::SIGTTIN];
+
+/// Launches the job and stays with it to its end.
+pub(crate) fn run(job: Job, log: EventLog<'_>) -> Result<Outcome, Error> {
+    let started = Instant::now();
+    let Job { backend, lowered, command, plan, terminal, allow_unenforced } = job;
+    let owns_namespace = backend == "namespaces";
+    let held = lowered.limits().clone();
+
+    let signals = Signals::block(&FORWARDED, &UNHEARD).map_err(Error::supervise("block signals"))?;
+    let mut groups = Groups::make(held.groups, &allow_unenforced)?;
+    let mut stdio = [StdioSource::Inherit, StdioSource::Inherit, StdioSource::Inherit];
+    let terminal = if terminal { Terminal::take_over(&mut stdio) } else { None };
+    let outputs = if plan.limits.output.is_some() { Output::relay(&mut stdio)? } else { Vec::new() };
+    let program = command.argv[0].to_string_lossy().into_owned();
+    let wait_for_go = terminal.is_some() || !groups.is_empty();
+    let command = Command {
+        argv: command.argv,
+        env: command.env,
+        cwd: command.cwd,
+        stdio,
+        keep_fds: Vec::new(),
+        terminal: terminal.is_some(),
+        wait_for_go,
+    };
+    let running = groups.launch_inside(|| {
+        lowered.launch(command).map_err(|error| Error::Launch { backend, source: error.into() })
+    })?;
+
+    let sandbox = Sandbox::new(running, owns_namespace);
+    groups.confine(sandbox.pid(), &allow_unenforced)?;
+    if wait_for_go {
+        sandbox.send(ToInit::Go);
+    }
+    groups.sweep();
+    let time_limit = plan.limits.time.map(|limit| started + Duration::from_millis(limit.0));
+    let dispatcher = Dispatcher {
+        watch: Watch::new(held.watched, sandbox.pid().as_raw_nonzero().get() as u32),
+        due: Due::at(time_limit),
+        output_left: plan.limits.output.map_or(u64::MAX, |limit| limit.0),
+        end: End::default(),
+        plan,
+        terminal,
+        outputs,
+        sandbox,
+        groups,
+        signals,
+        program,
+        backend,
+        log,
+        started,
+    };
+    dispatcher.run()
+}

@@ -1,0 +1,13 @@
+//! Supervision on systems that have no backend yet: there is nothing to supervise.
+
+use std::io;
+
+use crate::error::Error;
+use crate::outcome::{EventLog, Outcome};
+use crate::run::Job;
+
+/// Refuses. A plan does not come this far without a backend, so this is a second lock on the same door.
+pub(crate) fn run(job: Job, _log: EventLog<'_>) -> Result<Outcome, Error> {
+    let source = io::Error::from(io::ErrorKind::Unsupported);
+    Err(Error::Launch { backend: job.backend, source: source.into() })
+}
