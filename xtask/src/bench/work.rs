@@ -99,6 +99,8 @@ pub(crate) fn lay_out(stage: &Stage) -> Result<()> {
     fs::write(stage.workspace.join(".gitignore"), "/.bench-server\n/out\n/secrets\n")?;
     for words in [
         &["git", "init", "--quiet"][..],
+        // A collection in the background would run into the measuring.
+        &["git", "config", "gc.auto", "0"],
         &["git", "add", "."],
         &[
             "git",
