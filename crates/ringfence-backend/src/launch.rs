@@ -8,6 +8,8 @@ use ringfence_enter::sys::clone::{NAMESPACES, Side, fork_into};
 use ringfence_enter::{Command, Confinement, Fence, enter};
 use rustix::process::Pid;
 
+use crate::scratch::Scratch;
+
 /// A sandbox that was launched.
 #[derive(Debug)]
 pub struct Running {
@@ -17,6 +19,8 @@ pub struct Running {
     pub pidfd: OwnedFd,
     /// What init tells and is told.
     pub control: Control,
+    /// What is to be removed when the sandbox has ended.
+    pub scratch: Option<Scratch>,
 }
 
 /// Why no process could be made.
@@ -25,6 +29,9 @@ pub enum LaunchError {
     /// The channel to init.
     #[error("failed to make the channel to the sandbox: {0}")]
     Channel(io::Error),
+    /// The directory for temporary files.
+    #[error("failed to make a directory for temporary files: {0}")]
+    Scratch(io::Error),
     /// The clone.
     #[error("failed to create the sandbox's process: {0}")]
     Clone(io::Error),
@@ -45,6 +52,6 @@ pub(crate) fn launch(fence: &Fence, command: Command) -> Result<Running, LaunchE
             drop(ours);
             enter(fence, command, theirs, caller)
         }
-        Side::Parent { pid, pidfd } => Ok(Running { pid, pidfd, control: ours }),
+        Side::Parent { pid, pidfd } => Ok(Running { pid, pidfd, control: ours, scratch: None }),
     }
 }

@@ -9,6 +9,7 @@ pub mod limits;
 mod namespaces;
 mod probe;
 mod process;
+mod scratch;
 mod sys;
 
 use ringfence_plan::{Host, Plan, Verdicts};
@@ -18,6 +19,7 @@ pub use limits::HeldLimits;
 pub use probe::{probe, probe_deeply};
 pub use ringfence_enter::protocol::{Control, FromInit, ToInit};
 pub use ringfence_enter::{Command, SetUpError, StdioSource};
+pub use scratch::Scratch;
 pub use sys::signals;
 
 /// A mechanism, or a set of them, that can hold plans on this system.

@@ -55,6 +55,7 @@ fn set_up(
     control: &Control,
     caller: (u32, u32),
 ) -> Result<bool, SetUpError> {
+    ids::hide_arguments();
     raise_descriptor_limit();
     // A session of its own: the caller's terminal is out of reach, and stopping works as under a shell.
     rustix::process::setsid().during(Step::Stdio)?;

@@ -1,7 +1,10 @@
 //! A plan as Landlock rules, a filter and the broker. Pure.
 
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+
 use ringfence_enter::seccomp::{self, Sockets};
-use ringfence_enter::{Confinement, Fence, Layer, Mount, Rlimits};
+use ringfence_enter::{Command, Confinement, Fence, Layer, Mount, Rlimits};
 use ringfence_plan::{AbsPath, Host, NetworkMode, Plan, RuleId};
 
 use crate::fence::{common_steps, kept, layers};
@@ -59,9 +62,20 @@ fn without_overlay(layer: Layer) -> Layer {
     }
 }
 
+/// Grants the run's own directory for temporary files and names it in TMPDIR, for programs that ask.
+pub(super) fn use_scratch(fence: &mut Fence, command: &mut Command, path: &AbsPath) {
+    let rule = fence.layers.first().map_or(RuleId(0), |layer| layer.rule);
+    fence.layers.push(Layer { path: path.clone(), mount: Mount::ReadWrite, optional: false, rule });
+    command.env.retain(|variable| !variable.as_bytes().starts_with(b"TMPDIR="));
+    command.env.extend(CString::new([b"TMPDIR=", path.as_path().as_os_str().as_bytes()].concat()));
+}
+
 /// The fence as a person would type it.
 pub(super) fn steps(fence: &Fence) -> Vec<String> {
-    let mut steps = vec!["fork; become the subreaper of what the command leaves behind".into()];
+    let mut steps = vec![
+        "make a directory of its own under /tmp, mode 0700, for TMPDIR".into(),
+        "fork; become the subreaper of what the command leaves behind".into(),
+    ];
     for layer in &fence.layers {
         let optional = if layer.optional { " if it exists" } else { "" };
         steps.push(match layer.mount {

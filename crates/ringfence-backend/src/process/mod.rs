@@ -8,6 +8,7 @@ use ringfence_enter::Fence;
 use ringfence_plan::{Host, Plan, Verdicts};
 
 use crate::launch::{LaunchError, Running, launch};
+use crate::scratch::Scratch;
 use crate::{Backend, Command, HeldLimits, Lowered, Refusal};
 
 pub(crate) struct Process;
@@ -53,7 +54,10 @@ impl Lowered for LoweredProcess {
         lower::steps(&self.fence)
     }
 
-    fn launch(self: Box<Self>, command: Command) -> Result<Running, LaunchError> {
-        launch(&self.fence, command)
+    fn launch(mut self: Box<Self>, mut command: Command) -> Result<Running, LaunchError> {
+        let scratch = Scratch::new().map_err(LaunchError::Scratch)?;
+        lower::use_scratch(&mut self.fence, &mut command, scratch.path());
+        let running = launch(&self.fence, command)?;
+        Ok(Running { scratch: Some(scratch), ..running })
     }
 }

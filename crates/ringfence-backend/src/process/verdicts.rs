@@ -16,7 +16,7 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
         // Names, sizes and times of files outside can be asked for; contents cannot.
         narrowed(
             Field::FilesRead,
-            "names and attributes of ungranted files stay visible; HOME and /tmp are the host's and ungranted",
+            "names and attributes of ungranted files, and names of processes, stay visible; HOME cannot be written",
             "Landlock",
         ),
         files_write(abi),

@@ -89,6 +89,22 @@ pub(crate) fn set_hostname(name: &str) -> io::Result<()> {
     super::check(unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) }.into()).map(drop)
 }
 
+/// Overwrites this process's argument strings: /proc/<pid>/cmdline would show the supervisor's flags to the workload.
+pub(crate) fn hide_arguments() {
+    unsafe extern "C" {
+        /// The C library's pointer to the first argument (program_invocation_name(3)).
+        static program_invocation_name: *mut libc::c_char;
+    }
+    let length: usize = std::env::args_os().map(|argument| argument.len() + 1).sum();
+    // SAFETY: the kernel lays the arguments out one behind the other, each with its terminator (execve(2)), in memory
+    // that this process, a copy of the supervisor, may write. They were copied above; nothing refers to them later.
+    unsafe {
+        if !program_invocation_name.is_null() {
+            std::ptr::write_bytes(program_invocation_name, 0, length);
+        }
+    }
+}
+
 /// setrlimit(2), both values.
 pub(crate) fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: value, rlim_max: value };
