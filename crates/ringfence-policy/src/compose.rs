@@ -72,6 +72,7 @@ pub fn compose(sources: Sources) -> Result<Composed, Report> {
     composer.workspace();
     composer.base_grants();
     composer.written_paths();
+    composer.hidden_places();
     let settled = settle(std::mem::take(&mut composer.claims));
     composer.warn_of_void(&settled.void);
     composer.grants = settled.kept;

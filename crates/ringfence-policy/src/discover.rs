@@ -31,8 +31,10 @@ pub struct Found {
 
 /// Adds the system's directories, the harmless entries of /etc, and the size of memory.
 pub(crate) fn system(surroundings: &mut Surroundings) {
+    let found = &mut surroundings.system;
+    // Not looked for: /usr is everywhere, the others are optional, and whoever opens them sees whether they are there.
     for (directory, why) in system::DIRECTORIES {
-        add(&mut surroundings.system, Path::new(directory), Access::Read, why);
+        see(found, Path::new(directory), Access::Read, why);
     }
     // One listing instead of a stat for each entry of the table, most of which are absent on any one distribution.
     let names = fs::read_dir("/etc").into_iter().flatten().flatten().map(|entry| entry.file_name());
@@ -41,10 +43,10 @@ pub(crate) fn system(surroundings: &mut Surroundings) {
         for entry in system::ETC.iter().filter(|entry| names_it(entry.name, name)) {
             let path = Path::new("/etc").join(name);
             if entry.below.is_empty() {
-                add(&mut surroundings.system, &path, Access::Read, entry.why);
+                see(found, &path, Access::Read, entry.why);
             }
             for below in entry.below {
-                add(&mut surroundings.system, &path.join(below), Access::Read, entry.why);
+                add(found, &path.join(below), Access::Read, entry.why);
             }
         }
     }
@@ -79,11 +81,15 @@ pub(crate) fn tool_chains(
 fn add(list: &mut Vec<Found>, path: &Path, access: Access, why: &'static str) -> bool {
     let there = fs::metadata(path).is_ok();
     if there {
-        if let Ok(path) = AbsPath::new(path) {
-            list.push(Found { path, access, why });
-        }
+        see(list, path, access, why);
     }
     there
+}
+
+fn see(list: &mut Vec<Found>, path: &Path, access: Access, why: &'static str) {
+    if let Ok(path) = AbsPath::new(path) {
+        list.push(Found { path, access, why });
+    }
 }
 
 /// Whether a variable's value can be a tool-chain's root: one that is `/`, HOME or above it would grant everything.

@@ -42,8 +42,10 @@ pub(crate) fn read(id: SourceId, sources: &[Source], flag: &Flag) -> Result<Stat
     };
     let span = Span::new(id, range);
     let (value, words) = value(spec, flag).map_err(|bad| {
-        let title = format!("{} {} {}", quoted(spec.key), quoted(&flag.value), bad.why);
-        let mut diagnostic = Diagnostic::error(title).at(sources, &span, bad.label.unwrap_or("here".into()));
+        // The value of a variable is not repeated: it may be a secret.
+        let shown = assignment(flag).map_or(flag.value.as_str(), |(name, _)| name);
+        let (title, label) = bad.in_words(spec, shown);
+        let mut diagnostic = Diagnostic::error(title).at(sources, &span, label);
         diagnostic.help.extend(bad.help);
         diagnostic
     })?;
@@ -51,11 +53,8 @@ pub(crate) fn read(id: SourceId, sources: &[Source], flag: &Flag) -> Result<Stat
 }
 
 fn value(spec: &'static FieldSpec, flag: &Flag) -> Result<(Value, String), scalar::BadValue> {
-    let bad = |why: &'static str| scalar::BadValue {
-        why: "is no variable".into(),
-        label: Some(why.into()),
-        help: None,
-    };
+    let bad =
+        |why: &'static str| scalar::BadValue { why: format!("is no variable: {why}").into(), help: None };
     match (spec.kind, assignment(flag)) {
         (Kind::Variable | Kind::Variables, Some((name, value))) => match bad_name(name) {
             None if !value.contains('\0') => {

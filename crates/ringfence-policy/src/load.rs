@@ -63,6 +63,42 @@ pub fn load(request: &Request) -> Result<Sources, Report> {
     Ok(Sources { context, surroundings, texts: loader.texts, statements: loader.statements })
 }
 
+impl Sources {
+    /// One policy that is no file: its text, called `name`, in these surroundings.
+    ///
+    /// # Errors
+    /// As [`load()`]; and an `extends` that names a file, since nothing is read here.
+    pub fn of_text(
+        name: &str,
+        text: &str,
+        context: Context,
+        surroundings: Surroundings,
+    ) -> Result<Sources, Report> {
+        let mut loader = Loader::default();
+        if text.len() as u64 > LARGEST {
+            return Err(
+                Diagnostic::error(format!("the policy {} is larger than 16 MiB", quoted(name))).into()
+            );
+        }
+        loader.texts.push(Source {
+            name: name.into(),
+            text: text.into(),
+            directory: context.cwd.as_path().to_owned(),
+            files: Vec::new(),
+            author: Author::User,
+        });
+        let document = read::read(SourceId(0), &loader.texts)?;
+        for (extended, span) in document.extends.iter().flatten() {
+            if !PRESETS.contains(&extended.as_str()) {
+                let title = format!("{} cannot be extended from here", quoted(extended));
+                let label = "this policy is no file, so it extends presets only";
+                return Err(Diagnostic::error(title).at(&loader.texts, span, label).into());
+            }
+        }
+        Ok(Sources { context, surroundings, texts: loader.texts, statements: document.statements })
+    }
+}
+
 fn context(request: &Request) -> Result<Context, Report> {
     let cwd = AbsPath::new(&request.cwd).map_err(|why| {
         Diagnostic::error(format!("the current directory {} {why}", quoted(request.cwd.display())))

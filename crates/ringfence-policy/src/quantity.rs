@@ -36,7 +36,7 @@ pub(crate) fn size(text: &str) -> Result<Bytes, Why> {
 /// `90s`, `1h30m`, `500ms`; a number alone is seconds, as for timeout(1).
 pub(crate) fn duration(text: &str) -> Result<Millis, Why> {
     let why = "is no duration; write it as 90s, 10m, 1h30m or 500ms";
-    if text.is_empty() {
+    if text.trim().is_empty() {
         return Err(why.into());
     }
     let (mut rest, mut total) = (text.trim(), 0u64);

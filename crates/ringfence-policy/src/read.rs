@@ -36,10 +36,10 @@ pub(crate) fn read(id: SourceId, sources: &[Source]) -> Result<Document, Report>
         document: Document { statements: Vec::new(), extends: None },
     };
     let (table, errors) = DeTable::parse_recoverable(&text);
-    for error in &errors {
+    // The first mistake only: a missing bracket makes nonsense of what follows.
+    if let Some(error) = errors.iter().min_by_key(|error| error.span().map(|span| span.start)) {
         reader.malformed(error, text.len());
     }
-    // A text that does not parse is not judged further: what follows the first mistake may be nonsense.
     if reader.problems.is_empty() {
         reader.top(table.get_ref());
     }
@@ -123,13 +123,8 @@ impl Reader<'_> {
             Some(words) => match scalar::parse(spec, &words) {
                 Ok(parsed) => self.say(spec, parsed, words, at),
                 Err(bad) => {
-                    let title = format!("{} {} {}", quoted(spec.key), quoted(&words), bad.why);
-                    self.problem(
-                        title,
-                        at,
-                        bad.label.unwrap_or_else(|| "here".into()),
-                        bad.help.or_else(example),
-                    );
+                    let (title, label) = bad.in_words(spec, &words);
+                    self.problem(title, at, label, bad.help.or_else(example));
                 }
             },
             None => self.problem(
@@ -232,7 +227,7 @@ impl Reader<'_> {
         let at = error.span().unwrap_or(len..len);
         let message = error.message().trim().replace('\n', ", ");
         self.problem(
-            "this is no TOML".into(),
+            "this file is no TOML".into(),
             &at,
             message,
             Some("the format is described at https://toml.io".into()),

@@ -87,8 +87,8 @@ pub(crate) const DANGEROUS: &[&str] = &[
     "RUSTC_*",
     "RUSTDOC",
     "RUSTFLAGS",
-    "CARGO_*_RUNNER",
-    "CARGO_*_LINKER",
+    "*_RUNNER",
+    "*_LINKER",
     "CARGO_BUILD_RUSTC*",
     "MAKEFLAGS",
     "MFLAGS",
@@ -150,3 +150,15 @@ pub(crate) const SECRET: &[&str] = &[
     "VAULT_*",
     "PGPASS*",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_have_their_wildcard_at_an_end() {
+        for name in DANGEROUS.iter().chain(SESSION).chain(SECRET) {
+            assert!(!name.trim_matches('*').contains('*') && !name.is_empty(), "{name}");
+        }
+    }
+}

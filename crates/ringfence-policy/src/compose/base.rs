@@ -47,7 +47,7 @@ impl Composer {
         }
     }
 
-    /// System, tool-chains, a worktree's repository, and what stays hidden.
+    /// System, tool-chains, and a worktree's repository.
     pub(super) fn base_grants(&mut self) {
         let Surroundings { system, tool_chains, worktree, .. } = std::mem::take(&mut self.surroundings);
         for Found { path, access, why } in system.into_iter().chain(tool_chains) {
@@ -57,12 +57,19 @@ impl Composer {
             let why = "the repository of this worktree: commits go there";
             self.base_claim(worktree.git_directory, Access::Write, why);
         }
+    }
+
+    /// What stays hidden, as far as a claim comes near it: of a hundred places a run needs two or three.
+    pub(super) fn hidden_places(&mut self) {
+        let places = HIDDEN
+            .iter()
+            .map(|place| (place, Hide::Liftable))
+            .chain(OWN.iter().map(|place| (place, Hide::Always)));
+        let near = Near::new(&self.claims, &self.context.home);
+        let near: Vec<_> = places.filter(|(place, _)| near.concerns(place.path)).collect();
         let deny = field::known("filesystem.deny");
-        for place in HIDDEN {
-            self.hide(deny, place, Hide::Liftable);
-        }
-        for place in OWN {
-            self.hide(deny, place, Hide::Always);
+        for (place, hide) in near {
+            self.hide(deny, place, hide);
         }
     }
 
@@ -103,4 +110,41 @@ impl Composer {
             self.singles[at] = Some(self.built_in(spec, words.to_owned(), value, why));
         }
     }
+}
+
+/// The claims, by their bytes: a quick look at which hidden places they concern.
+struct Near<'a> {
+    everything: bool,
+    all: Vec<&'a [u8]>,
+    in_home: Vec<&'a [u8]>,
+}
+
+impl<'a> Near<'a> {
+    /// With more claims than this, every place is taken: comparing each with each would cost more.
+    const MOST: usize = 256;
+
+    fn new(claims: &'a [Claim], home: &AbsPath) -> Near<'a> {
+        let all: Vec<&[u8]> = claims.iter().map(|claim| bytes(&claim.path)).collect();
+        let home_bytes = bytes(home);
+        let below = |path: &&'a [u8]| path.strip_prefix(home_bytes)?.strip_prefix(b"/");
+        let in_home = all.iter().filter_map(below).collect();
+        let everything = claims.len() > Self::MOST || claims.iter().any(|claim| home.is_within(&claim.path));
+        Near { everything, all, in_home }
+    }
+
+    /// Whether a claim is at, above or below the place.
+    fn concerns(&self, place: &str) -> bool {
+        let claims = if place.starts_with('/') { &self.all } else { &self.in_home };
+        let place = place.as_bytes();
+        self.everything || claims.iter().any(|claim| holds(claim, place) || holds(place, claim))
+    }
+}
+
+/// Whether `inner` is `outer` or lies below it.
+fn holds(outer: &[u8], inner: &[u8]) -> bool {
+    inner.strip_prefix(outer).is_some_and(|below| below.is_empty() || outer == b"/" || below[0] == b'/')
+}
+
+fn bytes(path: &AbsPath) -> &[u8] {
+    path.as_path().as_os_str().as_encoded_bytes()
 }

@@ -7,6 +7,7 @@ use ringfence_plan::{AbsPath, Access, BadPattern, Match, PathPattern, Segment, f
 use super::claims::is_pattern;
 use super::{Composer, StatementId};
 use crate::builtin::protect::{EXCEPT, IN_HOME, NAMES};
+use crate::builtin::system::DIRECTORIES;
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::field;
 use crate::path_text::{self, BadText, Rooted};
@@ -186,10 +187,14 @@ impl Composer {
         self.problem(id, "is no pattern", &format!("it {why}"), None);
     }
 
-    /// The trees that people grant: the workspace and what they wrote, without what lies in another of them.
+    /// The trees that people grant: the workspace and what they wrote, without what lies in another of them, and without
+    /// the system's directories, which people like to name although they are there anyway.
     fn granted_trees(&self) -> Vec<AbsPath> {
-        let granted = |claim: &&Claim| {
-            claim.access != Access::Deny && (claim.author != Author::BuiltIn || claim.hide == Hide::Workspace)
+        let system = |path: &AbsPath| DIRECTORIES.iter().any(|(tree, _)| path.as_path().starts_with(tree));
+        let granted = |claim: &&Claim| match claim.access {
+            Access::Deny => false,
+            _ if claim.hide == Hide::Workspace => true,
+            _ => claim.author != Author::BuiltIn && !system(&claim.path),
         };
         bounded(outermost(self.grants.iter().filter(granted)))
     }

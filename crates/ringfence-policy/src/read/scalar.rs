@@ -16,12 +16,17 @@ use crate::statement::Value;
 /// Why a text is no value of its kind.
 #[derive(Debug, PartialEq)]
 pub(crate) struct BadValue {
-    /// Completes "`field` `text` …".
+    /// Under the text; completes "it …".
     pub(crate) why: Cow<'static, str>,
-    /// Under the text.
-    pub(crate) label: Option<String>,
     /// What mends it.
     pub(crate) help: Option<String>,
+}
+
+impl BadValue {
+    /// Title and label of the diagnostic.
+    pub(crate) fn in_words(&self, spec: &FieldSpec, words: &str) -> (String, String) {
+        (format!("{} cannot be {}", quoted(spec.key), quoted(words)), format!("it {}", self.why))
+    }
 }
 
 /// Lifts a limit that the base sets.
@@ -137,13 +142,9 @@ fn choice<T: Copy>(words: &str, choices: &[(&'static str, T)]) -> Result<T, BadV
     }
     let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
     let help = nearest(words, names.iter().copied()).map(|near| format!("did you mean {}?", quoted(near)));
-    Err(BadValue {
-        why: "is not a choice".into(),
-        label: Some(format!("the choices are {}", names.join(", "))),
-        help,
-    })
+    Err(BadValue { why: format!("is none of {}", names.join(", ")).into(), help })
 }
 
 fn plain(why: String) -> BadValue {
-    BadValue { why: why.into(), label: None, help: None }
+    BadValue { why: why.into(), help: None }
 }
