@@ -33,6 +33,7 @@ pub struct Run {
 /// A run whose fence is decided and whose command has not started.
 pub struct Prepared {
     backend: &'static str,
+    passed_over: Vec<BackendRefusal>,
     lowered: Box<dyn Lowered>,
     command: CommandLine,
     plan: Plan,
@@ -62,9 +63,9 @@ impl Run {
     /// nothing.
     pub fn prepare(self) -> Result<Prepared, Error> {
         let command = CommandLine::new(&self)?;
-        let (backend, lowered) = choose(ALL, &self)?;
+        let Chosen { backend, passed_over, lowered } = choose(ALL, &self)?;
         let Run { plan, terminal, allow_unenforced, .. } = self;
-        Ok(Prepared { backend, lowered, command, plan, terminal, allow_unenforced })
+        Ok(Prepared { backend, passed_over, lowered, command, plan, terminal, allow_unenforced })
     }
 }
 
@@ -72,6 +73,11 @@ impl Prepared {
     /// The backend's name.
     pub fn backend(&self) -> &'static str {
         self.backend
+    }
+
+    /// The stronger backends that `auto` passed over, with all that each lacks here; empty as a rule.
+    pub fn passed_over(&self) -> &[BackendRefusal] {
+        &self.passed_over
     }
 
     /// How each field is held.
@@ -86,18 +92,25 @@ impl Prepared {
 
     /// Runs the command to its end. `on_event` is told of refusals and limits as they happen.
     pub fn run(self, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome, Error> {
-        let Prepared { backend, lowered, command, plan, terminal, allow_unenforced } = self;
+        let Prepared { backend, passed_over: _, lowered, command, plan, terminal, allow_unenforced } = self;
         let job = Job { backend, lowered, command, plan, terminal, allow_unenforced };
         supervise::run(job, EventLog::new(on_event))
     }
 }
 
+/// The backend that a run gets.
+struct Chosen {
+    backend: &'static str,
+    passed_over: Vec<BackendRefusal>,
+    lowered: Box<dyn Lowered>,
+}
+
 /// The first of `backends` (strongest first) that holds the plan; otherwise all that each of them lacks.
-fn choose(backends: &[&'static dyn Backend], run: &Run) -> Result<(&'static str, Box<dyn Lowered>), Refused> {
+fn choose(backends: &[&'static dyn Backend], run: &Run) -> Result<Chosen, Refused> {
     let mut refusals = Vec::new();
     for backend in backends.iter().filter(|backend| fits(run.plan.containment.level, backend.name())) {
         match lower(*backend, run) {
-            Ok(lowered) => return Ok((backend.name(), lowered)),
+            Ok(lowered) => return Ok(Chosen { backend: backend.name(), passed_over: refusals, lowered }),
             Err(unheld) => refusals.push(BackendRefusal { backend: backend.name(), unheld }),
         }
     }
