@@ -7,10 +7,6 @@ use ringfence_plan::{Ending, Limit};
 pub(crate) const TIME_LIMIT: u8 = 124;
 /// Ringfence refused, or could not set up; the command did not start.
 pub(crate) const FAILED: u8 = 125;
-/// The command was found and could not be executed.
-pub(crate) const NOT_EXECUTABLE: u8 = 126;
-/// The command was not found.
-pub(crate) const NOT_FOUND: u8 = 127;
 /// Added to the number of the signal that ended the command.
 pub(crate) const SIGNALED: u8 = 128;
 /// `plan` and `doctor`: the answer is no.
@@ -19,15 +15,15 @@ pub(crate) const NO: u8 = 1;
 /// The number of SIGKILL, by which a limit ends a run (signal(7)).
 const SIGKILL: u8 = 9;
 
-/// Every code with its meaning, for help, manual and reference.
-pub(crate) const TABLE: &[(&str, &str)] = &[
-    ("0–255", "run: the command's own code"),
-    ("1", "plan, doctor: the policy cannot be held here, or a promise did not hold"),
-    ("124", "run: the time limit ended the command"),
-    ("125", "ringfence refused or could not set up; the command did not start"),
-    ("126", "run: the command was found and could not be executed"),
-    ("127", "run: the command was not found"),
-    ("128+N", "run: signal N ended the command; 137 also for the limits of memory and output"),
+/// Every code with the verbs that use it and its meaning, for help, manual and reference.
+pub(crate) const TABLE: &[(&str, &str, &str)] = &[
+    ("0–255", "run", "the command's own code"),
+    ("1", "plan, doctor", "the policy cannot be held here, or a promise did not hold"),
+    ("124", "run", "the time limit ended the command"),
+    ("125", "every verb", "ringfence refused or could not set up; the command did not start"),
+    ("126", "run", "the command was found and could not be executed"),
+    ("127", "run", "the command was not found"),
+    ("128+N", "run", "signal N ended the command; 137 also for the limits of memory and output"),
 ];
 
 /// The code for the way a run ended.
@@ -37,7 +33,7 @@ pub(crate) fn of(ending: Ending) -> u8 {
         // Signals end at 64 (signal(7)), so the sum fits.
         Ending::Signaled(number) => SIGNALED.saturating_add(u8::try_from(number).unwrap_or(u8::MAX)),
         Ending::Stopped(Limit::Time) => TIME_LIMIT,
-        Ending::Stopped(Limit::Memory | Limit::Processes | Limit::Output) => SIGNALED + SIGKILL,
+        Ending::Stopped(Limit::Memory | Limit::Processes | Limit::Output | Limit::Tmp) => SIGNALED + SIGKILL,
     }
 }
 

@@ -17,7 +17,7 @@ use std::io;
 
 pub(crate) use process::linger;
 pub(crate) use referee::{Conclusion, Finding, Options, own_program, referee};
-pub(crate) use scene::Stage;
+pub(crate) use scene::{Scratch, Stage};
 
 /// One attempt at breaking out, and the promise that it must not succeed.
 pub(crate) struct Attempt {

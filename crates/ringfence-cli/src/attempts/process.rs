@@ -131,7 +131,11 @@ fn status_is(field: &str, test: fn(&str) -> bool) -> io::Result<()> {
 fn survive(stage: &Stage) -> io::Result<()> {
     let stage_text = serde_json::to_string(stage)?;
     let program = std::env::current_exe()?;
-    Command::new(program).args([VERB, "linger", &stage_text]).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    Command::new(program)
+        .args([VERB, "linger", &stage_text])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()?;
     for _ in 0..200 {
         if stage.heartbeat().exists() {
             return Ok(());
@@ -154,7 +158,8 @@ fn outgrow_processes(_: &Stage) -> io::Result<()> {
     let mut crowd: Vec<Child> = Vec::with_capacity(CROWD);
     let mut outcome = Ok(());
     while crowd.len() < CROWD && outcome.is_ok() {
-        let child = Command::new(&program).args([VERB, "idle"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        let child =
+            Command::new(&program).args([VERB, "idle"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
         match child {
             Ok(child) => crowd.push(child),
             Err(error) => outcome = Err(error),

@@ -12,9 +12,8 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use serde::Serialize;
 
 use super::scene::Scene;
-use super::{Attempt, Input, Judge};
+use super::{Attempt, From, Input, Judge};
 use crate::commands::attempt::{HELD, THROUGH, VERB};
-use crate::exit;
 
 /// What one attempt showed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -25,7 +24,8 @@ pub(crate) enum Conclusion {
         /// What stopped it, in the system's words.
         by: String,
     },
-    /// It does not work outside either, so that its failure inside says nothing about the fence.
+    /// It does not work outside either, so that its failure inside says nothing about the fence; or this backend
+    /// does not promise it.
     Moot {
         /// Why not.
         why: String,
@@ -69,13 +69,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn referee(attempt: &'static Attempt, options: &Options) -> io::Result<Finding> {
     let control = perform(attempt, options, Side::Outside)?;
     let conclusion = match control.got_through(attempt) {
-        false => Conclusion::Moot { why: control.words() },
+        false => Conclusion::Moot { why: format!("fails outside too: {}", control.words()) },
         true => conclude(attempt, &perform(attempt, options, Side::Inside)?),
     };
     Ok(Finding { attempt: attempt.name, promise: attempt.promise, conclusion })
 }
 
 fn conclude(attempt: &Attempt, inside: &Performance) -> Conclusion {
+    if attempt.from == From::Namespaces && inside.report()["backend"] == "process" {
+        return Conclusion::Moot { why: "the process backend does not promise this".into() };
+    }
     let stopped = attempt.judge == Judge::RefusedOrStopped && inside.was_stopped();
     if inside.line.is_none() && !stopped {
         return Conclusion::NotRun { why: inside.words() };
@@ -84,7 +87,9 @@ fn conclude(attempt: &Attempt, inside: &Performance) -> Conclusion {
         (Judge::Works, true) => Conclusion::Proved { by: "it works".into() },
         (Judge::Works, false) => Conclusion::Broken { how: inside.words() },
         (_, true) => Conclusion::Broken { how: "it got through".into() },
-        (_, false) if inside.harm == Some(true) => Conclusion::Broken { how: "its traces are outside".into() },
+        (_, false) if inside.harm == Some(true) => {
+            Conclusion::Broken { how: "its traces are outside".into() }
+        }
         (_, false) => Conclusion::Proved { by: inside.words() },
     }
 }
@@ -114,22 +119,29 @@ impl Performance {
         }
     }
 
+    /// What `ringfence run --json` reports; null outside.
+    fn report(&self) -> serde_json::Value {
+        self.errors.lines().last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default()
+    }
+
     /// Whether a limit ended the run before the attempt could speak.
     fn was_stopped(&self) -> bool {
-        const KILLED: i32 = 128 + 9;
-        matches!(self.status.code(), Some(code) if code == i32::from(exit::TIME_LIMIT) || code == KILLED)
+        self.report()["ending"].get("stopped").is_some()
     }
 
     fn words(&self) -> String {
-        let line = self.line.as_deref().map(|line| line.trim_start_matches(HELD).trim_start_matches(THROUGH).trim());
+        let line =
+            self.line.as_deref().map(|line| line.trim_start_matches(HELD).trim_start_matches(THROUGH).trim());
         match line {
             Some(line) if !line.is_empty() => line.to_owned(),
             Some(_) => "no trace outside".into(),
-            None if self.was_stopped() => format!("stopped by the limit ({})", self.status),
-            None => {
-                let first = self.errors.lines().find(|line| !line.trim().is_empty());
-                first.map_or_else(|| self.status.to_string(), str::to_owned)
+            None if self.was_stopped() => {
+                format!("stopped by the {} limit", self.report()["ending"]["stopped"])
             }
+            None => match self.report()["error"]["message"].as_str() {
+                Some(message) => message.lines().next().unwrap_or_default().to_owned(),
+                None => self.status.to_string(),
+            },
         }
     }
 }
@@ -177,7 +189,7 @@ fn fenced(attempt: &Attempt, options: &Options, scene: &Scene) -> Command {
     let outside = scene.stage.outside();
     let mut command = Command::new(&options.program);
     // The program must be seen inside to make the attempt there.
-    command.args(["run", "--quiet", "--no-tty", "--read"]).arg(&options.program).args(&options.flags);
+    command.args(["run", "--json", "--no-tty", "--read"]).arg(&options.program).args(&options.flags);
     for flag in attempt.flags {
         command.arg(flag.replace("$OUTSIDE", &outside.to_string_lossy()));
     }

@@ -70,36 +70,53 @@ impl Stage {
     }
 }
 
+/// A new directory that only this user can enter, removed when dropped.
+pub(crate) struct Scratch {
+    path: PathBuf,
+    name: String,
+}
+
+impl Scratch {
+    /// Makes it in the directory for temporary files.
+    pub(crate) fn new() -> io::Result<Scratch> {
+        let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let name = format!("ringfence-doctor-{}-{moment}", std::process::id());
+        let path = std::env::temp_dir().canonicalize()?.join(&name);
+        // `create` and not `create_all`: it fails if the name is taken, be it by a planted symlink.
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Scratch { path, name })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
 /// A scene with everything in it alive; taken down when dropped.
 pub(crate) struct Scene {
     pub(super) stage: Stage,
     tcp: TcpListener,
     udp: UdpSocket,
     victim: std::cell::RefCell<Child>,
-    // Held open only: attempts look for them.
+    // Held only: attempts look for them.
+    _scratch: Scratch,
     _unix: UnixListener,
     _abstract: UnixListener,
     _descriptor: OwnedFd,
 }
 
 impl Scene {
-    /// Makes a scene in a new directory that only this user can enter.
+    /// Makes a scene in a scratch directory.
     pub(super) fn set(program: &Path) -> io::Result<Scene> {
-        let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        let name = format!("ringfence-doctor-{}-{moment}", std::process::id());
-        let root = std::env::temp_dir().canonicalize()?.join(&name);
-        // `create` and not `create_all`: it fails if the name is taken, be it by a planted symlink.
-        DirBuilder::new().mode(0o700).create(&root)?;
-        match Scene::furnish(program, &root, name) {
-            Ok(scene) => Ok(scene),
-            Err(error) => {
-                let _ = fs::remove_dir_all(&root);
-                Err(error)
-            }
-        }
-    }
-
-    fn furnish(program: &Path, root: &Path, name: String) -> io::Result<Scene> {
+        let scratch = Scratch::new()?;
+        let (root, name) = (scratch.path(), scratch.name.clone());
         let canary = format!("canary-{name}");
         lay_files(root, &canary)?;
         let tcp = TcpListener::bind(("127.0.0.1", 0))?;
@@ -128,6 +145,7 @@ impl Scene {
         };
         Ok(Scene {
             stage,
+            _scratch: scratch,
             tcp,
             udp,
             victim: std::cell::RefCell::new(victim),
@@ -162,7 +180,6 @@ impl Drop for Scene {
         let victim = self.victim.get_mut();
         let _ = victim.kill();
         let _ = victim.wait();
-        let _ = fs::remove_dir_all(&self.stage.root);
     }
 }
 

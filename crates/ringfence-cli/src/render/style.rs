@@ -49,7 +49,8 @@ impl Style {
         }
     }
 
-    /// Without colours, without a width.
+    /// Without colours, without a width: what snapshots are taken of.
+    #[cfg(test)]
     pub(crate) const PLAIN: Style = Style { colours: Colours::Off, width: None };
 
     /// `text` in the look of `meaning`.
@@ -72,7 +73,8 @@ impl Style {
 /// NO_COLOR (no-color.org) wins over CLICOLOR_FORCE (bixense.com/clicolors), which wins over what the stream is.
 fn colours<Value: AsRef<OsStr>>(terminal: bool, variable: impl Fn(&str) -> Option<Value>) -> Colours {
     let set = |name: &str| variable(name).is_some_and(|value| !value.as_ref().is_empty());
-    let forced = variable("CLICOLOR_FORCE").is_some_and(|value| !value.as_ref().is_empty() && value.as_ref() != "0");
+    let forced =
+        variable("CLICOLOR_FORCE").is_some_and(|value| !value.as_ref().is_empty() && value.as_ref() != "0");
     let dumb = variable("TERM").is_some_and(|value| value.as_ref() == "dumb");
     match !set("NO_COLOR") && (forced || terminal && !dumb) {
         true => Colours::On,

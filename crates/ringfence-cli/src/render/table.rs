@@ -21,12 +21,16 @@ impl Cell {
     }
 }
 
-/// The rows below each other, each column as wide as its longest cell, indented by two. On a terminal the last
+/// The rows below each other, each column but the last as wide as its longest cell, indented by two. On a terminal the last
 /// column is broken at spaces and continued below its own start; elsewhere a row is always one line.
 pub(crate) fn table(rows: &[Vec<Cell>], style: Style) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    // A row's last cell is free: it neither needs nor gives a width.
     let widths: Vec<usize> = (0..columns.saturating_sub(1))
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(&cell.text)).max().unwrap_or(0))
+        .map(|column| {
+            let cells = rows.iter().filter(|row| row.len() > column + 1).map(|row| &row[column]);
+            cells.map(|cell| width(&cell.text)).max().unwrap_or(0)
+        })
         .collect();
     let mut shown = String::new();
     for row in rows {
@@ -106,7 +110,10 @@ mod tests {
     #[test]
     fn columns_align_and_a_pipe_gets_whole_lines() {
         let rows = [row(&["a", "bb", "one two three four five six seven"]), row(&["aaaa", "b", "x"])];
-        assert_eq!(table(&rows, Style::PLAIN), "  a     bb  one two three four five six seven\n  aaaa  b   x\n");
+        assert_eq!(
+            table(&rows, Style::PLAIN),
+            "  a     bb  one two three four five six seven\n  aaaa  b   x\n"
+        );
     }
 
     #[test]

@@ -1,0 +1,83 @@
+//! `ringfence run`: one command inside the fence that files and flags describe.
+//! Not the fence: policy makes the plan, the library holds it.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use ringfence::Run;
+use ringfence_plan::Plan;
+
+use crate::failure::Failure;
+use crate::render::style::Style;
+use crate::render::summary::Summary;
+use crate::{exit, flags};
+
+/// Flags and help.
+pub(crate) fn command() -> Command {
+    let switch = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+    };
+    let command = Command::new("run")
+        .about("Run a command inside the fence")
+        .arg(flags::trailing("The command and its arguments").required(true))
+        .arg(switch("quiet", "No summary on standard error").short('q').conflicts_with("json"))
+        .arg(switch("json", "One JSON object as the last line on standard error, whatever happened"))
+        .arg(switch("no-tty", "Hand the terminal through instead of making one inside"))
+        .after_help(format!("{EXAMPLES}\n\n{}", super::exit_codes("run")));
+    flags::add(flags::add_run(command))
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ringfence run -- cargo test
+  ringfence run --write ../out --timeout 10m -- make install
+  ringfence run --deny '**/.env' --env CI=1 -- npm test
+  ringfence run --memory 2GiB --processes 256 --json -- ./untrusted.sh
+  ringfence run --network host -- git fetch";
+
+/// Runs it, and ends as it ended.
+pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let (plan, warnings) = flags::plan(matches)?;
+    let mut summary = Summary::of(&plan, warnings);
+    let prepared = request(plan, matches)?.prepare()?;
+    summary.fence(&prepared);
+    if speaks(matches) {
+        say(&summary.beforehand(Style::of(&io::stderr())));
+    }
+    let outcome = prepared.run(&mut |event| summary.note(event))?;
+    let code = exit::of(outcome.ending);
+    if matches.get_flag("json") {
+        say(&format!("{}\n", summary.as_json(&outcome, code)));
+    } else if speaks(matches) {
+        say(&summary.as_text(&outcome, Style::of(&io::stderr())));
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// What the library is asked for.
+pub(super) fn request(plan: Plan, matches: &ArgMatches) -> Result<Run, Failure> {
+    let argv: Vec<OsString> = matches.get_many("command").into_iter().flatten().cloned().collect();
+    let no_tty = matches.try_get_one("no-tty").ok().flatten().copied();
+    Ok(Run {
+        plan,
+        host: ringfence_backend::probe(),
+        argv,
+        cwd: flags::working_directory(matches)?,
+        caller_env: std::env::vars_os().collect(),
+        terminal: no_tty != Some(true),
+        allow_unenforced: flags::allowed(matches),
+    })
+}
+
+fn speaks(matches: &ArgMatches) -> bool {
+    !matches.get_flag("quiet") && !matches.get_flag("json")
+}
+
+/// To standard error; if that is closed there is nobody left to tell.
+fn say(text: &str) {
+    if !text.is_empty() {
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+}

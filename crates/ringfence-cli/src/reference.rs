@@ -1,0 +1,115 @@
+//! docs/cli.md and docs/policy-reference.md, made from the tree of verbs and the rows of fields.
+//! Tests and not a build step: a reference that has drifted fails here; RINGFENCE_BLESS=1 writes it anew.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use ringfence_policy::{FIELDS, Kind};
+
+use crate::commands::{VERBS, tree};
+use crate::exit;
+
+#[test]
+fn the_command_line_reference_is_what_help_says() {
+    is_written("cli.md", &command_line());
+}
+
+#[test]
+fn the_policy_reference_is_what_the_parser_reads() {
+    is_written("policy-reference.md", &policy());
+}
+
+fn command_line() -> String {
+    let mut text = String::from(
+        "# The command line\n\nThis file is made from the program by `RINGFENCE_BLESS=1 cargo test -p ringfence-cli`.\n\n",
+    );
+    write!(text, "```text\n{}```\n", trimmed(&tree().term_width(WIDTH).render_long_help().to_string()))
+        .unwrap();
+    for verb in VERBS {
+        let help = verb.alone().term_width(WIDTH).render_long_help().to_string();
+        write!(text, "\n## ringfence {}\n\n```text\n{}```\n", verb.name(), trimmed(&help)).unwrap();
+    }
+    text.push_str("\n## Exit codes\n\n| code | verb | meaning |\n|---|---|---|\n");
+    for (code, verb, meaning) in exit::TABLE {
+        writeln!(text, "| {code} | {verb} | {meaning} |").unwrap();
+    }
+    text.push_str(OUTPUTS);
+    text
+}
+
+/// Columns of the help in the reference, whatever terminal the test has.
+const WIDTH: usize = 100;
+
+const OUTPUTS: &str = "
+## What goes where
+
+Standard input, output and error belong to the command. `run` adds to standard error, after the command has ended:
+
+- nothing, when nothing was refused and no limit reached;
+- one line otherwise; `--quiet` leaves it out;
+- with `--json` instead one object, always, as the last line: `exit_code`, `ending`, `backend`, `passed_over`,
+  `denied`, `events` (each refusal with operation, path, rule and where the rule stands), `events_left_out`,
+  `wall_ms`, `peak_memory`. When the command did not start: `error` and `exit_code`.
+
+Before the command starts, one line says so when the strongest backend is not to be had and a weaker one holds the
+run. Text that the command chose (paths, names) is shown with control characters and direction marks spelled out.
+NO_COLOR, CLICOLOR_FORCE and TERM=dumb are followed.
+";
+
+fn policy() -> String {
+    let mut text = String::from(
+        "# The fields of ringfence.toml\n\n\
+         This file is made from the parser's own rows by `RINGFENCE_BLESS=1 cargo test -p ringfence-cli`.\n\n\
+         ```toml\nversion = 1\n```\n",
+    );
+    let mut group = "";
+    for spec in FIELDS {
+        let (its_group, name) = spec.key.split_once('.').expect("fields have groups");
+        if its_group != group {
+            group = its_group;
+            write!(
+                text,
+                "\n## [{group}]\n\n| field | value | flag | meaning | example |\n|---|---|---|---|---|\n"
+            )
+            .unwrap();
+        }
+        let flag = spec.flag.map_or("–".into(), |flag| format!("`{flag}`"));
+        let value = value(spec.kind).replace('|', "\\|");
+        writeln!(text, "| `{name}` | {value} | {flag} | {} | `{name} = {}` |", spec.help, spec.example)
+            .unwrap();
+    }
+    text
+}
+
+fn value(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Workspace => "a directory, or `false` for none",
+        Kind::Path => "paths; each may be `{ path = \"…\", optional = true }`",
+        Kind::PathPattern => "paths with `*`, `?`, `[…]` and `**`; each may be a table as above",
+        Kind::Variable => "names, with `*` at either end",
+        Kind::Variables => "a table of names and values",
+        Kind::Network => "`\"none\"` or `\"host\"`",
+        Kind::Size => "bytes: `\"2GiB\"`, `\"512MB\"`, a whole number, or `\"unlimited\"`",
+        Kind::Count => "a whole number, or `\"unlimited\"`",
+        Kind::Processors => "a number, or `\"unlimited\"`",
+        Kind::Duration => "`\"10m\"`, `\"1h30m\"`, `\"500ms\"`, a number of seconds, or `\"unlimited\"`",
+        Kind::Switch => "`true` or `false`",
+        Kind::Level => "`\"auto\"`, `\"process\"` or `\"namespaces\"`",
+    }
+}
+
+/// Without spaces at the ends of lines, which editors would take away.
+fn trimmed(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn is_written(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    if std::env::var_os("RINGFENCE_BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == text, "docs/{name} has drifted: RINGFENCE_BLESS=1 cargo test -p ringfence-cli");
+}

@@ -1,0 +1,327 @@
+//! What a run leaves to say: one line for people, one object for programs.
+//! Silence when nothing was refused and no limit reached.
+
+use ringfence::{BackendRefusal, Outcome, Prepared, Unheld};
+use ringfence_plan::{AbsPath, Event, Limit, Operation, Plan, Rule};
+use ringfence_policy::Report;
+use serde_json::json;
+
+use super::escape::escape;
+use super::style::{Colours, Meaning, Style};
+
+/// Collects what happened.
+pub(crate) struct Summary {
+    warnings: Report,
+    rules: Vec<Rule>,
+    workspace: Option<AbsPath>,
+    backend: &'static str,
+    /// Stronger backends that `auto` passed over, with the reason.
+    passed_over: Vec<BackendRefusal>,
+    events: Vec<Event>,
+}
+
+/// Paths that the line for people names.
+const NAMED: usize = 3;
+
+impl Summary {
+    /// For a run of `plan`, in whose policy `warnings` have no effect.
+    pub(crate) fn of(plan: &Plan, warnings: Report) -> Summary {
+        Summary {
+            warnings,
+            rules: plan.rules.clone(),
+            workspace: plan.files.workspace.clone(),
+            backend: "",
+            passed_over: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes down which fence it became.
+    pub(crate) fn fence(&mut self, prepared: &Prepared) {
+        self.backend = prepared.backend();
+        self.passed_over = prepared.passed_over().to_vec();
+    }
+
+    /// Takes down an event. The library bounds them, so that this does not grow with the command's insistence.
+    pub(crate) fn note(&mut self, event: &Event) {
+        self.events.push(event.clone());
+    }
+
+    /// What is to be said before the command starts; nothing as a rule.
+    pub(crate) fn beforehand(&self, style: Style) -> String {
+        let mut text = String::new();
+        if !self.warnings.0.is_empty() {
+            text.push_str(&self.warnings.render(style.colours == Colours::On));
+        }
+        text.push_str(&self.weaker(style));
+        text
+    }
+
+    /// A line that says so when `auto` came to less than the strongest backend.
+    fn weaker(&self, style: Style) -> String {
+        let Some(BackendRefusal { backend: stronger, unheld }) = self.passed_over.first() else {
+            return String::new();
+        };
+        let why = unheld.iter().map(reason).collect::<Vec<_>>().join("; ");
+        format!(
+            "{} the {} backend holds this run; {stronger} is not to be had here: {}; see `ringfence doctor`\n",
+            style.paint(Meaning::Warning, "ringfence:"),
+            self.backend,
+            escape(&why),
+        )
+    }
+
+    /// The line for people; empty when there is nothing to say.
+    pub(crate) fn as_text(&self, outcome: &Outcome, style: Style) -> String {
+        let mut parts = Vec::new();
+        if outcome.denied > 0 {
+            parts.push(self.refused(outcome.denied));
+        }
+        for event in &self.events {
+            if let Event::LimitReached { limit, allowed } = event {
+                parts.push(format!("reached the {} limit of {allowed}", limit_name(*limit)));
+            }
+        }
+        match parts.is_empty() {
+            true => String::new(),
+            false => format!("{} {}\n", style.paint(Meaning::Warning, "ringfence:"), parts.join("; ")),
+        }
+    }
+
+    /// `refused 3 changes: .git/hooks/pre-commit (create; built in: …), …`
+    fn refused(&self, count: u64) -> String {
+        let mut shown: Vec<(&Operation, &str, String)> = Vec::new();
+        let mut different = 0_usize;
+        for event in &self.events {
+            let Event::Denied { operation, path, rule, .. } = event else { continue };
+            if shown.iter().any(|(_, named, _)| named == path) {
+                continue;
+            }
+            different += 1;
+            if shown.len() < NAMED {
+                let origin = self.rules.get(rule.0 as usize).map(|rule| rule.origin.to_string());
+                shown.push((operation, path, origin.unwrap_or_default()));
+            }
+        }
+        let mut parts: Vec<_> = shown
+            .iter()
+            .map(|(operation, path, origin)| {
+                format!("{} ({}; {})", escape(self.within(path)), operation_name(**operation), escape(origin))
+            })
+            .collect();
+        if different > shown.len() {
+            parts.push("and more, which --json lists".into());
+        }
+        let changes = if count == 1 { "1 change".into() } else { format!("{count} changes") };
+        match parts.is_empty() {
+            true => format!("refused {changes}"),
+            false => format!("refused {changes}: {}", parts.join(", ")),
+        }
+    }
+
+    fn within<'a>(&self, path: &'a str) -> &'a str {
+        let base = self.workspace.as_ref().map(ToString::to_string).unwrap_or_default();
+        path.strip_prefix(&base)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .filter(|rest| !rest.is_empty())
+            .unwrap_or(path)
+    }
+
+    /// The object for programs.
+    pub(crate) fn as_json(&self, outcome: &Outcome, exit_code: u8) -> serde_json::Value {
+        let events = self.events.iter().map(|event| {
+            let mut object = json!(event);
+            if let Event::Denied { rule, .. } = event {
+                object["rule"] = json!(self.rules.get(rule.0 as usize));
+            }
+            object
+        });
+        let told = self.events.iter().filter(|event| matches!(event, Event::Denied { .. })).count();
+        json!({
+            "exit_code": exit_code,
+            "ending": outcome.ending,
+            "backend": self.backend,
+            "passed_over": self.passed_over.iter().map(passed_over).collect::<Vec<_>>(),
+            "denied": outcome.denied,
+            "events": events.collect::<Vec<_>>(),
+            "warnings": self.warnings,
+            "events_left_out": outcome.denied.saturating_sub(told as u64),
+            "wall_ms": u64::try_from(outcome.wall_time.as_millis()).unwrap_or(u64::MAX),
+            "peak_memory": outcome.peak_memory,
+        })
+    }
+}
+
+/// A missing piece in words.
+fn reason(unheld: &Unheld) -> String {
+    match unheld.field {
+        Some(field) => format!("{field}: {}", unheld.why),
+        None => unheld.why.clone(),
+    }
+}
+
+fn passed_over(refusal: &BackendRefusal) -> serde_json::Value {
+    json!({ "backend": refusal.backend, "why": refusal.unheld.iter().map(reason).collect::<Vec<_>>() })
+}
+
+fn operation_name(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Create => "create",
+        Operation::Write => "write",
+        Operation::Rename => "rename",
+        Operation::Remove => "remove",
+        Operation::Attributes => "change attributes",
+        Operation::Link => "link",
+    }
+}
+
+fn limit_name(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Memory => "memory",
+        Limit::Processes => "process",
+        Limit::Time => "time",
+        Limit::Output => "output",
+        Limit::Tmp => "temporary files",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ringfence_plan::{Ending, Origin, RuleId};
+
+    use super::*;
+
+    fn summary(events: Vec<Event>) -> Summary {
+        let file = Origin::File { path: "ringfence.toml".into(), line: 4, column: 12 };
+        let rule = |text: &str, origin| Rule { text: text.into(), origin };
+        let mut summary = Summary {
+            warnings: Report::default(),
+            rules: vec![
+                rule("filesystem.protect = \"**/.git/hooks\"", Origin::BuiltIn("git runs it".into())),
+                rule("filesystem.protect = \"deploy\"", file),
+            ],
+            workspace: Some(AbsPath::new("/home/u/project").unwrap()),
+            backend: "namespaces",
+            passed_over: Vec::new(),
+            events: Vec::new(),
+        };
+        events.iter().for_each(|event| summary.note(event));
+        summary
+    }
+
+    fn denied(operation: Operation, path: &str, rule: u32) -> Event {
+        Event::Denied { operation, path: path.into(), rule: RuleId(rule), pid: 7 }
+    }
+
+    fn outcome(denied: u64, ending: Ending) -> Outcome {
+        Outcome {
+            ending,
+            wall_time: Duration::from_millis(1234),
+            peak_memory: None,
+            denied,
+            limits: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nothing_happened_nothing_is_said() {
+        let quiet = summary(Vec::new());
+        assert_eq!(quiet.beforehand(Style::PLAIN), "");
+        assert_eq!(quiet.as_text(&outcome(0, Ending::Exited(3)), Style::PLAIN), "");
+    }
+
+    #[test]
+    fn refusals_are_one_line_with_the_rules_place() {
+        let events = vec![
+            denied(Operation::Create, "/home/u/project/.git/hooks/pre-commit", 0),
+            denied(Operation::Create, "/home/u/project/.git/hooks/pre-commit", 0),
+            denied(Operation::Rename, "/home/u/project/deploy", 1),
+        ];
+        insta::assert_snapshot!(summary(events).as_text(&outcome(3, Ending::Exited(1)), Style::PLAIN), @"
+        ringfence: refused 3 changes: .git/hooks/pre-commit (create; built in (git runs it)), deploy (rename; ringfence.toml:4:12)
+        ");
+    }
+
+    #[test]
+    fn a_flood_stays_one_line() {
+        let events =
+            (0..1000).map(|n| denied(Operation::Write, &format!("/home/u/project/deploy/{n}"), 1)).collect();
+        let flooded = summary(events);
+        assert_eq!(flooded.as_json(&outcome(5000, Ending::Exited(1)), 1)["events_left_out"], 4000);
+        insta::assert_snapshot!(flooded.as_text(&outcome(5000, Ending::Exited(1)), Style::PLAIN), @"
+        ringfence: refused 5000 changes: deploy/0 (write; ringfence.toml:4:12), deploy/1 (write; ringfence.toml:4:12), deploy/2 (write; ringfence.toml:4:12), and more, which --json lists
+        ");
+    }
+
+    #[test]
+    fn names_that_the_command_chose_do_not_reach_the_terminal_as_orders() {
+        let events =
+            vec![denied(Operation::Link, "/home/u/project/deploy/\u{1b}]52;c;YQ==\u{7}\n\u{202e}x", 1)];
+        insta::assert_snapshot!(summary(events).as_text(&outcome(1, Ending::Exited(1)), Style::PLAIN), @r"
+        ringfence: refused 1 change: deploy/\x1b]52;c;YQ==\x07\n\u{202e}x (link; ringfence.toml:4:12)
+        ");
+    }
+
+    #[test]
+    fn a_reached_limit_is_said() {
+        let events = vec![Event::LimitReached { limit: Limit::Time, allowed: "10 min".into() }];
+        insta::assert_snapshot!(
+            summary(events).as_text(&outcome(0, Ending::Stopped(Limit::Time)), Style::PLAIN), @"
+        ringfence: reached the time limit of 10 min
+        ");
+    }
+
+    #[test]
+    fn a_weaker_backend_is_said_before_the_command_starts() {
+        let mut weaker = summary(Vec::new());
+        weaker.backend = "process";
+        weaker.passed_over = vec![BackendRefusal {
+            backend: "namespaces",
+            unheld: vec![Unheld { field: None, why: "user namespaces are switched off".into() }],
+        }];
+        insta::assert_snapshot!(weaker.beforehand(Style::PLAIN), @"
+        ringfence: the process backend holds this run; namespaces is not to be had here: user namespaces are switched off; see `ringfence doctor`
+        ");
+    }
+
+    #[test]
+    fn programs_get_every_event_with_its_rule() {
+        let events = vec![denied(Operation::Create, "/home/u/project/deploy/x", 1)];
+        let object = summary(events).as_json(&outcome(1, Ending::Exited(1)), 1);
+        insta::assert_snapshot!(format!("{object:#}"), @r#"
+        {
+          "backend": "namespaces",
+          "denied": 1,
+          "ending": {
+            "exited": 1
+          },
+          "events": [
+            {
+              "event": "denied",
+              "operation": "create",
+              "path": "/home/u/project/deploy/x",
+              "pid": 7,
+              "rule": {
+                "origin": {
+                  "file": {
+                    "column": 12,
+                    "line": 4,
+                    "path": "ringfence.toml"
+                  }
+                },
+                "text": "filesystem.protect = \"deploy\""
+              }
+            }
+          ],
+          "events_left_out": 0,
+          "exit_code": 1,
+          "passed_over": [],
+          "peak_memory": null,
+          "wall_ms": 1234,
+          "warnings": []
+        }
+        "#);
+    }
+}
