@@ -1,25 +1,42 @@
 //! Outside the fence: what this host can hold, a plan in its mechanisms' words, and the launch.
 //! No policy text comes here, and no backend knows another.
-#![cfg(target_os = "linux")]
 
+#[cfg(target_os = "linux")]
 mod answer;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
 mod fence;
+#[cfg(target_os = "linux")]
 mod launch;
 pub mod limits;
+#[cfg(target_os = "linux")]
 mod namespaces;
+#[cfg(target_os = "linux")]
 mod probe;
+#[cfg(target_os = "linux")]
 mod process;
+#[cfg(target_os = "linux")]
 mod scratch;
+#[cfg(target_os = "linux")]
 mod sys;
 
 use ringfence_plan::{Host, Plan, Verdicts};
 
+#[cfg(not(target_os = "linux"))]
+pub use elsewhere::{ALL, Command, LaunchError, Running, probe, probe_deeply};
+#[cfg(target_os = "linux")]
 pub use launch::{LaunchError, Running};
 pub use limits::HeldLimits;
+#[cfg(target_os = "linux")]
 pub use probe::{probe, probe_deeply};
+#[cfg(target_os = "linux")]
 pub use ringfence_enter::protocol::{Control, FromInit, ToInit};
+#[cfg(target_os = "linux")]
 pub use ringfence_enter::{Command, SetUpError, StdioSource};
+#[cfg(target_os = "linux")]
 pub use scratch::Scratch;
+#[cfg(target_os = "linux")]
 pub use sys::signals;
 
 /// A mechanism, or a set of them, that can hold plans on this system.
@@ -65,4 +82,5 @@ pub struct Refusal {
 }
 
 /// Every backend of this system, strongest first.
+#[cfg(target_os = "linux")]
 pub const ALL: &[&dyn Backend] = &[&namespaces::Namespaces, &process::Process];
