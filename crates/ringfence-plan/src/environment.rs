@@ -69,7 +69,8 @@ impl Environment {
             return false;
         }
         let named = self.pass.iter().any(|pattern| pattern.is_full_name() && pattern.matches(name));
-        !self.refuse.iter().any(|pattern| pattern.matches(name) && !(named && !pattern.is_full_name()))
+        let refuses = |pattern: &EnvPattern| (pattern.is_full_name() || !named) && pattern.matches(name);
+        !self.refuse.iter().any(refuses)
     }
 }
 

@@ -68,10 +68,10 @@ pub(crate) fn tool_chains(
         };
         let path = if tool.below.is_empty() { root } else { root.join(tool.below) };
         let there = add(&mut surroundings.tool_chains, &path, tool.access, tool.why);
-        if let (true, Some(_), Some(variable)) = (there, told, tool.variable) {
-            if !surroundings.variables.contains(&variable) {
-                surroundings.variables.push(variable);
-            }
+        if let (true, Some(_), Some(variable)) = (there, told, tool.variable)
+            && !surroundings.variables.contains(&variable)
+        {
+            surroundings.variables.push(variable);
         }
     }
     search_path::add(surroundings, context, env);

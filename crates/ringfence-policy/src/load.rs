@@ -45,10 +45,10 @@ pub fn load(request: &Request) -> Result<Sources, Report> {
     let context = context(request)?;
     let project = discover::project(&context);
     let mut loader = Loader::default();
-    if request.policy_files.is_empty() {
-        if let Some(found) = project_policy(&context, project.root.as_ref()) {
-            loader.file(&found, Author::Project, &context)?;
-        }
+    if request.policy_files.is_empty()
+        && let Some(found) = project_policy(&context, project.root.as_ref())
+    {
+        loader.file(&found, Author::Project, &context)?;
     }
     for file in &request.policy_files {
         loader.file(file, Author::User, &context)?;

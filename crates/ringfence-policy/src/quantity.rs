@@ -90,7 +90,7 @@ fn split(text: &str) -> (&str, &str) {
 fn scaled(number: &str, factor: u64) -> Result<u64, Why> {
     let digits: String = number.chars().filter(|c| *c != '_').collect();
     let (whole, part) = digits.split_once('.').unwrap_or((&digits, ""));
-    let shape = !whole.is_empty() && !(digits.contains('.') && part.is_empty());
+    let shape = !whole.is_empty() && !digits.ends_with('.');
     if !shape || part.contains('.') || part.len() > 9 {
         return Err("is no number".into());
     }

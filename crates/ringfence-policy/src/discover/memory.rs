@@ -9,7 +9,7 @@ use ringfence_plan::Bytes;
 pub(super) fn total() -> Option<Bytes> {
     let info = rustix::system::sysinfo();
     let unit = u64::from(info.mem_unit.max(1));
-    u64::from(info.totalram).checked_mul(unit).map(Bytes)
+    info.totalram.checked_mul(unit).map(Bytes)
 }
 
 /// Not looked up here.
