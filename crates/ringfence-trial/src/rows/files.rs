@@ -1,0 +1,157 @@
+//! Files: what is not granted is absent or unchangeable, whatever spelling is used for it.
+
+use crate::attack::Attack;
+use crate::place::{RUN_LATER, SECRETS};
+use crate::row::{Row, Scope};
+
+/// The rows.
+pub(super) fn rows() -> Vec<Row> {
+    let mut rows: Vec<Row> = outside().into_iter().map(Attack::row).collect();
+    rows.extend(denied().into_iter().map(Attack::row));
+    rows.extend(read_only().into_iter().map(Attack::row));
+    rows.extend(magic().into_iter().map(Attack::row));
+    for name in SECRETS {
+        let quoted = format!("cat \"$HOSTHOME/{name}\" \"$HOME/{name}\"");
+        rows.push(Attack::read(format!("secret_file_is_unreadable: {name}"), &[55], quoted).row());
+    }
+    for name in RUN_LATER {
+        let line = format!("echo planted >> \"$HOSTHOME/{name}\"");
+        rows.push(Attack::change_host(format!("file_run_later_is_untouched: {name}"), &[8], line).row());
+    }
+    rows
+}
+
+fn outside() -> Vec<Attack> {
+    vec![
+        Attack::run("create_outside", &[10, 12], "echo x > \"$OUTSIDE/new\""),
+        Attack::run("overwrite_outside", &[10, 12], "echo x > \"$OUTSIDE/secret\""),
+        Attack::run("append_outside", &[12], "echo x >> \"$OUTSIDE/tree/file\""),
+        Attack::run("remove_outside", &[12], "rm \"$OUTSIDE/secret\""),
+        Attack::run("mkdir_outside", &[12], "mkdir \"$OUTSIDE/new\""),
+        Attack::run("rename_out_of_outside", &[12], "mv \"$OUTSIDE/tree\" taken"),
+        Attack::change_host("rename_into_outside", &[12], "echo x > x; mv x \"$OUTSIDE/new\""),
+        Attack::read("read_outside", &[55], "cat \"$OUTSIDE/secret\""),
+        Attack::run("list_outside", &[55], "ls -l \"$OUTSIDE\" | grep secret"),
+        Attack::run("create_in_the_parent_of_the_workspace", &[10], "echo x > ../new && test -e \"$HOSTHOME/new\" && \
+            rm ../new && touch \"$OUTSIDE/new\""),
+        Attack::read("hard_link_to_outside", &[16], "ln \"$OUTSIDE/secret\" link; cat link"),
+        Attack::read("symlink_to_outside", &[12], "ln -s \"$OUTSIDE/secret\" link; cat link"),
+        Attack::read("symlink_that_was_there", &[12], "cat link").after("ln -s \"$OUTSIDE/secret\" link"),
+        Attack::change_host("write_through_a_symlink_that_was_there", &[12], "echo x > link/new")
+            .after("ln -s \"$OUTSIDE\" link"),
+        Attack::change_host("write_through_a_new_symlink", &[12], "ln -s \"$OUTSIDE\" link; echo x > link/new"),
+        Attack::change_host("write_through_a_dangling_symlink", &[12], "echo x > link")
+            .after("ln -s \"$OUTSIDE/new\" link"),
+        Attack::change_host("write_by_parent_directories", &[12], "echo x > ../../outside/new"),
+        Attack::native("chmod", &[36], &["EPERM", "EACCES", "EROFS", "ENOENT"]).aimed("\"$OUTSIDE/secret\""),
+        Attack::native("chown", &[36], &["EPERM", "EACCES", "EROFS", "ENOENT"]).aimed("\"$OUTSIDE/secret\""),
+        Attack::native("utimes", &[36], &["EPERM", "EACCES", "EROFS", "ENOENT"]).aimed("\"$OUTSIDE/secret\""),
+        Attack::native("setxattr", &[36], &["EPERM", "EACCES", "EROFS", "ENOENT"]).aimed("\"$OUTSIDE/secret\""),
+        Attack::native("truncate", &[36], &["EPERM", "EACCES", "EROFS", "ENOENT"]).aimed("\"$OUTSIDE/secret\""),
+        Attack::native("set_flags", &[36], &["EPERM", "EACCES", "EROFS", "ENOENT"]).aimed("\"$OUTSIDE/secret\""),
+        Attack::run("write_to_the_system", &[12], "touch /usr/lib/.rftrial && rm /usr/lib/.rftrial")
+            .host_may_refuse("this user may not write there anyway"),
+        Attack::run("write_to_etc", &[12], "touch /etc/.rftrial && rm /etc/.rftrial")
+            .host_may_refuse("this user may not write there anyway"),
+        Attack::run("read_shadow", &[55], "test -n \"$(cat /etc/shadow)\"")
+            .host_may_refuse("this user may not read it anyway"),
+        Attack::run("set_group_id_bit_in_the_workspace_gives_nothing", &[40], "cp /usr/bin/id x && chmod 6755 x && \
+            test -u x && test -g x && touch \"$OUTSIDE/new\""),
+        Attack::run("other_users_files", &[55], "cat shared/roots")
+            .after("mkdir shared && echo x > shared/roots && chown 65534:65534 shared/roots && chmod 600 shared/roots")
+            .only(Scope::Root("only root could read another user's file without a fence")),
+        Attack::run("other_users_directories", &[55], "ls shared/roots && echo x > shared/roots/new")
+            .after("mkdir -p shared/roots && chown 65534:65534 shared/roots && chmod 700 shared/roots")
+            .only(Scope::Root("only root could enter another user's directory without a fence")),
+        Attack::read("bind_mount_alias_of_home", &[17], "cat alias/.netrc").after(
+            "mkdir alias && for f in .netrc; do ln \"$HOME/$f\" alias/$f.link; done && ln -s \"$HOME/.netrc\" alias/.netrc",
+        ),
+        Attack::run("control_groups_are_out_of_reach", &[38], "echo 0 > /sys/fs/cgroup/cgroup.procs || \
+            echo 0 > /sys/fs/cgroup/pids/cgroup.procs || echo 0 > /sys/fs/cgroup/unified/cgroup.procs")
+            .host_may_refuse("this user may not write there anyway"),
+        Attack::run("core_pattern", &[18], "test -w /proc/sys/kernel/core_pattern || { echo x >> \
+            /proc/sys/kernel/core_pattern; false; }")
+            .host_may_refuse("this user may not write there anyway"),
+        Attack::run("host_devices_are_absent", &[18], "ls /dev | grep -E '^(vda|sda|nvme|kmsg|mem|kvm|loop|fuse)'"),
+        Attack::run("host_runtime_directories_are_absent", &[23], "ls /run /var/run 2>&1 | grep -E '^(dbus|systemd|user|lock)'"),
+    ]
+}
+
+fn denied() -> Vec<Attack> {
+    let deny = |attack: Attack, what: &'static str| attack.flags(&["--deny", what]).held_by("filesystem.deny");
+    let planted = "mkdir -p d/deep && cp \"$OUTSIDE/secret\" d/secret && cp d/secret d/deep/secret";
+    let plant = |attack: Attack| deny(attack.after(planted), "$WORK/d");
+    vec![
+        plant(Attack::read("read_below_a_denied_directory", &[15], "cat d/secret d/deep/secret")),
+        plant(Attack::run("write_below_a_denied_directory", &[21], "echo x > d/new")),
+        plant(Attack::read("denied_after_its_parent_was_renamed", &[6], "mv d e; cat e/secret")),
+        plant(Attack::read("denied_by_a_symlink", &[12], "ln -s d s; cat s/secret s/deep/secret")),
+        plant(Attack::read("denied_by_the_working_directory", &[18], "cat /proc/self/cwd/d/secret; cd d; cat secret")),
+        deny(
+            Attack::read("denied_by_a_second_name", &[16], "cat second")
+                .after("cp \"$OUTSIDE/secret\" first && ln first second"),
+            "$WORK/first",
+        ),
+        deny(
+            Attack::read("denied_through_a_symlink_in_the_policy", &[12], "cat real/secret link/secret")
+                .after("mkdir real && cp \"$OUTSIDE/secret\" real/secret && ln -s real link"),
+            "$WORK/link",
+        ),
+        deny(
+            Attack::read("denied_file_by_an_unnamed_link", &[16], "ln d/secret l; cat l; \"$TRIAL\" attempt link d/secret m; cat m")
+                .after(planted),
+            "$WORK/d/secret",
+        ),
+        deny(Attack::read("denied_by_a_wildcard", &[15], "cat .env a/.env a/b/c/.env").after(
+            "mkdir -p a/b/c && for p in . a a/b/c; do cp \"$OUTSIDE/secret\" $p/.env; done"), "**/.env"),
+        deny(Attack::read("denied_by_a_wildcard_in_a_name", &[15], "cat a/.env.local").after(
+            "mkdir a && cp \"$OUTSIDE/secret\" a/.env.local"), "**/.env*"),
+        deny(Attack::run("rename_of_a_denied_file", &[6], "mv .env x").after("cp \"$OUTSIDE/secret\" .env"), "**/.env"),
+        deny(Attack::read("deny_wins_over_a_deeper_grant", &[15], "cat d/secret d/deep/secret").after(planted), "$WORK/d")
+            .flags(&["--deny", "$WORK/d", "--read", "$WORK/d/deep"]),
+        Attack::read("denied_inside_a_read_grant", &[15], "cat \"$OUTSIDE/secret\"")
+            .flags(&["--read", "$OUTSIDE", "--deny", "$OUTSIDE/secret"])
+            .held_by("filesystem.deny"),
+    ]
+}
+
+fn read_only() -> Vec<Attack> {
+    const REFUSED: &[&str] = &["EPERM", "EACCES", "EROFS", "ENOENT", "EXDEV"];
+    let target = "\"$OUTSIDE/tree/file\"";
+    let mut attacks: Vec<Attack> = ["write", "reopen_for_writing", "truncate", "chmod", "chown", "utimes", "setxattr", "set_flags", "unlink"]
+        .into_iter()
+        .map(|attempt| {
+            Attack::native(attempt, &[36], REFUSED).aimed(target).called(format!("readable_is_not_writable: {attempt}"))
+        })
+        .collect();
+    for attempt in ["create", "create_by_openat2", "create_by_directory", "create_by_creat", "mkdir", "symlink", "mknod", "bind"] {
+        let attack = Attack::native(attempt, &[36], REFUSED).aimed("\"$OUTSIDE/tree/new\"");
+        attacks.push(attack.called(format!("readable_is_not_writable: {attempt}")));
+    }
+    attacks.push(
+        Attack::change_host("readable_is_not_writable: rename_into", &[36], "echo x > x; \"$TRIAL\" attempt rename_into x \"$OUTSIDE/tree/new\""),
+    );
+    attacks.push(Attack::run("readable_is_not_linkable_for_writing", &[16], "ln \"$OUTSIDE/tree/file\" l && echo x >> l"));
+    attacks.into_iter().map(|attack| attack.flags(&["--read", "$OUTSIDE/tree"])).collect()
+}
+
+fn magic() -> Vec<Attack> {
+    let mut attacks = Vec::new();
+    for (name, path) in [
+        ("proc_self_root", "/proc/self/root"),
+        ("proc_1_root", "/proc/1/root"),
+        ("proc_parent_root", "/proc/$PPID/root"),
+        ("proc_thread_self_root", "/proc/thread-self/root"),
+        ("proc_self_cwd_parents", "/proc/self/cwd/../../.."),
+        ("proc_1_cwd_parents", "/proc/1/cwd/../../../../../.."),
+        ("dev_fd", "/dev/fd/0/../../../../.."),
+        ("old_root", "/oldroot"),
+        ("put_old", "/.put_old"),
+    ] {
+        let line = format!("cat {path}\"$OUTSIDE/secret\" {path}/outside/secret {path}\"$HOSTHOME/.netrc\"");
+        let attack = Attack::read(format!("magic_link: {name}"), &[18], line);
+        attacks.push(attack.host_may_refuse("no such way on this host"));
+    }
+    attacks.push(Attack::run("program_of_init_is_not_writable", &[20], "test -w /proc/1/exe -o -w \"$TRIAL\""));
+    attacks
+}
