@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::exit;
 use crate::render::escape::escape;
-use crate::render::style::{Colours, Meaning, Style};
+use crate::render::style::{Colours, Meaning, Stream, Style};
 
 /// A verb that did not do its work.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Failure {
         let json = matches.and_then(|matches| matches.try_get_one::<bool>("json").ok().flatten().copied());
         let text = match json {
             Some(true) => format!("{}\n", self.as_json()),
-            _ => self.as_text(Style::of(&io::stderr())),
+            _ => self.as_text(Style::of(Stream::Error)),
         };
         let _ = io::stderr().write_all(text.as_bytes());
         ExitCode::from(self.exit_code())
@@ -103,7 +103,10 @@ impl Failure {
         let (kind, message, rest) = match self {
             Failure::Usage(error) => ("usage", error.to_string(), json!([])),
             Failure::Policy(report) => ("policy", titles(report), json!(report)),
-            Failure::Run(error) | Failure::NotHeld(error) => ("run", chain(error), json!(error.hints())),
+            Failure::Run(error @ ringfence::Error::Refused(_)) | Failure::NotHeld(error) => {
+                ("refused", chain(error), json!(error.hints()))
+            }
+            Failure::Run(error) => ("run", chain(error), json!(error.hints())),
             Failure::Absent { path, rule } => ("absent", path.clone(), json!([rule])),
             Failure::Io { what, source, hint } => {
                 ("system", format!("failed to {what}: {source}"), json!(hint))
@@ -120,8 +123,8 @@ fn chain(error: &dyn std::error::Error) -> String {
     let mut next = error.source();
     while let Some(source) = next {
         let part = source.to_string();
-        // Some messages already end in their source's.
-        if !text.ends_with(&part) {
+        // Some messages already say their source.
+        if !text.contains(&part) {
             text.push_str(": ");
             text.push_str(&part);
         }

@@ -16,8 +16,8 @@ mod sys;
 use std::io;
 
 pub(crate) use process::linger;
-pub(crate) use referee::{Conclusion, Finding, Options, own_program, referee};
-pub(crate) use scene::{Scratch, Stage};
+pub(crate) use referee::{Conclusion, Finding, Options, referee};
+pub(crate) use scene::Stage;
 
 /// One attempt at breaking out, and the promise that it must not succeed.
 pub(crate) struct Attempt {

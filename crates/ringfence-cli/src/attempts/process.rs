@@ -54,8 +54,15 @@ pub(super) const ROWS: &[Attempt] = &[
     },
     Attempt {
         name: "keep_capabilities",
-        promise: "No capability is held, nor can one be gained",
+        promise: "No capability is held",
+        act: |_| status_is("CapPrm", |value| value.bytes().any(|digit| digit != b'0')),
+        ..REFUSED
+    },
+    Attempt {
+        name: "regain_capabilities",
+        promise: "No capability can be had again: the bounding set is empty",
         act: |_| status_is("CapBnd", |value| value.bytes().any(|digit| digit != b'0')),
+        from: From::Namespaces,
         ..REFUSED
     },
     Attempt {

@@ -1,7 +1,6 @@
 //! Makes each attempt twice, outside and inside a sandbox, and says what that proves.
 //! Not a judge of severity: a promise holds, does not hold, or was not proved here.
 
-use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -79,6 +78,10 @@ fn conclude(attempt: &Attempt, inside: &Performance) -> Conclusion {
     if attempt.from == From::Namespaces && inside.report()["backend"] == "process" {
         return Conclusion::Moot { why: "the process backend does not promise this".into() };
     }
+    // No silent step down: a fence that cannot hold a rule refuses the run. That breaks no promise, and proves none.
+    if inside.report()["error"]["kind"] == "refused" {
+        return Conclusion::Moot { why: format!("refused: {}", inside.words()) };
+    }
     let stopped = attempt.judge == Judge::RefusedOrStopped && inside.was_stopped();
     if inside.line.is_none() && !stopped {
         return Conclusion::NotRun { why: inside.words() };
@@ -139,7 +142,7 @@ impl Performance {
                 format!("stopped by the {} limit", self.report()["ending"]["stopped"])
             }
             None => match self.report()["error"]["message"].as_str() {
-                Some(message) => message.lines().next().unwrap_or_default().to_owned(),
+                Some(message) => message.lines().map(str::trim).collect::<Vec<_>>().join("; "),
                 None => self.status.to_string(),
             },
         }
@@ -224,9 +227,4 @@ fn read_available(mut pipe: impl Read + std::os::fd::AsFd) -> io::Result<String>
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
         _ => Ok(String::from_utf8_lossy(&text).into_owned()),
     }
-}
-
-/// This program's own file, as the sandbox will see it.
-pub(crate) fn own_program() -> io::Result<PathBuf> {
-    fs::canonicalize(std::env::current_exe()?)
 }

@@ -71,14 +71,14 @@ impl Stage {
 }
 
 /// A new directory that only this user can enter, removed when dropped.
-pub(crate) struct Scratch {
+struct Scratch {
     path: PathBuf,
     name: String,
 }
 
 impl Scratch {
     /// Makes it in the directory for temporary files.
-    pub(crate) fn new() -> io::Result<Scratch> {
+    fn new() -> io::Result<Scratch> {
         let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let name = format!("ringfence-doctor-{}-{moment}", std::process::id());
         let path = std::env::temp_dir().canonicalize()?.join(&name);
@@ -88,7 +88,7 @@ impl Scratch {
     }
 
     /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.path
     }
 }

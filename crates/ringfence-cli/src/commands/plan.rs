@@ -9,7 +9,7 @@ use ringfence_plan::{Access, Field, Grant, Plan};
 
 use crate::failure::Failure;
 use crate::render::plan::Held;
-use crate::render::style::Style;
+use crate::render::style::{Stream, Style};
 use crate::{exit, flags, render};
 
 /// Flags and help.
@@ -41,7 +41,7 @@ pub(crate) fn plan(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     };
     let text = match matches.get_flag("json") {
         true => format!("{:#}\n", held.as_json()),
-        false => held.as_text(Style::of(&std::io::stdout())),
+        false => held.as_text(Style::of(Stream::Output)),
     };
     render::print(text.as_bytes())?;
     if refusal.is_none() && absent.is_empty() {

@@ -10,7 +10,7 @@ use ringfence::Run;
 use ringfence_plan::Plan;
 
 use crate::failure::Failure;
-use crate::render::style::Style;
+use crate::render::style::{Stream, Style};
 use crate::render::summary::Summary;
 use crate::{exit, flags};
 
@@ -44,14 +44,14 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let prepared = request(plan, matches)?.prepare()?;
     summary.fence(&prepared);
     if speaks(matches) {
-        say(&summary.beforehand(Style::of(&io::stderr())));
+        say(&summary.beforehand(Style::of(Stream::Error)));
     }
     let outcome = prepared.run(&mut |event| summary.note(event))?;
     let code = exit::of(outcome.ending);
     if matches.get_flag("json") {
         say(&format!("{}\n", summary.as_json(&outcome, code)));
     } else if speaks(matches) {
-        say(&summary.as_text(&outcome, Style::of(&io::stderr())));
+        say(&summary.as_text(&outcome, Style::of(Stream::Error)));
     }
     Ok(ExitCode::from(code))
 }

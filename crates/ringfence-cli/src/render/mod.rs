@@ -2,6 +2,7 @@
 //! Nothing here decides anything.
 
 pub(crate) mod apparmor;
+#[cfg(target_os = "linux")]
 pub(crate) mod attack;
 pub(crate) mod escape;
 pub(crate) mod host;

@@ -1,9 +1,15 @@
 //! Whether an output stream gets colours and how wide it is.
 //! Not a theme: four meanings, each with one look.
 
+#[cfg(unix)]
+mod width;
+#[cfg(not(unix))]
+#[path = "style/width_elsewhere.rs"]
+mod width;
+
 use std::ffi::OsStr;
 use std::fmt::Display;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 /// How text goes to one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +18,15 @@ pub(crate) struct Style {
     pub(crate) colours: Colours,
     /// Columns to stay within; `None` for a file or a pipe, whose lines are never broken.
     pub(crate) width: Option<usize>,
+}
+
+/// A stream of this process.
+#[derive(Clone, Copy)]
+pub(crate) enum Stream {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
 }
 
 /// Whether escape sequences may be written.
@@ -40,12 +55,15 @@ pub(crate) enum Meaning {
 
 impl Style {
     /// For a stream of this process.
-    pub(crate) fn of(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Style {
-        let terminal = stream.is_terminal();
-        let width = terminal.then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten();
+    pub(crate) fn of(stream: Stream) -> Style {
+        let terminal = match stream {
+            Stream::Output => io::stdout().is_terminal(),
+            Stream::Error => io::stderr().is_terminal(),
+        };
+        let columns = if terminal { width::columns(stream) } else { None };
         Style {
             colours: colours(terminal, |name| std::env::var_os(name)),
-            width: width.map(|size| usize::from(size.ws_col)).filter(|columns| *columns >= 40),
+            width: columns.filter(|columns| *columns >= 40),
         }
     }
 
