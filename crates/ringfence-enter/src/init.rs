@@ -220,10 +220,13 @@ impl<'a> Init<'a> {
             if !ready[1].is_empty() {
                 self.obey();
             }
-            if ready.get(2).is_some_and(|flags| flags.contains(PollFlags::IN)) {
-                if let Some(broker) = &mut self.broker {
-                    broker.serve(&self.control);
+            match ready.get(2) {
+                Some(flags) if flags.contains(PollFlags::IN) => {
+                    self.broker.iter_mut().for_each(|broker| broker.serve(&self.control));
                 }
+                // Nobody is left who could call: without this, the hang-up would be reported for ever.
+                Some(flags) if !flags.is_empty() => self.broker = None,
+                _ => {}
             }
             if !ready[0].is_empty() {
                 let _ = rustix::io::read(&children, &mut [0_u8; 128 * 8]);
