@@ -143,11 +143,16 @@ pub(crate) fn quoted(text: impl fmt::Display) -> String {
     format!("`{shown}`")
 }
 
-/// Escapes what could move the cursor or turn the writing direction of a terminal.
-fn printable(c: char) -> Box<dyn Iterator<Item = char>> {
+/// Escapes what could act on a terminal.
+pub(crate) fn printable(c: char) -> Box<dyn Iterator<Item = char>> {
+    if acts_on_terminals(c) { Box::new(c.escape_unicode()) } else { Box::new(std::iter::once(c)) }
+}
+
+/// Whether `c` could move the cursor, start an escape sequence, or turn or hide writing.
+pub(crate) fn acts_on_terminals(c: char) -> bool {
     let turns =
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    if c.is_control() || turns { Box::new(c.escape_unicode()) } else { Box::new(std::iter::once(c)) }
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    c.is_control() || turns
 }
 
 #[cfg(test)]

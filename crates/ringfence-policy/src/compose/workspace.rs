@@ -52,7 +52,7 @@ impl Composer {
         let path = self.surroundings.project.clone().unwrap_or_else(|| cwd.clone());
         let refused = too_much(&path, &self.context.home).or_else(|| {
             let inside = |tree: &&str| path.as_path().starts_with(tree);
-            let is_system = SYSTEM_TREES.iter().any(|tree| inside(tree))
+            let is_system = SYSTEM_TREES.iter().any(inside)
                 || SYSTEM_DIRECTORIES
                     .iter()
                     .any(|directory| path.as_path() == std::path::Path::new(directory));
