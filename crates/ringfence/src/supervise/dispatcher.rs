@@ -316,7 +316,8 @@ impl Dispatcher<'_> {
         if self.end.limit.is_none()
             && !self.end.dead
             && is_due(self.watch.as_ref().map(Watch::next))
-            && let Some(limit) = self.watch.as_mut().and_then(Watch::measure)
+            && let Some(limit) =
+                self.watch.as_mut().and_then(|watch| watch.measure(|| self.sandbox.scratch_size()))
         {
             self.stop(limit);
         }
@@ -376,6 +377,7 @@ fn allowed(plan: &Plan, limit: Limit) -> String {
         Limit::Processes => limits.processes.map(|count| format!("{count} processes")),
         Limit::Time => limits.time.map(|time| time.to_string()),
         Limit::Output => limits.output.map(|bytes| bytes.to_string()),
+        Limit::Tmp => Some(limits.tmp.to_string()),
     };
     words.unwrap_or_default()
 }

@@ -53,9 +53,9 @@ pub(crate) fn run(job: Job, log: EventLog<'_>) -> Result<Outcome, Error> {
     let mut groups = Groups::make(held.groups, &allow_unenforced)?;
     let mut stdio = [StdioSource::Inherit, StdioSource::Inherit, StdioSource::Inherit];
     let terminal = if terminal { Terminal::take_over(&mut stdio) } else { None };
-    let outputs = if plan.limits.output.is_some() { Output::relay(&mut stdio)? } else { Vec::new() };
+    let mut outputs = if plan.limits.output.is_some() { Output::relay(&mut stdio)? } else { Vec::new() };
     let program = command.argv[0].to_string_lossy().into_owned();
-    let wait_for_go = terminal.is_some() || !groups.is_empty();
+    let wait_for_go = terminal.is_some() || !groups.is_empty() || !outputs.is_empty();
     let command = Command {
         argv: command.argv,
         env: command.env,
@@ -71,6 +71,7 @@ pub(crate) fn run(job: Job, log: EventLog<'_>) -> Result<Outcome, Error> {
 
     let sandbox = Sandbox::new(running, owns_namespace);
     groups.confine(sandbox.pid(), &allow_unenforced)?;
+    outputs.iter_mut().try_for_each(Output::open)?;
     if wait_for_go {
         sandbox.send(ToInit::Go);
     }

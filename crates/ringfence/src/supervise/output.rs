@@ -1,10 +1,10 @@
 //! Counts and carries standard output and error, where a limit is set on them. Without a limit the command has the
 //! caller's descriptors and nothing stands between.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use ringfence_enter::StdioSource;
-use rustix::fs::{OFlags, fcntl_setfl, fstat};
+use rustix::fs::{Mode, OFlags, fstat, open};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::stdio::{stderr, stdout};
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 
 /// One pipe from the sandbox and where its bytes go.
 pub(super) struct Output {
-    /// `None` once it has ended.
+    /// Our end; before [`Output::open`] the sandbox's, and `None` once it has ended.
     source: Option<OwnedFd>,
     sink: BorrowedFd<'static>,
     flow: Flow,
@@ -43,14 +43,25 @@ impl Output {
                 stdio[number] = StdioSource::Fd(first);
                 continue;
             }
-            let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
-            // Only our end: the command expects a pipe that blocks.
-            fcntl_setfl(&ours, OFlags::NONBLOCK).map_err(failed)?;
-            shared = Some(theirs.try_clone().map_err(Error::supervise("copy the output's descriptor"))?);
+            let (_, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
+            let copy = || theirs.try_clone().map_err(Error::supervise("copy the output's descriptor"));
+            outputs.push(Output { source: Some(copy()?), sink, flow: Flow::default() });
+            shared = Some(copy()?);
             stdio[number] = StdioSource::Fd(theirs);
-            outputs.push(Output { source: Some(ours), sink, flow: Flow::default() });
         }
         Ok(outputs)
+    }
+
+    /// Opens the reading end. After the launch and before the command starts: the sandbox's init has a copy of every
+    /// descriptor that was open at the launch, and with a reading end there a command would not be told that nobody
+    /// reads any more.
+    pub(super) fn open(&mut self) -> Result<(), Error> {
+        let Some(theirs) = self.source.take() else { return Ok(()) };
+        let path = format!("/proc/self/fd/{}", theirs.as_raw_fd());
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let failed = |error: rustix::io::Errno| Error::supervise("open the pipe of the output")(error.into());
+        self.source = Some(open(path, flags, Mode::empty()).map_err(failed)?);
+        Ok(())
     }
 
     /// What to poll, and for what.

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use ringfence_backend::Running;
+use ringfence_backend::{Running, Scratch};
 use ringfence_enter::protocol::{Control, FromInit, ToInit};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, pidfd_send_signal, waitid};
@@ -23,12 +23,14 @@ pub(super) struct Sandbox {
     /// Whether init's death is everybody's: it is the first process of a pid namespace.
     owns_namespace: bool,
     reaped: bool,
+    /// The process backend's private directory: removed once nobody is left to use it.
+    scratch: Option<Scratch>,
 }
 
 impl Sandbox {
     pub(super) fn new(running: Running, owns_namespace: bool) -> Sandbox {
-        let Running { pid, pidfd, control } = running;
-        Sandbox { pid, pidfd, control: Some(control), owns_namespace, reaped: false }
+        let Running { pid, pidfd, control, scratch } = running;
+        Sandbox { pid, pidfd, control: Some(control), owns_namespace, reaped: false, scratch }
     }
 
     pub(super) fn pid(&self) -> Pid {
@@ -38,6 +40,11 @@ impl Sandbox {
     /// Readable once init is dead (pidfd_open(2)).
     pub(super) fn pidfd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
+    }
+
+    /// What the run's own directory for temporary files takes up, bytes, where it has one.
+    pub(super) fn scratch_size(&self) -> Option<u64> {
+        self.scratch.as_ref().map(Scratch::size)
     }
 
     pub(super) fn control(&self) -> Option<BorrowedFd<'_>> {

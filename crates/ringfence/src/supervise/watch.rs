@@ -35,7 +35,7 @@ impl Watch {
     }
 
     /// Measures now, and says which limit is exceeded.
-    pub(super) fn measure(&mut self) -> Option<Limit> {
+    pub(super) fn measure(&mut self, scratch_size: impl FnOnce() -> Option<u64>) -> Option<Limit> {
         let began = Instant::now();
         let usage = self.tree.measure(self.init);
         // The closer to a limit, the sooner the next look.
@@ -60,6 +60,13 @@ impl Watch {
             nearest = nearest.max(used as f64 / limit.max(1) as f64);
             if used > limit {
                 exceeded = Some(Limit::Memory);
+            }
+        }
+        if let Some(limit) = self.limits.tmp {
+            let used = scratch_size().unwrap_or(0);
+            nearest = nearest.max(used as f64 / limit.max(1) as f64);
+            if used > limit {
+                exceeded = Some(Limit::Tmp);
             }
         }
         self.next = Instant::now() + pause(nearest, began.elapsed());
