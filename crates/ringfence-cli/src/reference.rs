@@ -47,7 +47,9 @@ const OUTPUTS: &str = "
 Standard input, output and error belong to the command. `run` adds to standard error, after the command has ended:
 
 - nothing, when nothing was refused and no limit reached;
-- one line otherwise; `--quiet` leaves it out;
+- one line otherwise; `--quiet` leaves it out. Refused changes to protected and denied names are counted, with their
+  rule. What is simply not there or not writable (mounts, Landlock, seccomp) the command sees as an error of its own
+  call, and ringfence does not;
 - with `--json` instead one object, always, as the last line: `exit_code`, `ending`, `backend`, `passed_over`,
   `denied`, `events` (each refusal with operation, path, rule and where the rule stands), `events_left_out`,
   `wall_ms`, `peak_memory`. When the command did not start: `error` and `exit_code`.

@@ -10,7 +10,7 @@ use crate::attempts::{Conclusion, Finding};
 
 /// One group of findings under its title.
 pub(crate) fn group(title: &str, findings: &[Finding], style: Style) -> String {
-    let rows: Vec<_> = findings.iter().map(|finding| row(finding)).collect();
+    let rows: Vec<_> = findings.iter().map(row).collect();
     format!("{}\n{}\n", style.paint(Meaning::Title, title), table(&rows, style))
 }
 

@@ -239,9 +239,7 @@ mod tests {
             denied(Operation::Create, "/home/u/project/.git/hooks/pre-commit", 0),
             denied(Operation::Rename, "/home/u/project/deploy", 1),
         ];
-        insta::assert_snapshot!(summary(events).as_text(&outcome(3, Ending::Exited(1)), Style::PLAIN), @"
-        ringfence: refused 3 changes: .git/hooks/pre-commit (create; built in (git runs it)), deploy (rename; ringfence.toml:4:12)
-        ");
+        insta::assert_snapshot!(summary(events).as_text(&outcome(3, Ending::Exited(1)), Style::PLAIN), @"ringfence: refused 3 changes: .git/hooks/pre-commit (create; built in (git runs it)), deploy (rename; ringfence.toml:4:12)");
     }
 
     #[test]
@@ -250,27 +248,21 @@ mod tests {
             (0..1000).map(|n| denied(Operation::Write, &format!("/home/u/project/deploy/{n}"), 1)).collect();
         let flooded = summary(events);
         assert_eq!(flooded.as_json(&outcome(5000, Ending::Exited(1)), 1)["events_left_out"], 4000);
-        insta::assert_snapshot!(flooded.as_text(&outcome(5000, Ending::Exited(1)), Style::PLAIN), @"
-        ringfence: refused 5000 changes: deploy/0 (write; ringfence.toml:4:12), deploy/1 (write; ringfence.toml:4:12), deploy/2 (write; ringfence.toml:4:12), and more, which --json lists
-        ");
+        insta::assert_snapshot!(flooded.as_text(&outcome(5000, Ending::Exited(1)), Style::PLAIN), @"ringfence: refused 5000 changes: deploy/0 (write; ringfence.toml:4:12), deploy/1 (write; ringfence.toml:4:12), deploy/2 (write; ringfence.toml:4:12), and more, which --json lists");
     }
 
     #[test]
     fn names_that_the_command_chose_do_not_reach_the_terminal_as_orders() {
         let events =
             vec![denied(Operation::Link, "/home/u/project/deploy/\u{1b}]52;c;YQ==\u{7}\n\u{202e}x", 1)];
-        insta::assert_snapshot!(summary(events).as_text(&outcome(1, Ending::Exited(1)), Style::PLAIN), @r"
-        ringfence: refused 1 change: deploy/\x1b]52;c;YQ==\x07\n\u{202e}x (link; ringfence.toml:4:12)
-        ");
+        insta::assert_snapshot!(summary(events).as_text(&outcome(1, Ending::Exited(1)), Style::PLAIN), @r"ringfence: refused 1 change: deploy/\x1b]52;c;YQ==\x07\n\u{202e}x (link; ringfence.toml:4:12)");
     }
 
     #[test]
     fn a_reached_limit_is_said() {
         let events = vec![Event::LimitReached { limit: Limit::Time, allowed: "10 min".into() }];
         insta::assert_snapshot!(
-            summary(events).as_text(&outcome(0, Ending::Stopped(Limit::Time)), Style::PLAIN), @"
-        ringfence: reached the time limit of 10 min
-        ");
+            summary(events).as_text(&outcome(0, Ending::Stopped(Limit::Time)), Style::PLAIN), @"ringfence: reached the time limit of 10 min");
     }
 
     #[test]
@@ -281,9 +273,7 @@ mod tests {
             backend: "namespaces",
             unheld: vec![Unheld { field: None, why: "user namespaces are switched off".into() }],
         }];
-        insta::assert_snapshot!(weaker.beforehand(Style::PLAIN), @"
-        ringfence: the process backend holds this run; namespaces is not to be had here: user namespaces are switched off; see `ringfence doctor`
-        ");
+        insta::assert_snapshot!(weaker.beforehand(Style::PLAIN), @"ringfence: the process backend holds this run; namespaces is not to be had here: user namespaces are switched off; see `ringfence doctor`");
     }
 
     #[test]
