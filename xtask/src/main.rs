@@ -6,6 +6,7 @@
 mod bench;
 mod cross;
 mod dependencies;
+mod specification;
 
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ cargo xtask <verb>
   bench [--quick]    measure what containment costs (bench --help)
   cross [TARGET…]    type-check the shipped crates for Windows and macOS
   dependencies       count the crates that each of ours pulls in
+  specification      check that every test that SPECIFICATION.md names exists
 ";
 
 fn main() -> Result<()> {
@@ -32,6 +34,7 @@ fn main() -> Result<()> {
         "bench-staged" => bench::run_staged(&words),
         "bench-serve" => bench::serve(&words),
         "cross" => cross::run(&words),
+        "specification" => specification::run(),
         "dependencies" => dependencies::run(),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");
