@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ringfence_backend::limits::{SAMPLE_MS, Watched};
 use ringfence_plan::{Bytes, Limit};
 
-use super::process_table::ProcessTree;
+use super::process_table::{ProcessTree, Usage};
 
 /// Measures the tree below one process.
 pub(super) struct Watch {
@@ -37,17 +37,19 @@ impl Watch {
     /// Measures now, and says which limit is exceeded.
     pub(super) fn measure(&mut self, scratch_size: impl FnOnce() -> Option<u64>) -> Option<Limit> {
         let began = Instant::now();
-        let usage = self.tree.measure(self.init);
+        let Watched { memory, swap, processes, tmp } = self.limits;
+        let reads_tree = memory.is_some() || swap.is_some() || processes.is_some();
+        let usage = if reads_tree { self.tree.measure(self.init) } else { Usage::default() };
         // The closer to a limit, the sooner the next look.
         let mut nearest = 0.0_f64;
         let mut exceeded = None;
-        if let Some(limit) = self.limits.processes {
+        if let Some(limit) = processes {
             nearest = f64::from(usage.tasks) / f64::from(limit.max(1));
             if usage.tasks > limit {
                 exceeded = Some(Limit::Processes);
             }
         }
-        if let Some(limit) = self.limits.memory {
+        if let Some(limit) = memory {
             let used = if usage.resident > limit { self.tree.proportional() } else { usage.resident };
             self.peak = self.peak.max(used);
             nearest = nearest.max(used as f64 / limit.max(1) as f64);
@@ -55,14 +57,14 @@ impl Watch {
                 exceeded = Some(Limit::Memory);
             }
         }
-        if let Some(limit) = self.limits.swap {
+        if let Some(limit) = swap {
             let used = self.tree.swapped();
             nearest = nearest.max(used as f64 / limit.max(1) as f64);
             if used > limit {
                 exceeded = Some(Limit::Memory);
             }
         }
-        if let Some(limit) = self.limits.tmp {
+        if let Some(limit) = tmp {
             let used = scratch_size().unwrap_or(0);
             nearest = nearest.max(used as f64 / limit.max(1) as f64);
             if used > limit {
@@ -98,11 +100,13 @@ mod tests {
     fn a_tree_beyond_its_limit_is_told() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let own = std::process::id();
-        let limits = |memory, processes| Watched { memory, processes, swap: None };
-        let measure = |limits| Watch::new(limits, own).unwrap().measure();
+        let limits = |memory, processes| Watched { memory, processes, ..Watched::default() };
+        let measure = |limits| Watch::new(limits, own).unwrap().measure(|| Some(7));
         assert_eq!(measure(limits(Some(1), None)), Some(Limit::Memory));
         assert_eq!(measure(limits(Some(1 << 40), Some(10_000))), None);
         assert_eq!(measure(limits(None, Some(0))), Some(Limit::Processes));
+        assert_eq!(measure(Watched { tmp: Some(6), ..Watched::default() }), Some(Limit::Tmp));
+        assert_eq!(measure(Watched { tmp: Some(7), ..Watched::default() }), None);
         child.kill().unwrap();
         child.wait().unwrap();
     }
