@@ -55,7 +55,7 @@ pub(crate) fn settle(mut claims: Vec<Claim>) -> Settled {
     let mut rest = claims.into_iter().peekable();
     while let Some(first) = rest.next() {
         let mut group = vec![first];
-        while let Some(next) = rest.next_if(|next| next.path == group[0].path) {
+        while let Some(next) = rest.next_if(|next| by_names(&next.path, &group[0].path).is_eq()) {
             group.push(next);
         }
         let claim = strictest(group, &mut settled.void);

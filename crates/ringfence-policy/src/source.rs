@@ -47,7 +47,7 @@ pub(crate) struct Positions<'a> {
     marks: Vec<(usize, u32, u32)>,
 }
 
-const STRIDE: usize = 512;
+const STRIDE: usize = 64;
 
 impl<'a> Positions<'a> {
     pub(crate) fn new(text: &'a str) -> Positions<'a> {

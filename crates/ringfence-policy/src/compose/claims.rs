@@ -118,29 +118,25 @@ pub(super) fn is_pattern(access: Access, words: &str) -> bool {
 
 /// Why a path cannot be granted, and what instead, if it cannot.
 fn impossible(path: &AbsPath, access: Access) -> Option<(&'static str, &'static str)> {
-    let is = |name: &str| path.as_path() == Path::new(name);
-    if access == Access::Deny {
-        return None;
-    }
-    if is("/") && access != Access::Read {
-        return Some(("it is the whole machine", "name the directories that are meant; `read` may name `/`"));
-    }
-    if path.as_path().starts_with("/proc")
-        || path.as_path().starts_with("/sys")
-        || is("/dev")
-        || is("/dev/shm")
-        || is("/dev/pts")
-    {
-        return Some(("the sandbox has its own, or none", "nothing needs to be granted here"));
-    }
-    if is("/tmp") {
-        return Some((
+    let path = path.as_path().as_os_str().as_encoded_bytes();
+    let own = ["/proc/", "/sys/"].iter().any(|tree| path.starts_with(tree.as_bytes()));
+    match path {
+        _ if access == Access::Deny => None,
+        b"/" if access != Access::Read => {
+            Some(("it is the whole machine", "name the directories that are meant; `read` may name `/`"))
+        }
+        b"/proc" | b"/sys" | b"/dev" | b"/dev/shm" | b"/dev/pts" => Some(NOTHING_TO_GRANT),
+        _ if own => Some(NOTHING_TO_GRANT),
+        b"/tmp" => Some((
             "the sandbox has a /tmp of its own, which is writable",
             "to share files, grant a directory below /tmp",
-        ));
+        )),
+        _ => None,
     }
-    None
 }
+
+const NOTHING_TO_GRANT: (&str, &str) =
+    ("the sandbox has its own, or none", "nothing needs to be granted here");
 
 /// `words` as one would type it into a shell.
 fn shell_word(words: &str) -> String {

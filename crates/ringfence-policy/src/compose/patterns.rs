@@ -119,37 +119,30 @@ impl Composer {
 
     /// Start-up files and the like, where a grant makes HOME or a part of it writable.
     fn protect_home(&mut self, trees: &[AbsPath]) {
-        let home = self.context.home.clone();
-        let spec = field::known("filesystem.protect");
         for (name, why) in IN_HOME {
-            let concerned = |tree: &AbsPath| match tree.as_path().strip_prefix(&home) {
-                Ok(below) => std::path::Path::new(name).starts_with(below),
-                Err(_) => home.is_within(tree),
-            };
-            let Some(tree) = trees.iter().find(|tree| concerned(tree)) else { continue };
-            let Ok(path) = home.join(name) else { continue };
-            if let Ok(pattern) = anchored(&path, "", std::slice::from_ref(tree)) {
-                let id = self.built_in(spec, format!("~/{name}"), Value::Path { optional: None }, why);
-                self.protect.push((pattern, id));
+            if let Ok(path) = self.context.home.join(name) {
+                self.protect_path(&path, format!("~/{name}"), why, trees);
             }
         }
     }
 
     /// The files that this very policy stands in, whatever they are called.
     fn protect_own(&mut self, trees: &[AbsPath]) {
-        let spec = field::known("filesystem.protect");
         let files =
             self.texts.iter().flat_map(|source| &source.files).filter_map(|file| AbsPath::new(file).ok());
-        let machine = AbsPath::new("/etc/ringfence").ok();
-        for path in files.chain(machine).collect::<Vec<_>>() {
-            if !trees.iter().any(|tree| path.is_within(tree)) {
-                continue;
-            }
-            if let Ok(pattern) = anchored(&path, "", trees) {
-                let why = "the rules of this very run";
-                let id = self.built_in(spec, path.to_string(), Value::Path { optional: None }, why);
-                self.protect.push((pattern, id));
-            }
+        for path in files.chain(AbsPath::new("/etc/ringfence")).collect::<Vec<_>>() {
+            self.protect_path(&path, path.to_string(), "the rules of this very run", trees);
+        }
+    }
+
+    /// Protects `path` if it lies in a writable tree; one that is granted by its very name is left to its author.
+    fn protect_path(&mut self, path: &AbsPath, words: String, why: &'static str, trees: &[AbsPath]) {
+        if tree_of(path, trees).is_some()
+            && let Ok(pattern) = anchored(path, "", trees)
+        {
+            let spec = field::known("filesystem.protect");
+            let id = self.built_in(spec, words, Value::Path { optional: None }, why);
+            self.protect.push((pattern, id));
         }
     }
 
@@ -215,6 +208,12 @@ fn outermost<'a>(claims: impl Iterator<Item = &'a Claim>) -> Vec<AbsPath> {
     trees
 }
 
+/// The one of `trees`, which are sorted and lie in no other, that holds `path`.
+fn tree_of<'a>(path: &AbsPath, trees: &'a [AbsPath]) -> Option<&'a AbsPath> {
+    let after = trees.partition_point(|tree| tree <= path);
+    trees[..after].last().filter(|tree| path.is_within(tree))
+}
+
 /// `trees`, or what they have in common if they are too many.
 fn bounded(mut trees: Vec<AbsPath>) -> Vec<AbsPath> {
     trees.dedup();
@@ -264,7 +263,7 @@ fn literal_start<'a>(rooted: &'a Rooted<'_>) -> (Result<AbsPath, BadText>, &'a s
 /// `path`, followed by the pattern `rest`, seen from the writable tree that holds it: so that renaming any directory on
 /// the way is seen as well.
 fn anchored(path: &AbsPath, rest: &str, trees: &[AbsPath]) -> Result<PathPattern, BadPattern> {
-    let base = trees.iter().find(|tree| path.is_within(tree)).cloned().unwrap_or_else(AbsPath::root);
+    let base = tree_of(path, trees).cloned().unwrap_or_else(AbsPath::root);
     let names = path.names().skip(base.depth());
     let mut segments: Vec<Segment> = names.map(|name| Segment::Name(fold(&name.to_string_lossy()))).collect();
     match PathPattern::new(base.clone(), rest, Match::Folded) {
