@@ -3,7 +3,7 @@
 
 mod cgroup;
 
-use std::io;
+use std::io::{self, Read};
 
 use ringfence_plan::{Host, Support};
 
@@ -94,7 +94,15 @@ fn parse_version(release: &str) -> (u32, u32) {
 
 /// A number below /proc/sys, if it is there.
 fn sysctl(name: &str) -> Option<u64> {
-    std::fs::read_to_string(format!("/proc/sys/{name}")).ok()?.trim().parse().ok()
+    read_small(&format!("/proc/sys/{name}"))?.trim().parse().ok()
+}
+
+/// A file of /proc that fits into one read. Half the calls of the standard way, and this is on every run's path.
+fn read_small(path: &str) -> Option<String> {
+    let mut buffer = vec![0; 4096];
+    let len = std::fs::File::open(path).and_then(|mut file| file.read(&mut buffer)).ok()?;
+    buffer.truncate(len);
+    String::from_utf8(buffer).ok()
 }
 
 /// user_namespaces(7); `unprivileged_userns_clone` is Debian's and Arch's addition.

@@ -11,7 +11,7 @@ const WANTED: [&str; 3] = ["memory", "pids", "cpu"];
 
 /// The control groups of this host, as far as this user can use them.
 pub(super) fn find() -> CgroupHost {
-    let membership = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let membership = super::read_small("/proc/self/cgroup").unwrap_or_default();
     find_below(Path::new("/sys/fs/cgroup"), &membership)
 }
 

@@ -2,10 +2,10 @@
 //! Which ones and with what limits is decided in `ringfence_backend::limits`.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ringfence_backend::limits::{CgroupVersion, Group, Setting};
 use ringfence_plan::{Bytes, Field};
@@ -19,8 +19,9 @@ use crate::error::Error;
 /// How the directories of every run are named, with the supervisor's number and its clock behind.
 const PREFIX: &str = "ringfence-";
 
-/// A directory younger than this is never swept: its owner may be out of this process's sight (another pid namespace).
-const STALE_AGE: Duration = Duration::from_secs(60);
+/// A directory younger than this, in milliseconds, is never swept: its owner may be out of this process's sight (another
+/// pid namespace). It also keeps a thousand runs at once from looking after each other.
+const STALE_MS: u64 = 60_000;
 
 /// The groups of one run. Dropping it ends whatever is still in them and removes them.
 #[derive(Default)]
@@ -44,8 +45,7 @@ impl Groups {
         if groups.is_empty() {
             return Ok(result);
         }
-        let now = clock_gettime(ClockId::Boottime);
-        let name = format!("{PREFIX}{}-{}", std::process::id(), now.tv_sec * 1000 + now.tv_nsec / 1_000_000);
+        let name = format!("{PREFIX}{}-{}", std::process::id(), now_ms());
         for Group { parent, version, settings } in groups {
             let parent = PathBuf::from(parent);
             let path = parent.join(&name);
@@ -128,7 +128,7 @@ impl Groups {
         let made = self.made.iter().find(|made| made.holds_memory())?;
         let file =
             if made.version == CgroupVersion::V2 { "memory.peak" } else { "memory.max_usage_in_bytes" };
-        fs::read_to_string(made.path.join(file)).ok()?.trim().parse().ok().map(Bytes)
+        read_small(&made.path.join(file)).trim().parse().ok().map(Bytes)
     }
 
     /// Ends every process in the groups.
@@ -149,10 +149,10 @@ impl Groups {
     /// Removes what killed supervisors have left beside these groups. Only empty directories can be removed, so the
     /// worst mistake is none.
     pub(super) fn sweep(&self) {
+        let now = now_ms();
         for made in &self.made {
             for entry in fs::read_dir(&made.parent).into_iter().flatten().flatten() {
-                let name = entry.file_name();
-                if name.to_str().is_some_and(is_ownerless) && is_old(&entry.path()) {
+                if entry.file_name().to_str().is_some_and(|name| is_ownerless(name, now)) {
                     let _ = fs::remove_dir(entry.path());
                 }
             }
@@ -207,6 +207,14 @@ fn write(file: &Path, value: &str) -> io::Result<()> {
     OpenOptions::new().write(true).open(file)?.write_all(value.as_bytes())
 }
 
+/// A file that the kernel gives whole at the first read; empty where it is not there. Two calls fewer than the standard
+/// way, on every run's path.
+fn read_small(file: &Path) -> String {
+    let mut buffer = [0; 1024];
+    let len = fs::File::open(file).and_then(|mut file| file.read(&mut buffer)).unwrap_or(0);
+    String::from_utf8_lossy(&buffer[..len]).into_owned()
+}
+
 /// Documentation/admin-guide/cgroup-v1/memory.rst, section 10.
 fn watch_oom(group: &Path) -> io::Result<OwnedFd> {
     let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
@@ -218,27 +226,26 @@ fn watch_oom(group: &Path) -> io::Result<OwnedFd> {
 
 /// The number behind `name` in a file of `name number` lines; 0 where there is none.
 fn counter(file: &Path, name: &str) -> u64 {
-    let text = fs::read_to_string(file).unwrap_or_default();
+    let text = read_small(file);
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Whether a directory of this name belongs to a supervisor that is gone: no process has its number, or one that
-/// started later.
-fn is_ownerless(name: &str) -> bool {
+/// Whether a directory of this name is old and belongs to a supervisor that is gone: no process has its number, or one
+/// that started later.
+fn is_ownerless(name: &str, now: u64) -> bool {
     let Some((pid, made)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-')) else {
         return false;
     };
     let (Ok(pid), Ok(made)) = (pid.parse::<u32>(), made.parse::<u64>()) else { return false };
     // The kernel's clock tick is 10 ms, so a start within one tick of the making may be the owner's.
-    start_of(pid).is_none_or(|started| started > made + 10)
+    made + STALE_MS < now && start_of(pid).is_none_or(|started| started > made + 10)
 }
 
-fn is_old(path: &Path) -> bool {
-    let age = fs::metadata(path)
-        .and_then(|meta| meta.modified())
-        .map(|time| SystemTime::now().duration_since(time));
-    matches!(age, Ok(Ok(age)) if age > STALE_AGE)
+/// Milliseconds since the machine started, sleep included: the clock of processes' start times.
+fn now_ms() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    now.tv_sec as u64 * 1000 + now.tv_nsec as u64 / 1_000_000
 }
 
 #[cfg(test)]
@@ -248,14 +255,15 @@ mod tests {
     #[test]
     fn a_directory_is_ownerless_only_when_its_supervisor_is_gone() {
         let own = std::process::id();
-        let now = clock_gettime(ClockId::Boottime);
-        let now = now.tv_sec * 1000 + now.tv_nsec / 1_000_000;
-        assert!(!is_ownerless(&format!("{PREFIX}{own}-{now}")));
+        let now = now_ms();
+        let later = now + 2 * STALE_MS;
+        assert!(!is_ownerless(&format!("{PREFIX}{own}-{now}"), later));
+        assert!(!is_ownerless(&format!("{PREFIX}4194305-{now}"), now));
         // Made before this process began: by another one with the same number.
-        assert!(is_ownerless(&format!("{PREFIX}{own}-1")));
-        assert!(is_ownerless(&format!("{PREFIX}4194305-1")));
+        assert!(is_ownerless(&format!("{PREFIX}{own}-1"), later));
+        assert!(is_ownerless(&format!("{PREFIX}4194305-1"), later));
         for other in ["system.slice", "ringfence-", "ringfence-x-1", "ringfence-1"] {
-            assert!(!is_ownerless(other), "{other}");
+            assert!(!is_ownerless(other, later), "{other}");
         }
     }
 

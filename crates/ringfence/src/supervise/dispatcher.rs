@@ -51,7 +51,6 @@ pub(super) struct Dispatcher<'a> {
 }
 
 /// What is done when its time comes.
-#[derive(Default)]
 pub(super) struct Due {
     /// SIGTERM: the plan's time is up.
     time_limit: Option<Instant>,
@@ -76,6 +75,10 @@ pub(super) struct End {
     limit: Option<Limit>,
     /// Why the command was never started.
     failure: Option<Error>,
+    /// Whether it was.
+    started: bool,
+    /// The signal that came before: it would have ended the command, and it ended the set-up.
+    early_signal: Option<i32>,
     /// Init is dead, and with it everything inside.
     dead: bool,
 }
@@ -190,7 +193,8 @@ impl Dispatcher<'_> {
             let message = self.sandbox.receive().map_err(Error::supervise("read from the sandbox"))?;
             let Some(message) = message else { return Ok(()) };
             match message {
-                FromInit::Ready | FromInit::Started { .. } => {}
+                FromInit::Ready => {}
+                FromInit::Started { .. } => self.end.started = true,
                 FromInit::Failed(error) => {
                     let rule = error.rule.map(|rule| self.plan.rule(rule).to_string());
                     let backend = self.backend;
@@ -224,8 +228,7 @@ impl Dispatcher<'_> {
     /// Init is dead: what it said before is still in the channel, what was written before is in the pipes.
     fn bury(&mut self) {
         self.end.dead = true;
-        self.due = Due::default();
-        self.groups.kill_all();
+        self.due = Due::at(None);
         self.touch_linger();
     }
 
@@ -238,7 +241,14 @@ impl Dispatcher<'_> {
                     terminal.resize();
                     self.sandbox.send(ToInit::Signal(number));
                 }
-                _ => self.sandbox.send(ToInit::Signal(number)),
+                _ => {
+                    if !self.end.started
+                        && matches!(number, libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)
+                    {
+                        self.end.early_signal = Some(number);
+                    }
+                    self.sandbox.send(ToInit::Signal(number));
+                }
             }
         }
         Ok(())
@@ -325,6 +335,7 @@ impl Dispatcher<'_> {
             terminal.retake();
         }
         if is_due(self.due.linger) {
+            self.due.linger = None;
             self.outputs.iter_mut().for_each(Output::close);
             if let Some(terminal) = &mut self.terminal {
                 terminal.end();
@@ -358,8 +369,8 @@ impl Dispatcher<'_> {
             }
         }
         let peak = self.groups.peak_memory().or(self.watch.as_ref().and_then(Watch::peak_memory));
-        let End { command, limit, failure, .. } = self.end;
-        let ending = match (limit, failure, command) {
+        let End { command, limit, failure, early_signal, .. } = self.end;
+        let ending = match (limit, failure, command.or(early_signal.map(Ending::Signaled))) {
             (Some(limit), _, _) => Ending::Stopped(limit),
             (None, Some(failure), _) => return Err(failure),
             (None, None, Some(ending)) => ending,
