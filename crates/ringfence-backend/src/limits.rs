@@ -24,7 +24,7 @@ pub enum Isolation {
 /// The limits of one run in the host's words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeldLimits {
-    /// One answer a limit that the plan sets, but for `limits.tmp`, which is the mounts' business.
+    /// One answer a limit that the plan sets, but for `limits.tmp`, which each backend answers for.
     pub verdicts: Vec<FieldVerdict>,
     /// Control groups to make before the launch, empty where none is needed.
     pub groups: Vec<Group>,
@@ -74,6 +74,8 @@ pub struct Watched {
     pub swap: Option<u64>,
     /// Processes and threads, without init.
     pub processes: Option<u32>,
+    /// What the run's own directory for temporary files takes up, bytes.
+    pub tmp: Option<u64>,
 }
 
 impl Watched {
@@ -92,8 +94,11 @@ pub fn limit_verdicts(limits: &Limits, host: &Host, isolation: Isolation) -> Vec
 /// measuring.
 pub fn hold(limits: &Limits, host: &Host, isolation: Isolation) -> HeldLimits {
     // No `..`: a limit that is added has to be answered for.
-    let Limits { memory, swap, processes, cpu, time, open_files, file_size, tmp: _, output } = limits;
+    let Limits { memory, swap, processes, cpu, time, open_files, file_size, tmp, output } = limits;
     let mut held = HeldLimits::default();
+    if isolation == Isolation::Shared {
+        held.watched.tmp = Some(tmp.0);
+    }
     if let Some(memory) = memory {
         held.memory(*memory, &host.cgroup);
     }
@@ -308,7 +313,7 @@ mod tests {
         let held = hold(
             &all(),
             &host(CgroupHost::V2 { parent: "/g".into(), controllers }, false),
-            Isolation::Shared,
+            Isolation::Namespaces,
         );
         let [group] = held.groups.as_slice() else { panic!("{held:?}") };
         let settings: Vec<_> =

@@ -58,6 +58,8 @@ pub enum Limit {
     Time,
     /// Output.
     Output,
+    /// Temporary files, where they are on no filesystem of their own.
+    Tmp,
 }
 
 /// How the main command of a run ended.
