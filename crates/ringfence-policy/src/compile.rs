@@ -134,7 +134,8 @@ struct Rules<'a> {
 impl<'a> Rules<'a> {
     fn new(composed: &'a Composed) -> Rules<'a> {
         let positions = composed.texts.iter().map(|_| None).collect();
-        Rules { composed, ids: vec![None; composed.statements.len()], positions, rules: Vec::new() }
+        let most = composed.statements.len();
+        Rules { composed, ids: vec![None; most], positions, rules: Vec::with_capacity(most) }
     }
 
     fn id(&mut self, at: StatementId) -> RuleId {

@@ -109,8 +109,10 @@ impl Composer {
         context: Context,
         mut surroundings: Surroundings,
         texts: Vec<Source>,
-        statements: Vec<Statement>,
+        mut statements: Vec<Statement>,
     ) -> Composer {
+        // Room for the base, so that it is not moved again and again.
+        statements.reserve(192);
         let mut singles = [None; FIELDS.len()];
         for (at, statement) in (0..).zip(&statements) {
             // The later statement replaces the earlier: what extends, flags.

@@ -144,6 +144,9 @@ fn strictest(mut group: Vec<Claim>, void: &mut Vec<(Claim, Claim)>) -> Claim {
         // Who may lift a hidden place lifts it also where somebody else asks for less at the same path.
         winner.author = group.iter().map(|claim| claim.author).fold(winner.author, Author::max);
     }
+    if winner.access == Access::Write && group.iter().any(|claim| claim.hide == Hide::Workspace) {
+        winner.hide = Hide::Workspace;
+    }
     for loser in group {
         if loser.author != Author::BuiltIn && loser.access != winner.access {
             void.push((loser, winner.clone()));

@@ -178,6 +178,31 @@ fn directories_of_programs_on_path_are_granted_and_other_ones_are_not() {
     assert_eq!(access(&plan, &home.path), None);
 }
 
+#[test]
+fn a_workspace_that_is_named_in_other_lists_too_stays_one_unless_it_is_to_be_read_only() {
+    let home = Home::new();
+    let project = home.dir("p");
+    for (text, writable) in [
+        ("write = ['.']", true),
+        ("write = ['.', '..']", true),
+        ("workspace = '.'\nwrite = ['..', '.']", true),
+        ("read = ['.']", false),
+        ("workspace = '.'\nread = ['.']", false),
+        ("workspace = false\nread = ['.']", false),
+    ] {
+        home.file("p/ringfence.toml", &format!("[filesystem]\n{text}\n"));
+        let plan = home.plan(&project);
+        assert_eq!(plan.files.workspace, writable.then(|| abs(&project)), "{text}");
+        let granted = plan.files.grants.iter().any(|grant| grant.path == abs(&project));
+        assert!(granted, "{text}");
+        assert_eq!(
+            access(&plan, &project),
+            Some(if writable { Access::Write } else { Access::Read }),
+            "{text}"
+        );
+    }
+}
+
 /// A linked worktree as git lays it out.
 fn worktree(home: &Home) -> PathBuf {
     let tree = home.dir("tree");
@@ -203,6 +228,15 @@ fn a_worktree_brings_its_repository_with_the_same_protection() {
     for free in ["index", "refs/heads/config", "worktrees/tree/HEAD", "objects/ab/cd", "logs/HEAD"] {
         assert!(plan.files.protection(&abs(git.join(free))).is_none(), "{free}");
     }
+}
+
+#[test]
+fn a_worktree_brings_nothing_where_another_directory_is_the_workspace() {
+    let home = Home::new();
+    let tree = worktree(&home);
+    home.dir("other");
+    home.file("tree/ringfence.toml", "[filesystem]\nworkspace = '../other'\n");
+    assert_eq!(access(&home.plan(&tree), home.path.join("main/.git/HEAD")), None);
 }
 
 #[test]

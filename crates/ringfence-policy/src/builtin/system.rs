@@ -17,7 +17,7 @@ pub(crate) const DIRECTORIES: &[(&str, &str)] = &[
 
 /// An entry of /etc.
 pub(crate) struct Etc {
-    /// Its name; `*` at the end stands for any ending.
+    /// Its name.
     pub(crate) name: &'static str,
     /// What of it: empty for all, else these names below it.
     pub(crate) below: &'static [&'static str],
@@ -57,7 +57,10 @@ pub(crate) const ETC: &[Etc] = &[
     etc("bash.bashrc", "interactive bash"),
     etc("profile", "login shells"),
     etc("profile.d", "login shells"),
-    etc("zsh*", "zsh reads these at every start"),
+    etc("zsh", "zsh reads it at every start"),
+    etc("zshenv", "zsh reads it at every start"),
+    etc("zshrc", "zsh reads it at every start"),
+    etc("zprofile", "zsh reads it at every start"),
     etc("inputrc", "line editing"),
     etc("locale.alias", "locales"),
     etc("locale.conf", "locales"),
@@ -68,8 +71,6 @@ pub(crate) const ETC: &[Etc] = &[
     etc("redhat-release", "build scripts ask for the distribution"),
     etc("fedora-release", "build scripts ask for the distribution"),
     etc("alpine-release", "build scripts ask for the distribution"),
-    etc("java*", "the JDK keeps its configuration here (Debian)"),
-    etc("python3*", "sitecustomize of the system Python (Debian)"),
     etc("perl", "on perl's module path"),
     etc("fonts", "fontconfig: plots, documents, browsers"),
     etc("texmf", "TeX keeps its configuration here (Debian)"),
@@ -81,6 +82,11 @@ pub(crate) const ETC: &[Etc] = &[
     },
     etc("static", "NixOS: every entry of /etc is a symlink through it"),
 ];
+
+/// Java: Debian's packages keep the configuration of `/usr/lib/jvm/NAME-ARCHITECTURE` in `/etc/NAME`.
+pub(crate) const JVMS: &str = "/usr/lib/jvm";
+/// Why.
+pub(crate) const JVM_WHY: &str = "the JDK keeps its configuration here (Debian)";
 
 #[cfg(test)]
 mod tests {
@@ -99,11 +105,7 @@ mod tests {
             "krb5.keytab",
             "machine-id",
         ] {
-            let granted = ETC.iter().any(|entry| match entry.name.strip_suffix('*') {
-                Some(start) => secret.starts_with(start),
-                None => secret == entry.name,
-            });
-            assert!(!granted, "{secret}");
+            assert!(ETC.iter().all(|entry| entry.name != secret), "{secret}");
         }
         let ssl = ETC.iter().find(|entry| entry.name == "ssl").expect("certificates are granted");
         assert!(!ssl.below.is_empty() && !ssl.below.contains(&"private"));

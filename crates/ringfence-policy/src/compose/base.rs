@@ -49,11 +49,19 @@ impl Composer {
 
     /// System, tool-chains, and a worktree's repository.
     pub(super) fn base_grants(&mut self) {
-        let Surroundings { system, tool_chains, worktree, .. } = std::mem::take(&mut self.surroundings);
+        let Surroundings { system, tool_chains, worktree, project, .. } =
+            std::mem::take(&mut self.surroundings);
         for Found { path, access, why } in system.into_iter().chain(tool_chains) {
             self.base_claim(path, access, why);
         }
-        if let Some(worktree) = worktree {
+        let at_work = |project: &AbsPath| {
+            self.workspace
+                .as_ref()
+                .is_some_and(|workspace| workspace.is_within(project) || project.is_within(workspace))
+        };
+        if let Some(worktree) = worktree
+            && project.as_ref().is_some_and(at_work)
+        {
             let why = "the repository of this worktree: commits go there";
             self.base_claim(worktree.git_directory, Access::Write, why);
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ringfence_plan::{AbsPath, Access};
 
-use super::{Found, is_own_place};
+use super::{Found, exists, is_own_place};
 use crate::builtin::toolchains::PREFIX_MARKS;
 use crate::context::{Context, Surroundings};
 
@@ -56,7 +56,7 @@ fn programs(directory: &AbsPath, context: &Context) -> Option<Found> {
     // Not followed for a symlinked PATH entry (fnm's multishells): the name is granted, its target is not.
     let prefix = directory.parent()?;
     if may_be_granted(&prefix, context) {
-        if let Some((_, why)) = PREFIX_MARKS.iter().find(|(mark, _)| exists(prefix.as_path(), mark)) {
+        if let Some((_, why)) = PREFIX_MARKS.iter().find(|(mark, _)| exists(&prefix.as_path().join(mark))) {
             return Some(Found { path: prefix, access: Access::Read, why });
         }
         if is_package_of_opt(&prefix) {
@@ -80,8 +80,4 @@ fn may_be_granted(prefix: &AbsPath, context: &Context) -> bool {
 /// `/opt/<package>` (hier(7)): one package with its libraries.
 fn is_package_of_opt(prefix: &AbsPath) -> bool {
     prefix.as_path().parent() == Some(Path::new("/opt"))
-}
-
-fn exists(prefix: &Path, mark: &str) -> bool {
-    fs::metadata(prefix.join(mark)).is_ok()
 }
