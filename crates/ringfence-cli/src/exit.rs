@@ -3,6 +3,8 @@
 
 use ringfence_plan::{Ending, Limit};
 
+/// A verb did its work, and the answer is yes.
+pub(crate) const DONE: u8 = 0;
 /// The time limit ended the run.
 pub(crate) const TIME_LIMIT: u8 = 124;
 /// Ringfence refused, or could not set up; the command did not start.

@@ -2,7 +2,6 @@
 //! Not refusals during a run: those are the command's own business and a summary's.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::ArgMatches;
 use serde_json::json;
@@ -54,11 +53,11 @@ impl From<ringfence::Error> for Failure {
 
 impl Failure {
     /// Writes it to standard error, as JSON if the verb was asked for that, and gives the exit code.
-    pub(crate) fn tell(&self, matches: Option<&ArgMatches>) -> ExitCode {
+    pub(crate) fn tell(&self, matches: Option<&ArgMatches>) -> u8 {
         if let Failure::Usage(error) = self {
             // Help and version go to standard output; if that is closed there is nobody left to tell.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit::FAILED } else { 0 });
+            return if error.use_stderr() { exit::FAILED } else { exit::DONE };
         }
         let json = matches.and_then(|matches| matches.try_get_one::<bool>("json").ok().flatten().copied());
         let text = match json {
@@ -66,7 +65,7 @@ impl Failure {
             _ => self.as_text(Style::of(Stream::Error)),
         };
         let _ = io::stderr().write_all(text.as_bytes());
-        ExitCode::from(self.exit_code())
+        self.exit_code()
     }
 
     fn exit_code(&self) -> u8 {

@@ -200,6 +200,31 @@ fn a_reader_that_went_away_and_a_full_disk_are_no_panic() {
 }
 
 #[test]
+fn closed_standard_streams_are_not_taken_by_files_of_ours() {
+    let place = Place::new();
+    let program = env!("CARGO_BIN_EXE_ringfence");
+    // The command must see /dev/null or nothing in their place, and none of our descriptors elsewhere.
+    let inner = "readlink /proc/self/fd/0; readlink /proc/self/fd/2; ls /proc/self/fd | wc -l";
+    let script = format!("exec '{program}' run --no-tty -- sh -c '{inner}' <&- 2>&-");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(place.project()).env("HOME", place.0.path().join("home"));
+    let output = shell.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    // Three, and the one by which ls reads the directory.
+    assert_eq!(text, "/dev/null\n/dev/null\n4\n");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_command_and_not_the_fence() {
+    let place = Place::new();
+    let mut child =
+        place.ringfence(&["run", "--output", "1GiB", "--", "yes"]).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Read::read_exact(&mut child.stdout.take().unwrap(), &mut [0; 10]).unwrap();
+    // SIGPIPE for the command, an error to handle for us.
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 13));
+}
+
+#[test]
 fn the_variables_that_are_named_pass_and_are_set() {
     let place = Place::new();
     let mut command = place.ringfence(&["run", "--env", "WANTED", "--env", "GIVEN=by flag", "env"]);

@@ -3,7 +3,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::process::ExitCode;
 
 use crate::attempts::{self, Stage};
 use crate::exit;
@@ -16,32 +15,32 @@ pub(crate) const THROUGH: &str = "through";
 pub(crate) const HELD: &str = "held:";
 
 /// Makes the attempt `NAME STAGE`, or plays one of the parts that attempts need others for.
-pub(crate) fn attempt(words: &[OsString]) -> ExitCode {
+pub(crate) fn attempt(words: &[OsString]) -> u8 {
     match words.iter().filter_map(|word| word.to_str()).collect::<Vec<_>>()[..] {
         ["idle"] => idle(),
         ["linger", stage] => act(stage, attempts::linger),
         [name, stage] => match attempts::find(name) {
             Some(attempt) => act(stage, attempt.act),
-            None => ExitCode::from(exit::FAILED),
+            None => exit::FAILED,
         },
-        _ => ExitCode::from(exit::FAILED),
+        _ => exit::FAILED,
     }
 }
 
-fn act(stage: &str, act: fn(&Stage) -> io::Result<()>) -> ExitCode {
-    let Ok(stage) = serde_json::from_str(stage) else { return ExitCode::from(exit::FAILED) };
+fn act(stage: &str, act: fn(&Stage) -> io::Result<()>) -> u8 {
+    let Ok(stage) = serde_json::from_str(stage) else { return exit::FAILED };
     let (line, code) = match act(&stage) {
-        Ok(()) => (THROUGH.to_owned(), ExitCode::SUCCESS),
-        Err(error) => (format!("{HELD} {error}"), ExitCode::from(exit::NO)),
+        Ok(()) => (THROUGH.to_owned(), exit::DONE),
+        Err(error) => (format!("{HELD} {error}"), exit::NO),
     };
     match writeln!(io::stdout(), "{line}") {
         Ok(()) => code,
-        Err(_) => ExitCode::from(exit::FAILED),
+        Err(_) => exit::FAILED,
     }
 }
 
 /// Lives until standard input ends, to be looked at, signalled or counted.
-fn idle() -> ExitCode {
+fn idle() -> u8 {
     let _ = io::stdin().read(&mut [0]);
-    ExitCode::SUCCESS
+    exit::DONE
 }

@@ -1,11 +1,10 @@
 //! `ringfence completions`: the words that a shell completes.
 //! Not their installation: each shell has its own place for them.
 
-use std::process::ExitCode;
-
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 
+use crate::exit;
 use crate::failure::Failure;
 use crate::render;
 
@@ -21,10 +20,10 @@ pub(crate) fn command() -> Command {
 }
 
 /// Prints them.
-pub(crate) fn completions(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(crate) fn completions(matches: &ArgMatches) -> Result<u8, Failure> {
     let shell: Shell = *matches.get_one("shell").expect("it is required");
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut super::tree(), "ringfence", &mut text);
     render::print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(exit::DONE)
 }

@@ -7,8 +7,6 @@ mod attack;
 #[path = "doctor/attack_elsewhere.rs"]
 mod attack;
 
-use std::process::ExitCode;
-
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use ringfence_plan::{Host, Plan};
 
@@ -52,13 +50,13 @@ Examples:
 Each attempt is also made outside the sandbox, against things made for it. One that fails there too is \"not proved\".";
 
 /// Says it; the exit code is 0 if the default policy can be held, and with --attack if every promise held.
-pub(crate) fn doctor(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(crate) fn doctor(matches: &ArgMatches) -> Result<u8, Failure> {
     if matches.get_flag(PROFILE) {
         render::print(apparmor::profile(&own_program()?).as_bytes())?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(exit::DONE);
     }
     let holds = if matches.get_flag("attack") { attack::attack(matches)? } else { examine(matches)? };
-    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
+    Ok(if holds { exit::DONE } else { exit::NO })
 }
 
 fn examine(matches: &ArgMatches) -> Result<bool, Failure> {
@@ -68,10 +66,19 @@ fn examine(matches: &ArgMatches) -> Result<bool, Failure> {
         ringfence_backend::ALL.iter().map(|backend| candidate(*backend, &plan, &host)).collect();
     let text = match matches.get_flag("json") {
         true => format!("{:#}\n", host::as_json(&host, &candidates)),
-        false => host::as_text(&host, &candidates, Style::of(Stream::Output)),
+        false => {
+            let profile = needs_profile(&host).then(|| Ok::<_, Failure>(apparmor::profile(&own_program()?)));
+            host::as_text(&host, &candidates, profile.transpose()?.as_deref(), Style::of(Stream::Output))
+        }
     };
     render::print(text.as_bytes())?;
     Ok(candidates.iter().any(Candidate::holds))
+}
+
+/// Whether AppArmor is what keeps user namespaces from this program (Ubuntu 23.10 and later).
+fn needs_profile(host: &Host) -> bool {
+    let restricted = std::fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
+    !host.user_namespaces.is_yes() && restricted.is_ok_and(|value| value.trim() == "1")
 }
 
 fn candidate(backend: &dyn ringfence_backend::Backend, plan: &Plan, host: &Host) -> Candidate {

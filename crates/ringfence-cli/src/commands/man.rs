@@ -2,13 +2,13 @@
 //! Not a pager.
 
 use std::io;
-use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command};
 use clap_mangen::Man;
 
 use super::{VERBS, tree};
+use crate::exit;
 use crate::failure::Failure;
 use crate::render;
 
@@ -23,7 +23,7 @@ pub(crate) fn command() -> Command {
 }
 
 /// Prints the page.
-pub(crate) fn man(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(crate) fn man(matches: &ArgMatches) -> Result<u8, Failure> {
     let page = page(matches.get_one::<String>("verb").map(String::as_str));
     let mut text = Vec::new();
     render_page(page, &mut text).map_err(|source: io::Error| Failure::Io {
@@ -32,7 +32,7 @@ pub(crate) fn man(matches: &ArgMatches) -> Result<ExitCode, Failure> {
         hint: None,
     })?;
     render::print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(exit::DONE)
 }
 
 fn render_page(page: Command, text: &mut Vec<u8>) -> io::Result<()> {

@@ -10,7 +10,6 @@ pub(crate) mod plan;
 pub(crate) mod run;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 
@@ -23,7 +22,7 @@ pub(crate) struct Verb {
     /// Its flags and help.
     command: fn() -> Command,
     /// What it does.
-    act: fn(&ArgMatches) -> Result<ExitCode, Failure>,
+    act: fn(&ArgMatches) -> Result<u8, Failure>,
 }
 
 impl Verb {
@@ -48,7 +47,7 @@ pub(crate) const VERBS: &[Verb] = &[
 ];
 
 /// Does what the words say; whatever goes wrong is told on standard error.
-pub(crate) fn dispatch(words: Vec<OsString>) -> ExitCode {
+pub(crate) fn dispatch(words: Vec<OsString>) -> u8 {
     #[cfg(target_os = "linux")]
     if let Some((verb, rest)) = words.split_first()
         && verb == attempt::VERB

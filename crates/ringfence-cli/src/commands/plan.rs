@@ -1,8 +1,6 @@
 //! `ringfence plan`: what would be held, by what, and how; nothing is run.
 //! Not a weaker run: it asks the same policy, the same backends and the same host.
 
-use std::process::ExitCode;
-
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use ringfence::{Prepared, Run};
 use ringfence_plan::{Access, Field, Grant, Plan};
@@ -24,7 +22,7 @@ pub(crate) fn command() -> Command {
 }
 
 /// Shows it; the exit code says whether `run` would start.
-pub(crate) fn plan(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(crate) fn plan(matches: &ArgMatches) -> Result<u8, Failure> {
     let (plan, warnings) = flags::plan(matches)?;
     let mut run = super::run::request(plan.clone(), matches)?;
     if run.argv.is_empty() {
@@ -45,10 +43,10 @@ pub(crate) fn plan(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     };
     render::print(text.as_bytes())?;
     if refusal.is_none() && absent.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(exit::DONE);
     }
     if matches.get_flag("json") {
-        return Ok(ExitCode::from(exit::NO));
+        return Ok(exit::NO);
     }
     Err(match (refusal, absent.first()) {
         (Some(refusal), _) => Failure::NotHeld(refusal),

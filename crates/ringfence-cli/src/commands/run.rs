@@ -3,7 +3,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use ringfence::Run;
@@ -38,7 +37,7 @@ Examples:
   ringfence run --network host -- git fetch";
 
 /// Runs it, and ends as it ended.
-pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
+pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     let (plan, warnings) = flags::plan(matches)?;
     let mut summary = Summary::of(&plan, warnings);
     let prepared = request(plan, matches)?.prepare()?;
@@ -53,7 +52,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode, Failure> {
     } else if speaks(matches) {
         say(&summary.as_text(&outcome, Style::of(Stream::Error)));
     }
-    Ok(ExitCode::from(code))
+    Ok(code)
 }
 
 /// What the library is asked for.

@@ -40,8 +40,8 @@ pub(crate) fn as_json(host: &Host, candidates: &[Candidate]) -> serde_json::Valu
     })
 }
 
-/// For people.
-pub(crate) fn as_text(host: &Host, candidates: &[Candidate], style: Style) -> String {
+/// For people; `profile` is the AppArmor profile, where that is what would mend it.
+pub(crate) fn as_text(host: &Host, candidates: &[Candidate], profile: Option<&str>, style: Style) -> String {
     let mut text = format!("{}\n{}", style.paint(Meaning::Title, "This host"), facts(host, style));
     for candidate in candidates {
         let (word, meaning) = match candidate.holds() {
@@ -61,6 +61,10 @@ pub(crate) fn as_text(host: &Host, candidates: &[Candidate], style: Style) -> St
         let rows: Vec<_> =
             mends.into_iter().map(|(what, mend)| vec![Cell::plain(what), Cell::plain(mend)]).collect();
         text.push_str(&table(&rows, style));
+    }
+    if let Some(profile) = profile {
+        let title = "The AppArmor profile (ringfence doctor --apparmor-profile)";
+        text.push_str(&format!("\n{}\n{profile}", style.paint(Meaning::Title, title)));
     }
     text
 }
@@ -155,7 +159,7 @@ mod tests {
         };
         let refused = Candidate { backend: "namespaces", answer: Err("user namespaces are missing".into()) };
         assert!(!refused.holds());
-        insta::assert_snapshot!(as_text(&host, &[refused], Style::PLAIN), @"
+        insta::assert_snapshot!(as_text(&host, &[refused], Some("profile ringfence …\n"), Style::PLAIN), @"
         This host
           kernel                yes  Linux 6.8
           landlock              yes  ABI 4
@@ -169,6 +173,9 @@ mod tests {
 
         What would mend it
           user namespaces  ringfence doctor --apparmor-profile
+
+        The AppArmor profile (ringfence doctor --apparmor-profile)
+        profile ringfence …
         ");
     }
 }
