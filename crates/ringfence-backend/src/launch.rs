@@ -1,7 +1,7 @@
 //! Cloning the process that goes behind the fence. The same for every backend of Linux: they differ in the fence.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use ringfence_enter::protocol::Control;
 use ringfence_enter::sys::clone::{NAMESPACES, Side, fork_into};
@@ -38,7 +38,7 @@ pub enum LaunchError {
 }
 
 /// Clones this process; the copy puts itself behind `fence` and runs `command`.
-pub(crate) fn launch(fence: &Fence, command: Command) -> Result<Running, LaunchError> {
+pub(crate) fn launch(fence: &Fence, mut command: Command) -> Result<Running, LaunchError> {
     let namespaces = match &fence.confinement {
         Confinement::Namespaces(layout) if layout.host_network => NAMESPACES & !libc::CLONE_NEWNET,
         Confinement::Namespaces(_) => NAMESPACES,
@@ -46,10 +46,11 @@ pub(crate) fn launch(fence: &Fence, command: Command) -> Result<Running, LaunchE
     };
     let caller = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let (ours, theirs) = Control::pair().map_err(LaunchError::Channel)?;
-    match fork_into(namespaces).map_err(LaunchError::Clone)? {
+    let cgroup = command.cgroup.take();
+    match fork_into(namespaces, cgroup.as_ref().map(AsFd::as_fd)).map_err(LaunchError::Clone)? {
         Side::Child => {
             // The supervisor's end must not stay open here, or init would never see it close.
-            drop(ours);
+            drop((ours, cgroup));
             enter(fence, command, theirs, caller)
         }
         Side::Parent { pid, pidfd } => Ok(Running { pid, pidfd, control: ours, scratch: None }),

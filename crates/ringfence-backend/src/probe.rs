@@ -140,16 +140,27 @@ fn notification(kernel: (u32, u32)) -> Support {
     }
 }
 
-/// Overlayfs in a user namespace is as old as Linux 5.11. Its module is loaded on first use, so /proc/filesystems does
-/// not tell; only the deep probe does.
+/// Overlayfs in a user namespace is as old as Linux 5.11. A module that is there is loaded on first use.
 fn overlay(kernel: (u32, u32)) -> Support {
-    if kernel >= (5, 11) {
+    let no = |mend: &str| Support::No {
+        why: "overlayfs cannot be mounted in a user namespace".into(),
+        mend: mend.into(),
+    };
+    if kernel < (5, 11) {
+        return no("use Linux 5.11 or newer");
+    }
+    let known =
+        read_small("/proc/filesystems").is_some_and(|text| text.lines().any(|line| line == "nodev\toverlay"));
+    if known || has_module("overlayfs") {
         return Support::Yes;
     }
-    Support::No {
-        why: "overlayfs cannot be mounted in a user namespace".into(),
-        mend: "use Linux 5.11 or newer".into(),
-    }
+    no("use a kernel with CONFIG_OVERLAY_FS")
+}
+
+fn has_module(filesystem: &str) -> bool {
+    let release = rustix::system::uname();
+    let release = release.release().to_string_lossy();
+    std::path::Path::new(&format!("/lib/modules/{release}/kernel/fs/{filesystem}")).exists()
 }
 
 #[cfg(test)]

@@ -110,6 +110,8 @@ pub struct Command {
     pub terminal: bool,
     /// Whether to wait for [`crate::protocol::ToInit::Go`] before the command starts.
     pub wait_for_go: bool,
+    /// The control group (of the unified hierarchy) to be born in; `None` for the caller's.
+    pub cgroup: Option<OwnedFd>,
 }
 
 /// Where one of the standard descriptors comes from.

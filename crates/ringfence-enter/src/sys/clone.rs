@@ -1,7 +1,7 @@
 //! Starting processes: clone3(2) for the sandbox, clone(2) like vfork for its command.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::process::Pid;
 
@@ -19,7 +19,7 @@ pub enum Side {
     Child,
 }
 
-/// `struct clone_args` of linux/sched.h, first published size.
+/// `struct clone_args` of linux/sched.h, in the size of Linux 5.7 (CLONE_ARGS_SIZE_VER2).
 #[repr(C)]
 #[derive(Default)]
 struct CloneArgs {
@@ -31,7 +31,13 @@ struct CloneArgs {
     stack: u64,
     stack_size: u64,
     tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
 }
+
+/// CLONE_INTO_CGROUP of linux/sched.h.
+const INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// The namespaces of a sandbox (namespaces(7)). Time is left out: it would cost a clone for nothing that tells.
 pub const NAMESPACES: i32 = libc::CLONE_NEWUSER
@@ -42,27 +48,38 @@ pub const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP
     | libc::CLONE_NEWNET;
 
-/// Clones this process into new namespaces (`flags`, CLONE_NEW*). The child has a copy of this memory.
+/// Clones this process into new namespaces (`flags`, CLONE_NEW*), and into the control group whose directory is
+/// `cgroup`. The child has a copy of this memory.
 ///
 /// # Errors
 /// EPERM and ENOSPC where the host refuses user namespaces (clone(2)).
 ///
 /// # Panics
 /// If this process has other threads: the child would inherit their locks.
-pub fn fork_into(flags: i32) -> io::Result<Side> {
+pub fn fork_into(flags: i32, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Side> {
     assert!(is_single_threaded(), "a sandbox is cloned before any thread is started");
     let mut pidfd: libc::c_int = -1;
+    // A cgroup namespace begins at its creator's group: it has to be made from inside, or `/proc/self/cgroup` would show
+    // the way from the supervisor's.
+    let late = if cgroup.is_some() { flags & libc::CLONE_NEWCGROUP } else { 0 };
     let mut arguments = CloneArgs {
-        flags: flags as u64 | libc::CLONE_PIDFD as u64,
+        flags: (flags & !late) as u64 | libc::CLONE_PIDFD as u64 | cgroup.map_or(0, |_| INTO_CGROUP),
         pidfd: &raw mut pidfd as u64,
         exit_signal: libc::SIGCHLD as u64,
+        cgroup: cgroup.map_or(0, |directory| directory.as_raw_fd() as u64),
         ..CloneArgs::default()
     };
     // SAFETY: the arguments live across the call and have the size given; no CLONE_VM, so the child runs on a copy of
     // this stack. The process is single-threaded (asserted), so no lock is held by a thread that the child lacks.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<CloneArgs>()) };
     match super::check(pid)? {
-        0 => Ok(Side::Child),
+        0 => {
+            // SAFETY: concerns the new process only, which has one thread.
+            if late != 0 && super::check(unsafe { libc::unshare(late) }.into()).is_err() {
+                exit_now(125);
+            }
+            Ok(Side::Child)
+        }
         pid => {
             let pid = Pid::from_raw(pid as i32).ok_or(io::ErrorKind::InvalidData)?;
             // SAFETY: CLONE_PIDFD stored a new descriptor that nobody else owns.

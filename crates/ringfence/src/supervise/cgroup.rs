@@ -78,14 +78,20 @@ impl Groups {
         left.map(|()| launched)
     }
 
-    /// Puts init into the groups of the unified hierarchy and sets every limit; the command waits for it.
-    pub(super) fn confine(&mut self, init: Pid, dispensable: &[Field]) -> Result<(), Error> {
+    /// The group of the unified hierarchy, for init to be cloned into: for the same reason as above, and its threads
+    /// cannot be in different groups.
+    pub(super) fn birthplace(&self) -> Result<Option<OwnedFd>, Error> {
+        let Some(made) = self.made.iter().find(|made| made.version == CgroupVersion::V2) else {
+            return Ok(None);
+        };
+        let directory =
+            fs::File::open(&made.path).map_err(|source| made.failed(made.fields(), &made.path, source))?;
+        Ok(Some(directory.into()))
+    }
+
+    /// Sets every limit; the command waits for it.
+    pub(super) fn confine(&mut self, dispensable: &[Field]) -> Result<(), Error> {
         for made in &self.made {
-            if made.version == CgroupVersion::V2 {
-                let file = made.path.join("cgroup.procs");
-                let pid = init.as_raw_nonzero().to_string();
-                write(&file, &pid).map_err(|source| made.failed(made.fields(), &file, source))?;
-            }
             for setting in &made.settings {
                 let file = made.path.join(setting.file);
                 match write(&file, &setting.value) {

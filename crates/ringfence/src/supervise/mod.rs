@@ -64,13 +64,14 @@ pub(crate) fn run(job: Job, log: EventLog<'_>) -> Result<Outcome, Error> {
         keep_fds: Vec::new(),
         terminal: terminal.is_some(),
         wait_for_go,
+        cgroup: groups.birthplace()?,
     };
     let running = groups.launch_inside(|| {
         lowered.launch(command).map_err(|error| Error::Launch { backend, source: error.into() })
     })?;
 
     let sandbox = Sandbox::new(running, owns_namespace);
-    groups.confine(sandbox.pid(), &allow_unenforced)?;
+    groups.confine(&allow_unenforced)?;
     outputs.iter_mut().try_for_each(Output::open)?;
     if wait_for_go {
         sandbox.send(ToInit::Go);

@@ -54,7 +54,13 @@ impl Sandbox {
     /// The next message, if one is there.
     pub(super) fn receive(&mut self) -> io::Result<Option<FromInit>> {
         let Some(control) = &mut self.control else { return Ok(None) };
-        match control.receive() {
+        let answer = match control.receive() {
+            // An init that ended with an order unread has reset the connection (ECONNRESET), and the kernel says so before
+            // it hands out what init had said. A second look has its last words, or the end again.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => control.receive(),
+            answer => answer,
+        };
+        match answer {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.control = None;
                 Ok(None)
