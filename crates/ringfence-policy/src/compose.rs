@@ -18,6 +18,7 @@ mod base;
 mod claims;
 mod environment;
 mod patterns;
+mod requests;
 mod workspace;
 
 /// Index into [`Composed::statements`].
@@ -68,6 +69,7 @@ impl Composed {
 pub fn compose(sources: Sources) -> Result<Composed, Report> {
     let Sources { context, surroundings, texts, statements } = sources;
     let mut composer = Composer::new(context, surroundings, texts, statements);
+    composer.requests();
     composer.base_singles();
     composer.workspace();
     composer.base_grants();
@@ -76,6 +78,7 @@ pub fn compose(sources: Sources) -> Result<Composed, Report> {
     let settled = settle(std::mem::take(&mut composer.claims));
     composer.warn_of_void(&settled.void);
     composer.grants = settled.kept;
+    composer.keep_unseen(settled.unseen);
     composer.deny_patterns();
     composer.protect_patterns();
     composer.environment();

@@ -61,6 +61,8 @@ pub struct Surroundings {
     pub tool_chains: Vec<Found>,
     /// Variables that point at what was found, and pass for that.
     pub variables: Vec<&'static str>,
+    /// Hidden places that exist, if a policy grants something: its grant may be another spelling of one.
+    pub hidden: Vec<&'static str>,
     /// The machine's memory.
     pub memory: Option<Bytes>,
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ringfence_plan::{AbsPath, Access};
 
+use crate::builtin::hidden::{HIDDEN, Hidden, OWN};
 use crate::builtin::{system, toolchains};
 use crate::context::{Context, Surroundings};
 
@@ -76,6 +77,12 @@ pub(crate) fn tool_chains(
         }
     }
     search_path::add(surroundings, context, env);
+}
+
+/// Adds the hidden places that exist.
+pub(crate) fn hidden(surroundings: &mut Surroundings, context: &Context) {
+    let there = |place: &&Hidden| exists(&context.home.as_path().join(place.path));
+    surroundings.hidden = HIDDEN.iter().chain(OWN).filter(there).map(|place| place.path).collect();
 }
 
 /// Adds `path` if it exists; whether it does.

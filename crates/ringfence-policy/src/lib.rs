@@ -14,8 +14,8 @@
 //! |---|---|
 //! | the base, built in | always there: system directories, protected names, hidden places, environment, limits |
 //! | the tool-chains found on this machine | there unless a policy says `extends`; `extends = ["default"]` names them |
-//! | a `ringfence.toml` found in the project | adds grants, replaces single values; cannot lift what the base hides, because whoever wrote the project wrote it |
-//! | a file named with `--policy` | the same, and may lift a hidden place by naming it exactly |
+//! | a `ringfence.toml` found in the project | adds grants, replaces single values; makes no hole: no network, no writing outside of the project, nothing hidden, no credential, no weaker fence, because whoever wrote the project wrote it |
+//! | a file named with `--policy` | adds grants, replaces single values, and may lift a hidden place by naming it exactly |
 //! | flags | the same; they come last |
 //!
 //! A file that says `read = ["./data"]` therefore still runs `cargo build`, and one that says `extends = []` is the

@@ -15,7 +15,7 @@ use crate::flag;
 use crate::nearest::nearest;
 use crate::read;
 use crate::source::{Author, Source, SourceId, Span};
-use crate::statement::Statement;
+use crate::statement::{Statement, access_of};
 
 /// The name of a project's policy file.
 pub(crate) const FILE_NAME: &str = "ringfence.toml";
@@ -59,6 +59,9 @@ pub fn load(request: &Request) -> Result<Sources, Report> {
     discover::system(&mut surroundings);
     if loader.wants_tool_chains() {
         discover::tool_chains(&mut surroundings, &context, &request.caller_env);
+    }
+    if loader.statements.iter().any(|statement| access_of(statement.field.key).is_some()) {
+        discover::hidden(&mut surroundings, &context);
     }
     Ok(Sources { context, surroundings, texts: loader.texts, statements: loader.statements })
 }

@@ -40,6 +40,8 @@ pub(crate) struct Settled {
     pub(crate) kept: Vec<Claim>,
     /// Claims of people that have no effect, each with the claim that voids it.
     pub(crate) void: Vec<(Claim, Claim)>,
+    /// Hidden places that lie under no grant, and that no grant lies below.
+    pub(crate) unseen: Vec<Claim>,
 }
 
 /// Settles `claims`:
@@ -64,6 +66,11 @@ pub(crate) fn settle(mut claims: Vec<Claim>) -> Settled {
         }
         place(claim, &mut above, &mut settled);
     }
+    let Settled { kept, unseen, .. } = &mut settled;
+    unseen.retain(|hidden| {
+        let next = kept.partition_point(|claim| by_names(&claim.path, &hidden.path).is_lt());
+        !kept.get(next).is_some_and(|claim| claim.path.is_within(&hidden.path))
+    });
     settled
 }
 
@@ -100,6 +107,7 @@ fn place(claim: Claim, above: &mut Vec<Open>, settled: &mut Settled) {
     let nearest = above.iter().rev().find(|open| open.kept).map(|open| open.claim.access);
     let hidden = matches!(claim.hide, Hide::Liftable | Hide::Always);
     if hidden && nearest.is_none() {
+        settled.unseen.push(claim.clone());
         above.push(Open { claim, kept: false });
     } else if nearest != Some(claim.access) || claim.hide == Hide::Workspace {
         // A deny by name is kept under no grant too: its path may be another spelling of one that is granted.

@@ -184,8 +184,7 @@ fn a_workspace_that_is_named_in_other_lists_too_stays_one_unless_it_is_to_be_rea
     let project = home.dir("p");
     for (text, writable) in [
         ("write = ['.']", true),
-        ("write = ['.', '..']", true),
-        ("workspace = '.'\nwrite = ['..', '.']", true),
+        ("workspace = '.'\nwrite = ['./x', '.']", true),
         ("read = ['.']", false),
         ("workspace = '.'\nread = ['.']", false),
         ("workspace = false\nread = ['.']", false),
@@ -235,8 +234,10 @@ fn a_worktree_brings_nothing_where_another_directory_is_the_workspace() {
     let home = Home::new();
     let tree = worktree(&home);
     home.dir("other");
-    home.file("tree/ringfence.toml", "[filesystem]\nworkspace = '../other'\n");
-    assert_eq!(access(&home.plan(&tree), home.path.join("main/.git/HEAD")), None);
+    let flag =
+        Flag { key: "filesystem.workspace", value: "../other".into(), typed: "--workspace ../other".into() };
+    let plan = plan(&Request { flags: vec![flag], ..home.request(&tree) }).unwrap();
+    assert_eq!(access(&plan, home.path.join("main/.git/HEAD")), None);
 }
 
 #[test]
@@ -372,6 +373,48 @@ fn extending_nothing_leaves_the_base_alone() {
     assert_eq!(access(&plan, "/usr"), Some(Access::Read));
     home.file("p/ringfence.toml", "extends = [\"default\"]\n");
     assert_eq!(access(&home.plan(&project), home.path.join(".rustup")), Some(Access::Read));
+}
+
+#[test]
+fn a_policy_found_in_a_project_makes_no_hole_until_the_user_names_it() {
+    let home = Home::new();
+    let project = home.dir("p");
+    home.file(
+        "p/ringfence.toml",
+        "[filesystem]\nwrite = ['./out', '~/.config', '../q']\n[network]\nmode = 'host'\n\
+         [processes]\nnested_namespaces = true\n[containment]\nlevel = 'process'\n[limits]\nmemory = 'unlimited'\n",
+    );
+    let composed = load(&home.request(&project)).and_then(compose).unwrap();
+    let found = compile(&composed).unwrap();
+    assert_eq!(composed.warnings().0.len(), 6, "{}", composed.warnings().render(false));
+    assert_eq!((found.network.mode, found.processes.nested_namespaces), (NetworkMode::None, false));
+    assert_eq!(
+        (access(&found, home.path.join(".config/x")), access(&found, home.path.join("q"))),
+        (None, None)
+    );
+    assert_eq!(access(&found, project.join("out")), Some(Access::Write));
+    let request = Request { policy_files: vec!["ringfence.toml".into()], ..home.request(&project) };
+    let named = plan(&request).unwrap();
+    assert_eq!((named.network.mode, named.processes.nested_namespaces), (NetworkMode::Host, true));
+    assert_eq!(access(&named, home.path.join("q")), Some(Access::Write));
+    home.file("p/ringfence.toml", "[filesystem]\nworkspace = '../q'\n");
+    assert!(home.error(&project).contains("outside of the project"));
+}
+
+#[test]
+fn hidden_places_are_denied_by_name_where_a_grant_may_be_another_name_of_one() {
+    let home = Home::new();
+    let project = home.dir("p");
+    home.dir("dotfiles/ssh");
+    symlink(home.path.join("dotfiles/ssh"), home.path.join(".ssh")).unwrap();
+    let ssh = abs(home.path.join(".ssh"));
+    let denied =
+        |plan: &Plan| plan.files.grants.iter().any(|grant| grant.path == ssh && grant.access == Access::Deny);
+    assert!(!denied(&home.plan(&project)), "nothing that people granted");
+    home.file("p/ringfence.toml", "[filesystem]\nread = ['../dotfiles']\n");
+    let plan = home.plan(&project);
+    assert!(denied(&plan));
+    assert!(plan.files.grants.windows(2).all(|pair| pair[0].path < pair[1].path));
 }
 
 #[test]

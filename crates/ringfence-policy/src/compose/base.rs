@@ -49,8 +49,9 @@ impl Composer {
 
     /// System, tool-chains, and a worktree's repository.
     pub(super) fn base_grants(&mut self) {
-        let Surroundings { system, tool_chains, worktree, project, .. } =
-            std::mem::take(&mut self.surroundings);
+        let Surroundings { system, tool_chains, worktree, project, .. } = &mut self.surroundings;
+        let (system, tool_chains) = (std::mem::take(system), std::mem::take(tool_chains));
+        let (worktree, project) = (worktree.take(), project.clone());
         for Found { path, access, why } in system.into_iter().chain(tool_chains) {
             self.base_claim(path, access, why);
         }
@@ -74,7 +75,9 @@ impl Composer {
             .map(|place| (place, Hide::Liftable))
             .chain(OWN.iter().map(|place| (place, Hide::Always)));
         let near = Near::new(&self.claims, &self.context.home);
-        let near: Vec<_> = places.filter(|(place, _)| near.concerns(place.path)).collect();
+        let there = &self.surroundings.hidden;
+        let wanted = |place: &Hidden| near.concerns(place.path) || there.contains(&place.path);
+        let near: Vec<_> = places.filter(|(place, _)| wanted(place)).collect();
         let deny = field::known("filesystem.deny");
         for (place, hide) in near {
             self.hide(deny, place, hide);
@@ -98,6 +101,21 @@ impl Composer {
             hide: Hide::No,
             statement,
         });
+    }
+
+    /// Where people grant something, hidden places are denied although they lie under no grant: the grant may reach one
+    /// by another name (a symlink, a bind mount), and whoever opens both sees that they are the same. The default policy
+    /// does without; it grants only what this program chose, and a hundred looks would double its cost.
+    pub(super) fn keep_unseen(&mut self, unseen: Vec<Claim>) {
+        let people = |claim: &Claim| claim.author != Author::BuiltIn && claim.access != Access::Deny;
+        if !unseen.is_empty() && self.grants.iter().any(people) {
+            let (statements, there) = (&self.statements, &self.surroundings.hidden);
+            let words = |claim: &Claim| &statements[claim.statement as usize].words;
+            let exists =
+                |claim: &Claim| there.iter().any(|place| words(claim).trim_start_matches("~/") == *place);
+            self.grants.extend(unseen.into_iter().filter(exists));
+            self.grants.sort_by(|left, right| left.path.cmp(&right.path));
+        }
     }
 
     fn hide(&mut self, deny: &'static FieldSpec, place: &Hidden, hide: Hide) {

@@ -34,6 +34,9 @@ impl Composer {
                 Err(bad) => self.problem(id, "names no place", &bad.label, bad.help),
                 Ok(path) => match impossible(&path, access) {
                     Some((label, help)) => self.problem(id, "cannot be granted", label, Some(help.into())),
+                    None if access == Access::Write && !self.is_ones_own(id, &path) => {
+                        self.not_a_projects(id)
+                    }
                     None => {
                         let author = self.author(&self.statements[id as usize]);
                         self.claims.push(Claim {

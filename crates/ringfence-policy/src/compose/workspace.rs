@@ -42,6 +42,11 @@ impl Composer {
                     let help = "name the directory of one project; further ones can go into `write`";
                     self.problem(id, "cannot be the workspace", why, Some(help.into()));
                 }
+                None if !self.is_ones_own(id, &path) => {
+                    let help = "if you mean it: --workspace DIRECTORY, or name the file with --policy";
+                    let why = "it lies outside of the project that this policy was found in";
+                    self.problem(id, "cannot be the workspace", why, Some(help.into()));
+                }
                 None => self.claim_workspace(path, author, id),
             },
         }
