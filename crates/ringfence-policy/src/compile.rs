@@ -23,12 +23,7 @@ pub fn compile(composed: &Composed) -> Result<Plan, Report> {
     let environment = environment(composed, &mut rules);
     let network = network(composed, &mut rules);
     let limits = limits(composed, &mut rules);
-    let processes = Processes {
-        nested_namespaces: matches!(
-            composed.single("processes.nested_namespaces"),
-            Some((Value::Switch(true), _))
-        ),
-    };
+    let processes = processes(composed, &mut rules);
     let containment = containment(composed, &mut rules);
     Ok(Plan { files, environment, network, limits, processes, containment, rules: rules.rules })
 }
@@ -76,6 +71,14 @@ fn network(composed: &Composed, rules: &mut Rules<'_>) -> Network {
         Some((Value::Network(mode), at)) => Network { mode: *mode, rule: rules.id(at) },
         _ => Network { mode: NetworkMode::None, rule: rules.none() },
     }
+}
+
+fn processes(composed: &Composed, rules: &mut Rules<'_>) -> Processes {
+    let nested = composed.single("processes.nested_namespaces");
+    if let Some((_, at)) = nested {
+        rules.id(at);
+    }
+    Processes { nested_namespaces: matches!(nested, Some((Value::Switch(true), _))) }
 }
 
 fn containment(composed: &Composed, rules: &mut Rules<'_>) -> Containment {

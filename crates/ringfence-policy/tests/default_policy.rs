@@ -345,6 +345,10 @@ fn start_up_files_are_protected_where_home_is_writable() {
     let some = plan(&request("~/.config")).unwrap();
     assert!(some.files.protection(&abs(home.path.join(".config/git/hooks"))).is_some());
     assert_eq!(access(&some, home.path.join(".config/gh/hosts.yml")), Some(Access::Deny));
+    // An agent's own directory may be granted; what decides about its permissions stays as it is.
+    let agent = plan(&request("~/.claude")).unwrap();
+    assert!(agent.files.protection(&abs(home.path.join(".claude/settings.json"))).is_some());
+    assert!(agent.files.protection(&abs(home.path.join(".claude/projects/x.jsonl"))).is_none());
 }
 
 #[test]

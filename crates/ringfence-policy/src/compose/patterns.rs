@@ -2,6 +2,8 @@
 //!
 //! Matching is the plan's business.
 
+use std::path::PathBuf;
+
 use ringfence_plan::{AbsPath, Access, BadPattern, Match, PathPattern, Segment, fold};
 
 use super::claims::is_pattern;
@@ -60,7 +62,7 @@ impl Composer {
     /// `protect`: the base's names in every writable tree, the files that this policy stands in, and what people wrote.
     pub(super) fn protect_patterns(&mut self) {
         let trees = self.writable_trees();
-        let bases = bounded(trees.iter().map(above_git).collect());
+        let bases = bounded(trees.iter().map(above_dotted).collect());
         let spec = field::known("filesystem.protect");
         for (name, why) in NAMES {
             let id = self.built_in(spec, *name, Value::Path { optional: None }, why);
@@ -216,6 +218,7 @@ fn tree_of<'a>(path: &AbsPath, trees: &'a [AbsPath]) -> Option<&'a AbsPath> {
 
 /// `trees`, or what they have in common if they are too many.
 fn bounded(mut trees: Vec<AbsPath>) -> Vec<AbsPath> {
+    trees.sort();
     trees.dedup();
     if trees.len() <= MOST_TREES {
         return trees;
@@ -229,18 +232,16 @@ fn bounded(mut trees: Vec<AbsPath>) -> Vec<AbsPath> {
     vec![common]
 }
 
-/// The tree, or the directory above its `.git`: the base's names speak of `.git/hooks`, and must match them also where
-/// `.git` itself is what is granted.
-fn above_git(tree: &AbsPath) -> AbsPath {
-    let mut found = tree.clone();
-    while let Some(parent) = found.parent() {
-        let name = found.as_path().file_name();
-        if name.is_some_and(|name| name.eq_ignore_ascii_case(".git")) {
-            return parent;
+/// The tree, or the directory above its first name with a dot: the base's names speak of `.git/hooks`, and must match
+/// also where `.git` itself, or something in it, is what is granted.
+fn above_dotted(tree: &AbsPath) -> AbsPath {
+    let dotted = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+    match tree.names().position(dotted) {
+        Some(at) => {
+            AbsPath::root().join(tree.names().take(at).collect::<PathBuf>()).unwrap_or_else(|_| tree.clone())
         }
-        found = parent;
+        None => tree.clone(),
     }
-    tree.clone()
 }
 
 /// Whether a pattern starts with `**` and leaves its start to us.

@@ -1,0 +1,99 @@
+//! Flags: the same fields as in a file, with errors that show what was typed; and reports as data.
+//!
+//! Which flags there are is the table's business; each row of it is tried here.
+#![cfg(unix)]
+#![allow(missing_docs)]
+
+use std::collections::BTreeSet;
+
+use ringfence_plan::{Bytes, Millis, Plan};
+use ringfence_policy::{FIELDS, Flag, Kind, Report, Request, compile, compose, load};
+
+fn flag(flag: &str, value: &str) -> Flag {
+    let spec =
+        FIELDS.iter().find(|spec| spec.flag == Some(flag)).unwrap_or_else(|| panic!("{flag} is in no row"));
+    Flag { key: spec.key, value: value.into(), typed: format!("{flag} {value}") }
+}
+
+fn plan(flags: Vec<Flag>) -> Result<Plan, Report> {
+    let place = tempfile::tempdir().unwrap();
+    let place = std::fs::canonicalize(place.path()).unwrap();
+    let request =
+        Request { cwd: place, home: "/home/u".into(), user: "u".into(), flags, ..Request::default() };
+    compile(&load(&request).and_then(compose)?)
+}
+
+#[test]
+fn every_example_of_the_table_is_accepted_in_a_file() {
+    for spec in FIELDS {
+        let (group, name) = spec.key.split_once('.').unwrap();
+        let text = format!("[{group}]\n{name} = {}\n", spec.example);
+        let place = tempfile::tempdir().unwrap();
+        let place = std::fs::canonicalize(place.path()).unwrap();
+        std::fs::write(place.join("x.toml"), &text).unwrap();
+        let request = Request {
+            cwd: place,
+            home: "/home/u".into(),
+            policy_files: vec!["x.toml".into()],
+            ..Request::default()
+        };
+        load(&request).and_then(compose).unwrap_or_else(|report| panic!("{text}{report}"));
+    }
+}
+
+#[test]
+fn every_flag_says_what_its_field_says() {
+    let mut tried = BTreeSet::new();
+    for spec in FIELDS.iter().filter(|spec| spec.flag.is_some()) {
+        let value = match spec.kind {
+            Kind::Workspace | Kind::Path | Kind::PathPattern => "/srv/x",
+            Kind::Variable | Kind::Variables => "CI",
+            Kind::Network => "host",
+            Kind::Size => "64MiB",
+            Kind::Count => "64",
+            Kind::Processors => "1.5",
+            Kind::Duration => "90s",
+            Kind::Switch => "true",
+            Kind::Level => "process",
+        };
+        let typed = flag(spec.flag.unwrap(), value);
+        let shown = typed.typed.clone();
+        let plan = plan(vec![typed]).unwrap_or_else(|report| panic!("{report}"));
+        assert!(plan.rules.iter().any(|rule| rule.origin.to_string() == shown), "{shown}");
+        tried.insert(spec.key);
+    }
+    assert_eq!(tried.len(), FIELDS.len() - 1, "all but environment.set, which --env NAME=VALUE says");
+}
+
+#[test]
+fn the_last_flag_counts_and_lists_add_up() {
+    let flags = vec![
+        flag("--timeout", "5s"),
+        flag("--timeout", "7"),
+        flag("--memory", "unlimited"),
+        flag("--tmp", "64MiB"),
+        flag("--read", "/srv/a"),
+        flag("--read", "/srv/b"),
+        flag("--env", "A=1"),
+        flag("--env", "A=2"),
+    ];
+    let plan = plan(flags).unwrap();
+    assert_eq!(
+        (plan.limits.time, plan.limits.memory, plan.limits.tmp),
+        (Some(Millis(7000)), None, Bytes(64 << 20))
+    );
+    let read = plan.files.grants.iter().filter(|grant| grant.path.to_string().starts_with("/srv/")).count();
+    assert_eq!((read, plan.environment.set["A"].0.as_str()), (2, "2"));
+}
+
+#[test]
+fn a_wrong_flag_is_shown_as_it_was_typed() {
+    let wrong = vec![flag("--memory", "2G"), flag("--containment", "strong"), flag("--env", "=x")];
+    insta::assert_snapshot!(plan(wrong).unwrap_err().render(false));
+}
+
+#[test]
+fn a_report_is_data_for_programs() {
+    let report = plan(vec![flag("--read", "/srv/*"), flag("--write", "~x")]).unwrap_err();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap());
+}
