@@ -235,6 +235,7 @@ impl Dispatcher<'_> {
     fn forward_signals(&mut self) -> Result<(), Error> {
         while let Some(number) = self.signals.next().map_err(Error::supervise("read signals"))? {
             match (number, &mut self.terminal) {
+                (libc::SIGPIPE, _) => {}
                 (libc::SIGWINCH, Some(terminal)) => terminal.resize(),
                 (libc::SIGCONT, Some(terminal)) => {
                     terminal.enter();

@@ -26,8 +26,9 @@ use crate::error::Error;
 use crate::outcome::{EventLog, Outcome};
 use crate::run::Job;
 
-/// Signals that the command gets in our place.
-const FORWARDED: [i32; 9] = [
+/// Signals that arrive in the loop. All are for the command but SIGPIPE, which tells what the failed write tells as well
+/// and must not end us.
+const HEARD: [i32; 10] = [
     libc::SIGHUP,
     libc::SIGINT,
     libc::SIGQUIT,
@@ -37,6 +38,7 @@ const FORWARDED: [i32; 9] = [
     libc::SIGCONT,
     libc::SIGTSTP,
     libc::SIGWINCH,
+    libc::SIGPIPE,
 ];
 
 /// Signals by which a terminal stops a job of the background: we look before we touch it.
@@ -49,7 +51,7 @@ pub(crate) fn run(job: Job, log: EventLog<'_>) -> Result<Outcome, Error> {
     let owns_namespace = backend == "namespaces";
     let held = lowered.limits().clone();
 
-    let signals = Signals::block(&FORWARDED, &UNHEARD).map_err(Error::supervise("block signals"))?;
+    let signals = Signals::block(&HEARD, &UNHEARD).map_err(Error::supervise("block signals"))?;
     let mut groups = Groups::make(held.groups, &allow_unenforced)?;
     let mut stdio = [StdioSource::Inherit, StdioSource::Inherit, StdioSource::Inherit];
     let terminal = if terminal { Terminal::take_over(&mut stdio) } else { None };
