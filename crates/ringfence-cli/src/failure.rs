@@ -1,6 +1,7 @@
 //! What can keep a verb from doing its work, and how that is told: what happened, why, what mends it.
 //! Not refusals during a run: those are the command's own business and a summary's.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 
 use clap::ArgMatches;
@@ -39,6 +40,33 @@ pub(crate) enum Failure {
     },
 }
 
+/// Whom a failure is told to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// People.
+    Text,
+    /// Programs: one JSON object.
+    Json,
+}
+
+impl Format {
+    /// What the flags of a verb ask for.
+    pub(crate) fn of(matches: &ArgMatches) -> Format {
+        match matches.try_get_one("json") {
+            Ok(Some(true)) => Format::Json,
+            _ => Format::Text,
+        }
+    }
+
+    /// What `--json` among words asks for that may be wrong otherwise.
+    pub(crate) fn asked(words: &[OsString]) -> Format {
+        match words.iter().take_while(|word| *word != "--").any(|word| word == "--json") {
+            true => Format::Json,
+            false => Format::Text,
+        }
+    }
+}
+
 impl From<ringfence_policy::Report> for Failure {
     fn from(report: ringfence_policy::Report) -> Failure {
         Failure::Policy(report)
@@ -52,17 +80,19 @@ impl From<ringfence::Error> for Failure {
 }
 
 impl Failure {
-    /// Writes it to standard error, as JSON if the verb was asked for that, and gives the exit code.
-    pub(crate) fn tell(&self, matches: Option<&ArgMatches>) -> u8 {
-        if let Failure::Usage(error) = self {
-            // Help and version go to standard output; if that is closed there is nobody left to tell.
-            let _ = error.print();
-            return if error.use_stderr() { exit::FAILED } else { exit::DONE };
+    /// Writes it to standard error and gives the exit code.
+    pub(crate) fn tell(&self, format: Format) -> u8 {
+        match self {
+            // Help and version are no failure and go to standard output; if that is closed nobody is left to tell.
+            Failure::Usage(error) if !error.use_stderr() || format == Format::Text => {
+                let _ = error.print();
+                return if error.use_stderr() { exit::FAILED } else { exit::DONE };
+            }
+            _ => {}
         }
-        let json = matches.and_then(|matches| matches.try_get_one::<bool>("json").ok().flatten().copied());
-        let text = match json {
-            Some(true) => format!("{}\n", self.as_json()),
-            _ => self.as_text(Style::of(Stream::Error)),
+        let text = match format {
+            Format::Json => format!("{}\n", self.as_json()),
+            Format::Text => self.as_text(Style::of(Stream::Error)),
         };
         let _ = io::stderr().write_all(text.as_bytes());
         self.exit_code()
@@ -92,7 +122,7 @@ impl Failure {
         };
         let mut text = format!("{} {message}\n", style.paint(Meaning::Bad, "ringfence:"));
         for hint in hints {
-            text.push_str(&format!("  {} {hint}\n", style.paint(Meaning::Title, "help:")));
+            text.push_str(&format!("  {} {}\n", style.paint(Meaning::Title, "help:"), escape(&hint)));
         }
         text
     }

@@ -121,6 +121,34 @@ fn a_policy_mistake_names_file_line_and_the_nearest_right_name() {
 }
 
 #[test]
+fn a_named_policy_takes_the_place_of_the_projects_own() {
+    let place = Place::new();
+    let policy = |who| format!("version = 1\n[environment]\nset = {{ FROM = \"{who}\" }}\n");
+    fs::write(place.project().join("ringfence.toml"), policy("project")).unwrap();
+    fs::write(place.0.path().join("mine.toml"), policy("me")).unwrap();
+    assert_eq!(place.shell(&[], "echo $FROM").stdout, b"project\n");
+    assert_eq!(place.shell(&["--policy", "../mine.toml"], "echo $FROM").stdout, b"me\n");
+}
+
+#[test]
+fn a_projects_policy_makes_no_hole_and_that_is_said() {
+    let place = Place::new();
+    fs::write(place.project().join("ringfence.toml"), "version = 1\n[network]\nmode = \"host\"\n").unwrap();
+    let output = place.shell(&[], "sed -n 's/ *\\(.*\\):.*/\\1/p' /proc/net/dev");
+    assert_eq!(output.stdout, b"lo\n");
+    assert!(errors(&output).contains("ringfence.toml:3:"), "{}", errors(&output));
+}
+
+#[test]
+fn a_programs_own_flags_are_its_own() {
+    let place = Place::new();
+    let output = place.run(&["no-such-program", "--json"]);
+    assert_eq!(code(&output), 127);
+    assert!(errors(&output).starts_with("ringfence: "), "{}", errors(&output));
+    assert_eq!(place.run(&["echo", "--read", "-x"]).stdout, b"--read -x\n");
+}
+
+#[test]
 fn nothing_refused_nothing_said() {
     let output = Place::new().shell(&[], "echo out; echo err >&2");
     assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
@@ -167,6 +195,9 @@ fn json_is_the_last_line_whatever_happened() {
 
     let policy = last_object(&place.shell(&["--json", "--memory", "1"], "true"));
     assert_eq!((&policy["error"]["kind"], &policy["exit_code"]), (&"policy".into(), &125.into()));
+
+    let usage = last_object(&place.run(&["--json", "--no-such-flag", "true"]));
+    assert_eq!((&usage["error"]["kind"], &usage["exit_code"]), (&"usage".into(), &125.into()));
 
     let absent = last_object(&place.run(&["--json", "no-such-program"]));
     assert_eq!(absent["exit_code"], 127);

@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use clap::{ArgMatches, Command};
 
 use crate::exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, Format};
 
 /// One verb.
 pub(crate) struct Verb {
@@ -54,11 +54,14 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> u8 {
     {
         return attempt::attempt(rest);
     }
-    let (verb, matches) = match parse(words) {
-        Ok(parsed) => parsed,
-        Err(error) => return Failure::Usage(error).tell(None),
-    };
-    (verb.act)(&matches).unwrap_or_else(|failure| failure.tell(Some(&matches)))
+    // Taken before parsing: words that are wrong may still say who reads the answer.
+    let asked = Format::asked(&words);
+    match parse(words) {
+        Ok((verb, matches)) => {
+            (verb.act)(&matches).unwrap_or_else(|failure| failure.tell(Format::of(&matches)))
+        }
+        Err(error) => Failure::Usage(error).tell(asked),
+    }
 }
 
 /// The whole tree, for help, completions, manual and reference.
@@ -71,7 +74,6 @@ pub(crate) fn tree() -> Command {
         .after_help(EXAMPLES)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .disable_help_subcommand(true)
         .subcommands(VERBS.iter().map(|verb| (verb.command)()))
 }
 

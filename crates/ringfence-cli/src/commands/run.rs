@@ -20,6 +20,7 @@ pub(crate) fn command() -> Command {
     };
     let command = Command::new("run")
         .about("Run a command inside the fence")
+        .override_usage("ringfence run [OPTIONS] [--] <COMMAND>...")
         .arg(flags::trailing("The command and its arguments").required(true))
         .arg(switch("quiet", "No summary on standard error").short('q').conflicts_with("json"))
         .arg(switch("json", "One JSON object as the last line on standard error, whatever happened"))
