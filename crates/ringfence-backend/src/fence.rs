@@ -36,6 +36,25 @@ fn exactly(path: &AbsPath, rule: RuleId) -> Option<Protect> {
     (!pattern.segments.is_empty()).then_some(Protect { pattern, rule })
 }
 
+/// The protected paths at the top of the tree that can be named without looking: where
+/// there is a mount namespace they get a read-only mount as a second lock. Others have the broker alone.
+pub(crate) fn holds(files: &Files) -> Vec<(AbsPath, RuleId)> {
+    let named = |protect: &Protect| {
+        let segments = match protect.pattern.segments.as_slice() {
+            [Segment::AnyDepth, rest @ ..] => rest,
+            all => all,
+        };
+        let mut path = protect.pattern.base.clone();
+        for segment in segments {
+            let Segment::Name(name) = segment else { return None };
+            path = path.join(name).ok()?;
+        }
+        let writable = matches!(files.access(&path), Some((Access::Write, _)));
+        (writable && path != protect.pattern.base).then_some((path, protect.rule))
+    };
+    files.protect.iter().filter_map(named).collect()
+}
+
 /// What every confinement ends with.
 pub(crate) fn common_steps(fence: &Fence) -> Vec<String> {
     let mut steps = vec!["set no_new_privs".into()];

@@ -22,6 +22,9 @@ pub struct Fence {
     pub protect: Vec<Protect>,
     /// Names below which nothing is protected.
     pub protect_except: Vec<PathPattern>,
+    /// Protected paths that can be named without looking: made read-only where they exist and there is a mount
+    /// namespace, and followed where they are symlinks.
+    pub holds: Vec<(AbsPath, RuleId)>,
     /// Per-process limits.
     pub rlimits: Rlimits,
 }
@@ -42,8 +45,6 @@ pub struct RootLayout {
     pub layers: Vec<Layer>,
     /// Denied names that have to be looked for.
     pub deny_globs: Vec<DenyGlob>,
-    /// Protected paths to make read-only where they exist now.
-    pub holds: Vec<(AbsPath, RuleId)>,
     /// The private HOME.
     pub home: AbsPath,
     /// The size of the private tmpfs behind /tmp, /dev/shm and HOME.

@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use ringfence_plan::Protect;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
@@ -12,7 +13,7 @@ use crate::command::{self, NotStarted, Started};
 use crate::fence::{Command, Confinement, Fence, RootLayout, SetUpError, StdioSource, Step};
 use crate::protocol::{Control, FromInit, ToInit};
 use crate::steps::landlock::{Rights, Rule};
-use crate::steps::{During, denied, dev, etc, identity, landlock, resolve, root};
+use crate::steps::{During, denied, dev, etc, holds, identity, landlock, resolve, root};
 use crate::sys::clone::{block_signal, exit_now, signal_descriptor};
 use crate::sys::{ids, mount, net};
 
@@ -21,21 +22,21 @@ use crate::sys::{ids, mount, net};
 /// To be called in a process of its own: cloned into [`crate::sys::clone::NAMESPACES`], or plainly for the `process`
 /// confinement.
 pub fn enter(fence: &Fence, mut command: Command, control: Control, caller: (u32, u32)) -> ! {
-    let outcome = set_up(fence, &mut command, &control, caller).and_then(|terminal| {
-        control.report(&FromInit::Ready).during(Step::Control)?;
+    let outcome = set_up(fence, &mut command, &control, caller).and_then(|ready| {
         if command.wait_for_go {
+            control.report(&FromInit::Ready).during(Step::Control)?;
             wait_for_go(&control)?;
         }
-        Ok(terminal)
+        Ok(ready)
     });
-    let terminal = match outcome {
-        Ok(terminal) => terminal,
+    let ready = match outcome {
+        Ok(ready) => ready,
         Err(error) => fail(&control, FromInit::Failed(error)),
     };
-    match command::start(fence, &command, terminal) {
+    match command::start(fence, &command, ready.terminal) {
         Ok(started) => {
             drop(command);
-            Init::new(fence, control, started).run()
+            Init::new(fence, &ready.linked, control, started).run()
         }
         Err(NotStarted::SetUp(error)) => fail(&control, FromInit::Failed(error)),
         Err(NotStarted::Exec(errno)) => fail(&control, FromInit::ExecFailed { errno }),
@@ -48,27 +49,31 @@ fn fail(control: &Control, message: FromInit) -> ! {
     exit_now(125)
 }
 
-/// Everything that holds for init and command alike. Whether a terminal was made.
+/// What the set-up found out.
+struct Ready {
+    /// Whether a terminal was made.
+    terminal: bool,
+    /// Names that protected symlinks lead to.
+    linked: Vec<Protect>,
+}
+
+/// Everything that holds for init and command alike.
 fn set_up(
     fence: &Fence,
     command: &mut Command,
     control: &Control,
     caller: (u32, u32),
-) -> Result<bool, SetUpError> {
+) -> Result<Ready, SetUpError> {
     ids::hide_arguments();
     raise_descriptor_limit();
     // A session of its own: the caller's terminal is out of reach, and stopping works as under a shell.
     rustix::process::setsid().during(Step::Stdio)?;
-    let rules = match &fence.confinement {
-        Confinement::Namespaces(layout) => enter_namespaces(layout, caller)?,
+    let (rules, linked) = match &fence.confinement {
+        Confinement::Namespaces(layout) => enter_namespaces(fence, layout, caller)?,
         Confinement::Process => stay_in_host(fence)?,
     };
     identity::leave_keyring()?;
-    if matches!(fence.confinement, Confinement::Namespaces(_)) {
-        ids::forbid_capabilities().during(Step::Capabilities)?;
-        // For the broker, to look at processes that made themselves undumpable. The command gets none.
-        ids::keep_capabilities(1 << ids::CAP_SYS_PTRACE).during(Step::Capabilities)?;
-    }
+    drop_capabilities(&fence.confinement, caller.0)?;
     rustix::process::chdir(command.cwd.as_path()).during_on(Step::WorkingDirectory, &command.cwd)?;
     let terminal = take_stdio(command, control)?;
     ids::undumpable().during(Step::Capabilities)?;
@@ -81,7 +86,20 @@ fn set_up(
         });
         landlock::restrict_files(fence.landlock, rules)?;
     }
-    Ok(terminal)
+    Ok(Ready { terminal, linked })
+}
+
+fn drop_capabilities(confinement: &Confinement, uid: u32) -> Result<(), SetUpError> {
+    let kept = match confinement {
+        // For the broker, to look at processes that made themselves undumpable. The command gets none.
+        Confinement::Namespaces(_) => 1 << ids::CAP_SYS_PTRACE,
+        // On the host that capability would be over everybody's processes.
+        Confinement::Process if uid == 0 => 0,
+        // An ordinary user has none, and may not touch the bounding set.
+        Confinement::Process => return Ok(()),
+    };
+    ids::forbid_capabilities().during(Step::Capabilities)?;
+    ids::keep_capabilities(kept).during(Step::Capabilities)
 }
 
 type Granted = Vec<(OwnedFd, bool, Rights)>;
@@ -94,7 +112,11 @@ fn raise_descriptor_limit() {
 }
 
 /// The recipe of the `namespaces` confinement.
-fn enter_namespaces(layout: &RootLayout, (uid, gid): (u32, u32)) -> Result<Granted, SetUpError> {
+fn enter_namespaces(
+    fence: &Fence,
+    layout: &RootLayout,
+    (uid, gid): (u32, u32),
+) -> Result<(Granted, Vec<Protect>), SetUpError> {
     ids::die_with_parent(libc::SIGKILL).during(Step::ParentDeath)?;
     identity::map_ids(uid, gid)?;
     identity::set_hostname()?;
@@ -102,14 +124,19 @@ fn enter_namespaces(layout: &RootLayout, (uid, gid): (u32, u32)) -> Result<Grant
         net::loopback_up().during(Step::Loopback)?;
     }
     let host = resolve::host_root()?;
-    let mut root = root::build(layout, &host)?;
+    let holds = holds::find(&host, &fence.holds)?;
+    let mut root = root::build(layout, &host, &holds.existing, fence.landlock > 0)?;
     dev::mount_dev(&mut root, &host)?;
     dev::mount_proc(&root, layout)?;
     etc::write_etc(&root, layout, &host)?;
     root.seal()?;
     rustix::process::fchdir(&root.fd).during(Step::PivotRoot)?;
     mount::pivot_to_current_directory().during(Step::PivotRoot)?;
-    let mut granted: Granted = vec![(root.fd, true, Rights::Read)];
+    let mut granted: Granted = Vec::new();
+    for object in root.readable.unwrap_or_else(|| vec![root.fd]) {
+        let directory = is_directory(&object)?;
+        granted.push((object, directory, Rights::Read));
+    }
     for object in root.writable {
         let directory = is_directory(&object)?;
         granted.push((object, directory, Rights::Write));
@@ -119,17 +146,18 @@ fn enter_namespaces(layout: &RootLayout, (uid, gid): (u32, u32)) -> Result<Grant
         let proc = rustix::fs::open("/proc", flags, Mode::empty()).during_on(Step::Landlock, "/proc")?;
         granted.push((proc, true, Rights::Write));
     }
-    Ok(granted)
+    Ok((granted, holds.linked))
 }
 
 /// The `process` confinement opens what Landlock is to grant, and takes in orphans, since no pid namespace does.
-fn stay_in_host(fence: &Fence) -> Result<Granted, SetUpError> {
+fn stay_in_host(fence: &Fence) -> Result<(Granted, Vec<Protect>), SetUpError> {
     ids::adopt_orphans().during(Step::ParentDeath)?;
     let host = resolve::host_root()?;
     let mut opened = resolve::resolve(&host, &fence.layers)?.opened;
     denied::drop_void(&mut opened);
     let rights = |mount| if mount == crate::Mount::ReadWrite { Rights::Write } else { Rights::Read };
-    Ok(opened.into_iter().map(|entry| (entry.fd, entry.directory, rights(entry.mount))).collect())
+    let granted = opened.into_iter().map(|entry| (entry.fd, entry.directory, rights(entry.mount))).collect();
+    Ok((granted, holds::find(&host, &fence.holds)?.linked))
 }
 
 fn is_directory(fd: &OwnedFd) -> Result<bool, SetUpError> {
@@ -181,17 +209,17 @@ fn wait_for_go(control: &Control) -> Result<(), SetUpError> {
 }
 
 /// Init while the command runs.
-struct Init<'a> {
+struct Init {
     control: Control,
     command: Pid,
-    broker: Option<Broker<'a>>,
+    broker: Option<Broker>,
     /// Whether what is left has to be hunted down, because no pid namespace ends with this process.
     hunts: bool,
 }
 
-impl<'a> Init<'a> {
-    fn new(fence: &'a Fence, control: Control, started: Started) -> Init<'a> {
-        let broker = started.listener.map(|listener| Broker::new(fence, listener));
+impl Init {
+    fn new(fence: &Fence, linked: &[Protect], control: Control, started: Started) -> Init {
+        let broker = started.listener.map(|listener| Broker::new(fence, linked, listener));
         let hunts = matches!(fence.confinement, Confinement::Process);
         Init { control, command: started.pid, broker, hunts }
     }

@@ -18,3 +18,4 @@ pub use fence::{
     Command, Confinement, Fence, Layer, Mount, Rlimits, RootLayout, SetUpError, StdioSource, Step,
 };
 pub use init::enter;
+pub use steps::layers::CROWD;

@@ -100,8 +100,13 @@ impl PathPattern {
 
     /// Whether `path` is a match or lies below one.
     pub fn covers(&self, path: &AbsPath) -> bool {
-        self.names_below_base(path)
-            .is_some_and(|names| (1..=names.len()).any(|n| full(&self.segments, &names[..n])))
+        self.names_below_base(path).is_some_and(|names| self.covers_names(&names))
+    }
+
+    /// [`PathPattern::covers`] for names that [`PathPattern::names_below_base`] gave for a pattern of the same base and
+    /// matching: many patterns can be asked with the names taken apart once.
+    pub fn covers_names(&self, names: &[Cow<'_, [u8]>]) -> bool {
+        (1..=names.len()).any(|n| full(&self.segments, &names[..n]))
     }
 
     /// Whether `path` is a match itself.
@@ -112,10 +117,14 @@ impl PathPattern {
     /// Whether `path` is a proper ancestor that a match is named through, as `a/.git` is for `**/.git/hooks`.
     /// A directory that only `**` speaks of is not: renaming it changes no match.
     pub fn names_ancestor(&self, path: &AbsPath) -> bool {
-        let Some(names) = self.names_below_base(path) else { return false };
+        self.names_below_base(path).is_some_and(|names| self.names_ancestor_names(&names))
+    }
+
+    /// [`PathPattern::names_ancestor`] for names taken apart once.
+    pub fn names_ancestor_names(&self, names: &[Cow<'_, [u8]>]) -> bool {
         (1..self.segments.len()).any(|n| {
             let head = &self.segments[..n];
-            head.iter().any(|segment| *segment != Segment::AnyDepth) && full(head, &names)
+            head.iter().any(|segment| *segment != Segment::AnyDepth) && full(head, names)
         })
     }
 
@@ -133,7 +142,8 @@ impl PathPattern {
                 .is_some_and(|at| (0..=names.len()).any(|n| full(&self.segments[..at], &names[..n])))
     }
 
-    fn names_below_base<'a>(&self, path: &'a AbsPath) -> Option<Vec<Cow<'a, [u8]>>> {
+    /// The names of `path` below the base, as this pattern compares them; `None` for a path elsewhere.
+    pub fn names_below_base<'a>(&self, path: &'a AbsPath) -> Option<Vec<Cow<'a, [u8]>>> {
         if !path.is_within(&self.base) {
             return None;
         }

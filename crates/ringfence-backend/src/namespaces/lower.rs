@@ -2,9 +2,9 @@
 
 use ringfence_enter::seccomp::{self, Sockets};
 use ringfence_enter::{Confinement, Fence, Mount, Rlimits, RootLayout};
-use ringfence_plan::{AbsPath, Access, Files, Host, NetworkMode, Plan, Protect, RuleId, Segment};
+use ringfence_plan::{Host, NetworkMode, Plan};
 
-use crate::fence::{common_steps, kept, layers};
+use crate::fence::{common_steps, holds, kept, layers};
 use crate::limits::{self, HeldLimits, Isolation};
 
 /// The fence, and the limits, of which the supervisor holds a part.
@@ -15,7 +15,6 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
     let layout = RootLayout {
         layers: layers(files),
         deny_globs: files.deny_globs.clone(),
-        holds: holds(files),
         home: files.home.clone(),
         tmp: limits.tmp,
         host_network: network.mode == NetworkMode::Host,
@@ -34,6 +33,7 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         },
         protect: kept(files),
         protect_except: files.protect_except.clone(),
+        holds: holds(files),
         rlimits: Rlimits {
             processes: held.process_rlimit.map(u64::from),
             open_files: limits.open_files.map(u64::from),
@@ -41,25 +41,6 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         },
     };
     (fence, held)
-}
-
-/// The protected paths at the top of the tree that can be named without looking: they get a read-only mount as a
-/// second lock. Deeper ones, and those with wildcards, have the broker alone.
-fn holds(files: &Files) -> Vec<(AbsPath, RuleId)> {
-    let named = |protect: &Protect| {
-        let segments = match protect.pattern.segments.as_slice() {
-            [Segment::AnyDepth, rest @ ..] => rest,
-            all => all,
-        };
-        let mut path = protect.pattern.base.clone();
-        for segment in segments {
-            let Segment::Name(name) = segment else { return None };
-            path = path.join(name).ok()?;
-        }
-        let writable = matches!(files.access(&path), Some((Access::Write, _)));
-        (writable && path != protect.pattern.base).then_some((path, protect.rule))
-    };
-    files.protect.iter().filter_map(named).collect()
 }
 
 /// The fence as a person would type it.
@@ -87,8 +68,7 @@ pub(super) fn steps(fence: &Fence) -> Vec<String> {
         });
     }
     steps.extend(layout.deny_globs.iter().map(|glob| format!("cover whatever matches {} now", glob.pattern)));
-    steps
-        .extend(layout.holds.iter().map(|(path, _)| format!("bind {path} read-only on itself if it exists")));
+    steps.extend(fence.holds.iter().map(|(path, _)| format!("bind {path} read-only on itself if it exists")));
     let proc = if layout.writable_proc { "writable but for its settings" } else { "read-only" };
     steps.extend([
         "mount /dev with null zero full random urandom tty and a devpts of its own".into(),

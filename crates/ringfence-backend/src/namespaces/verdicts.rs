@@ -1,6 +1,11 @@
 //! What this backend answers to each field of a plan on a given host. Pure.
 
-use ringfence_plan::{Access, Field, Host, Level, NetworkMode, Plan, Support, Verdicts};
+use std::collections::HashMap;
+
+use ringfence_enter::CROWD;
+use ringfence_plan::{
+    AbsPath, Access, Field, FieldVerdict, Files, Host, Level, NetworkMode, Plan, Support, Verdicts,
+};
 
 use crate::answer::{enforced, narrowed, unenforced};
 use crate::limits::HeldLimits;
@@ -10,7 +15,7 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
     let has = |access| files.grants.iter().any(|grant| grant.access == access);
     let landlock = if host.landlock > 0 { " and Landlock" } else { "" };
     let mut all = vec![
-        enforced(Field::FilesRead, format!("read-only bind mounts in a root of its own{landlock}")),
+        files_read(files, host),
         enforced(Field::FilesWrite, format!("bind mounts in a root of its own{landlock}")),
     ];
     if has(Access::Deny) || !files.deny_globs.is_empty() {
@@ -59,4 +64,24 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
         }
     });
     Verdicts(all)
+}
+
+/// Where many grants stand side by side their directory is mounted once, which shows more than mounts of each would.
+fn files_read(files: &Files, host: &Host) -> FieldVerdict {
+    let mut beside: HashMap<Option<AbsPath>, usize> = HashMap::new();
+    for grant in files.grants.iter().filter(|grant| grant.access == Access::Read) {
+        *beside.entry(grant.path.parent()).or_default() += 1;
+    }
+    let crowded = host.landlock > 0 && beside.values().any(|count| *count >= CROWD);
+    enforced(
+        Field::FilesRead,
+        match (crowded, host.landlock) {
+            (true, _) => {
+                "read-only bind mounts in a root of its own; in directories with many granted entries Landlock alone: \
+                 their other entries can be asked for by name, not listed or read"
+            }
+            (false, 0) => "read-only bind mounts in a root of its own",
+            (false, _) => "read-only bind mounts in a root of its own and Landlock",
+        },
+    )
 }

@@ -7,7 +7,7 @@ use ringfence_enter::seccomp::{self, Sockets};
 use ringfence_enter::{Command, Confinement, Fence, Layer, Mount, Rlimits};
 use ringfence_plan::{AbsPath, Host, NetworkMode, Plan, RuleId};
 
-use crate::fence::{common_steps, kept, layers};
+use crate::fence::{common_steps, holds, kept, layers};
 use crate::limits::{self, HeldLimits, Isolation};
 
 /// What every program needs to reach and a root of its own would bring along: rights and path. Terminals are not among
@@ -46,6 +46,7 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         },
         protect: kept(files),
         protect_except: files.protect_except.clone(),
+        holds: holds(files),
         rlimits: Rlimits {
             processes: held.process_rlimit.map(u64::from),
             open_files: limits.open_files.map(u64::from),

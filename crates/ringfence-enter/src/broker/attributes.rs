@@ -10,18 +10,18 @@ use super::calls::kind_of;
 use super::judge::Kind;
 use super::open::magic;
 use super::place::{self, Last, path_of};
-use super::{Answer, Broker, Outcome};
+use super::{Answer, Broker, Failure, Outcome};
 
 /// XATTR_NAME_MAX and XATTR_SIZE_MAX, linux/limits.h.
 const LONGEST_NAME: usize = 255;
 const LARGEST_VALUE: u64 = 65_536;
 
 /// Makes the call; ENOSYS for what is none of these.
-pub(super) fn dispatch(broker: &Broker<'_>, caller: &Caller<'_>, number: i64, args: [u64; 6]) -> Outcome {
+pub(super) fn dispatch(broker: &Broker, caller: &Caller<'_>, number: i64, args: [u64; 6]) -> Outcome {
     let [target, name, value, size, flags, _] = args;
     let (object, by_descriptor) = match number {
-        libc::SYS_setxattr | libc::SYS_removexattr => (by_path(caller, target, Last::Follow)?, false),
-        libc::SYS_lsetxattr | libc::SYS_lremovexattr => (by_path(caller, target, Last::Keep)?, false),
+        libc::SYS_setxattr | libc::SYS_removexattr => (by_path(broker, caller, target, Last::Follow)?, false),
+        libc::SYS_lsetxattr | libc::SYS_lremovexattr => (by_path(broker, caller, target, Last::Keep)?, false),
         libc::SYS_fsetxattr | libc::SYS_fremovexattr => (caller.descriptor(target as i32)?, true),
         _ => return Err(Errno::NOSYS.into()),
     };
@@ -50,8 +50,10 @@ pub(super) fn dispatch(broker: &Broker<'_>, caller: &Caller<'_>, number: i64, ar
     Ok(Answer::Value(0))
 }
 
-fn by_path(caller: &Caller<'_>, path: u64, last: Last) -> Result<OwnedFd, Errno> {
-    place::find(caller, libc::AT_FDCWD, &caller.string(path)?, last)?.object.ok_or(Errno::NOENT)
+fn by_path(broker: &Broker, caller: &Caller<'_>, path: u64, last: Last) -> Result<OwnedFd, Failure> {
+    let path = caller.string(path)?;
+    let place = place::find(&broker.judge, caller, (libc::AT_FDCWD, &path), last)?;
+    Ok(place.object.ok_or(Errno::NOENT)?)
 }
 
 fn bytes(caller: &Caller<'_>, address: u64, size: u64) -> Result<Vec<u8>, Errno> {

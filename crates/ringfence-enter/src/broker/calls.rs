@@ -14,13 +14,13 @@ use super::caller::Caller;
 use super::judge::Kind;
 use super::open::{self, Request, magic, with_umask_of};
 use super::place::{self, Last, Place, path_of};
-use super::{Answer, Broker, Outcome, attributes, socket};
+use super::{Answer, Broker, Failure, Outcome, attributes, socket};
 use crate::sys::notify::Call;
 
 const DONE: Outcome = Ok(Answer::Value(0));
 
 /// Makes the call. Older calls are their newer forms with fixed arguments.
-pub(super) fn dispatch(broker: &Broker<'_>, caller: &Caller<'_>, call: &Call) -> Outcome {
+pub(super) fn dispatch(broker: &Broker, caller: &Caller<'_>, call: &Call) -> Outcome {
     let b = Served { broker, caller };
     let [a0, a1, a2, a3, a4, _] = call.args;
     let here = libc::AT_FDCWD;
@@ -72,13 +72,13 @@ pub(super) fn dispatch(broker: &Broker<'_>, caller: &Caller<'_>, call: &Call) ->
 }
 
 struct Served<'a> {
-    broker: &'a Broker<'a>,
+    broker: &'a Broker,
     caller: &'a Caller<'a>,
 }
 
 impl Served<'_> {
-    fn find(&self, start: i32, path: u64, last: Last) -> Result<Place, Errno> {
-        place::find(self.caller, start, &self.caller.string(path)?, last)
+    fn find(&self, start: i32, path: u64, last: Last) -> Result<Place, Failure> {
+        place::find(&self.broker.judge, self.caller, (start, &self.caller.string(path)?), last)
     }
 
     fn open(&self, start: i32, path: u64, flags: u32, mode: u32) -> Outcome {
@@ -128,7 +128,14 @@ impl Served<'_> {
         let new = self.find(new.0, new.1, Last::Keep)?;
         let kind = kind_of(old.object.as_ref().ok_or(Errno::NOENT)?)?;
         self.broker.judge.may_move(&old.would_be()?, kind, Operation::Rename)?;
-        self.broker.judge.may_move(&new.would_be()?, kind, Operation::Rename)?;
+        if let Err(refusal) = self.broker.judge.may_move(&new.would_be()?, kind, Operation::Rename) {
+            return if flags.is_empty() && rewrites_the_same(&old, &new)? {
+                unlinkat(&old.parent, &old.name, AtFlags::empty())?;
+                DONE
+            } else {
+                Err(refusal)
+            };
+        }
         if let Some(replaced) = &new.object {
             let kind = kind_of(replaced)?;
             self.broker.judge.may_move(&new.would_be()?, kind, Operation::Rename)?;
@@ -153,7 +160,9 @@ impl Served<'_> {
             self.caller.descriptor(old.0)?
         } else {
             let last = if flags.contains(AtFlags::SYMLINK_FOLLOW) { Last::Follow } else { Last::Keep };
-            place::find(self.caller, old.0, &old_path, last)?.object.ok_or(Errno::NOENT)?
+            place::find(&self.broker.judge, self.caller, (old.0, &old_path), last)?
+                .object
+                .ok_or(Errno::NOENT)?
         };
         // A second name for a protected file would be a way to write it.
         self.broker.judge.may_create(&path_of(&source)?, kind_of(&source)?, Operation::Link)?;
@@ -217,7 +226,8 @@ impl Served<'_> {
             return self.chmod_descriptor(start, mode);
         }
         let last = if flags.contains(AtFlags::SYMLINK_NOFOLLOW) { Last::Keep } else { Last::Follow };
-        let object = place::find(self.caller, start, &path, last)?.object.ok_or(Errno::NOENT)?;
+        let object =
+            place::find(&self.broker.judge, self.caller, (start, &path), last)?.object.ok_or(Errno::NOENT)?;
         if kind_of(&object)? == Kind::Link {
             return Err(Errno::OPNOTSUPP.into());
         }
@@ -245,7 +255,7 @@ impl Served<'_> {
             return DONE;
         };
         let last = if flags.contains(AtFlags::SYMLINK_NOFOLLOW) { Last::Keep } else { Last::Follow };
-        let place = place::find(self.caller, start, &path, last)?;
+        let place = place::find(&self.broker.judge, self.caller, (start, &path), last)?;
         let object = place.object.as_ref().ok_or(Errno::NOENT)?;
         self.broker.judge.may_set_attributes(&path_of(object)?, kind_of(object)?)?;
         if kind_of(object)? == Kind::Link {
@@ -305,6 +315,34 @@ const NOW: Timestamps = Timestamps {
     last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ },
     last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ },
 };
+
+/// Whether renaming `old` over `new` would replace a file by its equal. Git does that with its configuration whenever it
+/// sets what is set already (`git submodule update`, `git branch -m`). The protected file is then left as it is and the
+/// other one removed, which comes to the same; were the other one changed meanwhile, nothing of that would arrive.
+fn rewrites_the_same(old: &Place, new: &Place) -> Result<bool, Errno> {
+    let (Some(theirs), Some(ours)) = (content(old)?, content(new)?) else { return Ok(false) };
+    Ok(theirs == ours)
+}
+
+/// What a file holds, if it is a regular one of at most 1 MiB.
+fn content(place: &Place) -> Result<Option<Vec<u8>>, Errno> {
+    const MOST: usize = 1 << 20;
+    let Some(object) = &place.object else { return Ok(None) };
+    if FileType::from_raw_mode(fstat(object)?.st_mode) != FileType::RegularFile {
+        return Ok(None);
+    }
+    let file = openat(CWD, magic(object), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut content = vec![0; MOST + 1];
+    let mut len = 0;
+    loop {
+        match rustix::io::read(&file, &mut content[len..])? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    content.truncate(len);
+    Ok((len <= MOST).then_some(content))
+}
 
 pub(super) fn kind_of(object: &OwnedFd) -> Result<Kind, Errno> {
     Ok(match FileType::from_raw_mode(fstat(object.as_fd())?.st_mode) {

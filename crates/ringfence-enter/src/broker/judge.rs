@@ -3,16 +3,17 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use ringfence_plan::{AbsPath, Operation, PathPattern, Protect, RuleId, fold};
+use ringfence_plan::{AbsPath, Operation, Protect, RuleId, fold};
 use rustix::io::Errno;
 
 use super::Failure;
+use super::names::Names;
 use crate::fence::{Confinement, Fence, Layer, Mount};
 
 /// The names that are kept.
-pub(super) struct Judge<'a> {
-    protect: &'a [Protect],
-    except: &'a [PathPattern],
+pub(super) struct Judge {
+    protect: Names,
+    except: Names,
     /// Where attributes may be changed, if nothing below says so: Landlock does not look at attributes, mounts do.
     writable: Option<Vec<AbsPath>>,
 }
@@ -25,14 +26,17 @@ pub(super) enum Kind {
     Other,
 }
 
-impl<'a> Judge<'a> {
-    pub(super) fn new(fence: &'a Fence) -> Judge<'a> {
+impl Judge {
+    /// `linked` are the names that protected symlinks lead to.
+    pub(super) fn new(fence: &Fence, linked: &[Protect]) -> Judge {
         let granted = |layer: &Layer| (layer.mount == Mount::ReadWrite).then(|| layer.path.clone());
         let writable = match fence.confinement {
             Confinement::Namespaces(_) => None,
             Confinement::Process => Some(fence.layers.iter().filter_map(granted).collect()),
         };
-        Judge { protect: &fence.protect, except: &fence.protect_except, writable }
+        let protect = fence.protect.iter().chain(linked).map(|protect| (&protect.pattern, protect.rule));
+        let except = fence.protect_except.iter().map(|pattern| (pattern, RuleId(0)));
+        Judge { protect: Names::new(protect), except: Names::new(except), writable }
     }
 
     /// Refuses attributes of what is protected, and of what is outside every writable tree.
@@ -54,6 +58,11 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Refuses to change anything by way of a protected symlink.
+    pub(super) fn may_follow(&self, link: &[u8]) -> Result<(), Failure> {
+        self.may_change(link, Operation::Write)
+    }
+
     /// Refuses a new object at `path` that is protected, or that is a `.git` which is no directory: such a file or link
     /// tells git to take its configuration from elsewhere.
     pub(super) fn may_create(&self, path: &[u8], kind: Kind, operation: Operation) -> Result<(), Failure> {
@@ -71,37 +80,29 @@ impl<'a> Judge<'a> {
         self.may_create(path, kind, operation)?;
         let Some(path_name) = readable(path)? else { return Ok(()) };
         // A plain file has nothing below it that a pattern could speak of.
-        if kind == Kind::Other || self.is_excepted(&path_name) {
+        if kind == Kind::Other || self.except.covering(&path_name).is_some() {
             return Ok(());
         }
-        let anchor = self.protect.iter().find(|protect| protect.pattern.names_ancestor(&path_name));
-        match anchor {
-            Some(protect) => Err(Failure::Protected { operation, path: path.to_vec(), rule: protect.rule }),
+        match self.protect.named_through(&path_name) {
+            Some(rule) => Err(Failure::Protected { operation, path: path.to_vec(), rule }),
             None => Ok(()),
         }
     }
 
     /// The rule that protects `path`.
-    pub(super) fn protection(&self, path: &[u8]) -> Result<Option<RuleId>, Errno> {
+    fn protection(&self, path: &[u8]) -> Result<Option<RuleId>, Errno> {
         let Some(path) = readable(path)? else { return Ok(None) };
-        if self.is_excepted(&path) {
-            return Ok(None);
-        }
-        Ok(self.protect.iter().find(|protect| protect.pattern.covers(&path)).map(|protect| protect.rule))
+        // Looked for first, since there are few: most names are in no rule at all.
+        Ok(self.protect.covering(&path).filter(|_| self.except.covering(&path).is_none()))
     }
 
     /// The rule that stands for git's directory, if `path` has the name of a pointer to one.
-    pub(super) fn git_pointer(&self, path: &[u8]) -> Option<RuleId> {
+    fn git_pointer(&self, path: &[u8]) -> Option<RuleId> {
         let name = path.rsplit(|byte| *byte == b'/').next()?;
         if fold(&String::from_utf8_lossy(name)) != ".git" {
             return None;
         }
-        let here = readable(path).ok()??;
-        self.protect.iter().find(|protect| protect.pattern.names_ancestor(&here)).map(|protect| protect.rule)
-    }
-
-    fn is_excepted(&self, path: &AbsPath) -> bool {
-        self.except.iter().any(|except| except.covers(path))
+        self.protect.named_through(&readable(path).ok()??)
     }
 }
 

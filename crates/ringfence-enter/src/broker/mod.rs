@@ -10,6 +10,7 @@ mod attributes;
 mod caller;
 mod calls;
 mod judge;
+mod names;
 mod open;
 mod place;
 mod socket;
@@ -18,7 +19,7 @@ mod worktree;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use ringfence_plan::{Operation, RuleId};
+use ringfence_plan::{Operation, Protect, RuleId};
 use rustix::io::Errno;
 
 use crate::fence::{Confinement, Fence};
@@ -61,22 +62,22 @@ impl From<io::Error> for Failure {
 type Outcome = Result<Answer, Failure>;
 
 /// The broker of one sandbox.
-pub(crate) struct Broker<'a> {
+pub(crate) struct Broker {
     listener: OwnedFd,
-    judge: Judge<'a>,
+    judge: Judge,
     /// RLIMIT_FSIZE of the workload, which the kernel would not apply to a call of ours.
     file_size: u64,
     /// Whether callers may have a root of their own (after chroot in a nested user namespace).
     nested: bool,
 }
 
-impl<'a> Broker<'a> {
-    pub(crate) fn new(fence: &'a Fence, listener: OwnedFd) -> Broker<'a> {
+impl Broker {
+    pub(crate) fn new(fence: &Fence, linked: &[Protect], listener: OwnedFd) -> Broker {
         notify::prefer_same_processor(listener.as_fd());
         let in_namespaces = matches!(fence.confinement, Confinement::Namespaces(_));
         Broker {
             listener,
-            judge: Judge::new(fence),
+            judge: Judge::new(fence, linked),
             file_size: fence.rlimits.file_size.unwrap_or(u64::MAX),
             nested: fence.filter.nested_namespaces && in_namespaces,
         }

@@ -40,7 +40,7 @@ impl Request {
     }
 }
 
-pub(super) fn open(broker: &Broker<'_>, caller: &Caller<'_>, mut request: Request) -> Outcome {
+pub(super) fn open(broker: &Broker, caller: &Caller<'_>, mut request: Request) -> Outcome {
     if request.flags.contains(OFlags::PATH) {
         request.flags &= OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     }
@@ -51,7 +51,7 @@ pub(super) fn open(broker: &Broker<'_>, caller: &Caller<'_>, mut request: Reques
     let exclusive = creates && request.flags.contains(OFlags::EXCL);
     let last = if exclusive || request.flags.contains(OFlags::NOFOLLOW) { Last::Keep } else { Last::Follow };
     for _ in 0..ATTEMPTS {
-        let place = place::find(caller, request.start, &request.path, last)?;
+        let place = place::find(&broker.judge, caller, (request.start, &request.path), last)?;
         if place.object.is_some() {
             return if exclusive {
                 Err(Errno::EXIST.into())
@@ -74,8 +74,8 @@ pub(super) fn open(broker: &Broker<'_>, caller: &Caller<'_>, mut request: Reques
 }
 
 /// O_TMPFILE: the path names the directory, and the file has no name until link(2) asks for one.
-fn open_nameless(broker: &Broker<'_>, caller: &Caller<'_>, request: &Request) -> Outcome {
-    let place = place::find(caller, request.start, &request.path, Last::Follow)?;
+fn open_nameless(broker: &Broker, caller: &Caller<'_>, request: &Request) -> Outcome {
+    let place = place::find(&broker.judge, caller, (request.start, &request.path), Last::Follow)?;
     let directory = place.object.ok_or(Errno::NOENT)?;
     broker.judge.may_change(&path_of(&directory)?, Operation::Create)?;
     with_umask_of(caller, || {
@@ -83,7 +83,7 @@ fn open_nameless(broker: &Broker<'_>, caller: &Caller<'_>, request: &Request) ->
     })
 }
 
-fn open_existing(broker: &Broker<'_>, caller: &Caller<'_>, request: &Request, place: Place) -> Outcome {
+fn open_existing(broker: &Broker, caller: &Caller<'_>, request: &Request, place: Place) -> Outcome {
     let object = place.object.ok_or(Errno::NOENT)?;
     let stat = fstat(&object)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
@@ -107,7 +107,7 @@ fn open_existing(broker: &Broker<'_>, caller: &Caller<'_>, request: &Request, pl
     Ok(request.answer(openat(CWD, magic(&object), flags, Mode::empty())?))
 }
 
-fn create(broker: &Broker<'_>, caller: &Caller<'_>, request: &Request, place: &Place) -> Outcome {
+fn create(broker: &Broker, caller: &Caller<'_>, request: &Request, place: &Place) -> Outcome {
     let path = place.would_be()?;
     match broker.judge.may_create(&path, Kind::Other, Operation::Create) {
         Ok(()) => {}

@@ -1,5 +1,6 @@
 //! From a path of the caller's to descriptors: the object, if there is one, or the directory in which it would be.
-//! No decision: the judge looks at where the descriptors really are.
+//! The judge looks at where these really are; here he is asked about the symlinks on the way alone, since what lies
+//! behind a protected symlink is protected under that name too.
 
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -7,7 +8,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2, readlinkat};
 use rustix::io::Errno;
 
+use super::Failure;
 use super::caller::Caller;
+use super::judge::Judge;
 
 type Result<T> = std::result::Result<T, Errno>;
 
@@ -49,38 +52,46 @@ impl Place {
 }
 
 /// Walks `path`, which starts at `start` (a descriptor number of the caller's, or AT_FDCWD) unless it is absolute.
-pub(super) fn find(caller: &Caller<'_>, start: i32, path: &[u8], last: Last) -> Result<Place> {
+pub(super) fn find(
+    judge: &Judge,
+    caller: &Caller<'_>,
+    (start, path): (i32, &[u8]),
+    last: Last,
+) -> std::result::Result<Place, Failure> {
     let mut path = path.to_vec();
     let mut base: Option<OwnedFd> = None;
     let mut slash = false;
     for _ in 0..=MAX_LINKS {
         if path.is_empty() {
-            return Err(Errno::NOENT);
+            return Err(Errno::NOENT.into());
         }
         let trimmed = trim_slashes(&path);
         slash |= trimmed.len() < path.len();
         let (directory, name) = split(trimmed);
-        let parent = open_directory(caller, start, &mut base, directory)?;
+        let parent = open_directory(judge, caller, start, &mut base, directory)?;
         let name = CString::new(name).map_err(|_| Errno::INVAL)?;
         let object =
             match openat(&parent, &name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
                 Ok(object) => object,
                 Err(Errno::NOENT) => return Ok(Place { parent, name, object: None, slash }),
-                Err(errno) => return Err(errno),
+                Err(errno) => return Err(errno.into()),
             };
-        if FileType::from_raw_mode(fstat(&object)?.st_mode) != FileType::Symlink
-            || (last == Last::Keep && !slash)
-        {
+        if kind(&object)? != FileType::Symlink || (last == Last::Keep && !slash) {
             return Ok(Place { parent, name, object: Some(object), slash });
         }
         if is_in_proc(&object)? {
-            return follow_magic(caller, parent, name, slash);
+            return Ok(follow_magic(caller, parent, name, slash)?);
         }
         // A plain symlink: its text is the new path, relative to where the link is.
+        judge.may_follow(&path_of(&object)?)?;
         path = readlinkat(&object, "", Vec::new())?.into_bytes();
         base = Some(parent);
     }
-    Err(Errno::LOOP)
+    Err(Errno::LOOP.into())
+}
+
+fn kind(object: &OwnedFd) -> Result<FileType> {
+    Ok(FileType::from_raw_mode(fstat(object)?.st_mode))
 }
 
 /// A link of /proc leads to an object and not to a name: it is opened through, as the kernel would for the caller, if
@@ -97,32 +108,73 @@ fn follow_magic(caller: &Caller<'_>, parent: OwnedFd, name: CString, slash: bool
 
 /// Opens the directory part of a path.
 fn open_directory(
+    judge: &Judge,
     caller: &Caller<'_>,
     start: i32,
     base: &mut Option<OwnedFd>,
     directory: &[u8],
-) -> Result<OwnedFd> {
+) -> std::result::Result<OwnedFd, Failure> {
     // `/proc/self` in this process would be this process; in the caller's mouth it is the caller.
     let own = [&b"/proc/self"[..], b"/proc/thread-self", b"/dev/fd"].into_iter().find(|prefix| {
         directory.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     });
     if let Some(prefix) = own {
-        return open_in_own_proc(caller, prefix == b"/dev/fd", &directory[prefix.len()..]);
+        return Ok(open_in_own_proc(caller, prefix == b"/dev/fd", &directory[prefix.len()..])?);
     }
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    if directory.first() == Some(&b'/') {
-        let opened = openat2(CWD, directory, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)?;
-        return outside_others_proc(caller, opened);
-    }
-    let base = match base.take() {
-        Some(base) => base,
-        None => caller.directory(start)?,
+    let base = if directory.first() == Some(&b'/') {
+        openat(CWD, "/", DIRECTORY, Mode::empty())?
+    } else {
+        match base.take() {
+            Some(base) => base,
+            None => caller.directory(start)?,
+        }
     };
+    let directory = &directory[directory.iter().position(|byte| *byte != b'/').unwrap_or(directory.len())..];
     if directory.is_empty() {
         return Ok(base);
     }
-    let opened = openat2(&base, directory, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)?;
-    outside_others_proc(caller, opened)
+    let plain = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let opened = match openat2(&base, directory, DIRECTORY, Mode::empty(), plain) {
+        Err(Errno::LOOP) => walk(judge, base, directory)?,
+        other => other?,
+    };
+    Ok(outside_others_proc(caller, opened)?)
+}
+
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// The slow way, name by name, for a directory with symlinks on its way: each of them is judged.
+fn walk(judge: &Judge, base: OwnedFd, directory: &[u8]) -> std::result::Result<OwnedFd, Failure> {
+    let mut here = base;
+    let mut left: Vec<Vec<u8>> = names(directory);
+    let mut followed = 0;
+    while let Some(name) = left.pop() {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let next = openat(&here, name.as_slice(), flags, Mode::empty())?;
+        if kind(&next)? != FileType::Symlink {
+            here = next;
+            continue;
+        }
+        followed += 1;
+        // A link of /proc leads where no name does; the ones that programs walk through were seen to before.
+        if followed > MAX_LINKS || is_in_proc(&next)? {
+            return Err(Errno::LOOP.into());
+        }
+        judge.may_follow(&path_of(&next)?)?;
+        let target = readlinkat(&next, "", Vec::new())?.into_bytes();
+        if target.first() == Some(&b'/') {
+            here = openat(CWD, "/", DIRECTORY, Mode::empty())?;
+        }
+        left.extend(names(&target));
+    }
+    if kind(&here)? == FileType::Directory { Ok(here) } else { Err(Errno::NOTDIR.into()) }
+}
+
+/// The names of a path in reverse, so that the next one is popped from the end. `..` stays: the kernel knows what is
+/// above a descriptor, and that nothing is above the root.
+fn names(path: &[u8]) -> Vec<Vec<u8>> {
+    let names = path.split(|byte| *byte == b'/').rev();
+    names.filter(|name| !name.is_empty() && *name != b".").map(<[u8]>::to_vec).collect()
 }
 
 /// `/proc/self/…` and `/dev/fd/…`, where `rest` starts with a slash or is empty.
@@ -131,7 +183,6 @@ fn open_in_own_proc(caller: &Caller<'_>, is_fd: bool, rest: &[u8]) -> Result<Own
     let rest = if is_fd { [b"fd/", rest].concat() } else { rest.to_vec() };
     let mut parts = rest.splitn(3, |byte| *byte == b'/');
     let (first, second, third) = (parts.next().unwrap_or(b""), parts.next(), parts.next());
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     // The two links that programs walk through, opened by way of the caller.
     let (through, below) = match (first, second) {
         (b"cwd", _) => {
@@ -147,10 +198,10 @@ fn open_in_own_proc(caller: &Caller<'_>, is_fd: bool, rest: &[u8]) -> Result<Own
     };
     match through {
         Some(base) if below.is_empty() => Ok(base),
-        Some(base) => openat2(&base, below, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS),
+        Some(base) => openat2(&base, below, DIRECTORY, Mode::empty(), ResolveFlags::NO_SYMLINKS),
         None => {
             let path = [format!("/proc/{}/", caller.process()?).as_bytes(), below].concat();
-            openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
+            openat2(CWD, path, DIRECTORY, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
         }
     }
 }

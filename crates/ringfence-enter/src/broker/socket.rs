@@ -15,13 +15,7 @@ const LARGEST: u32 = 128;
 /// Where the path of a unix address begins (unix(7)).
 const PATH: usize = 2;
 
-pub(super) fn bind(
-    broker: &Broker<'_>,
-    caller: &Caller<'_>,
-    socket: i32,
-    address: u64,
-    length: u32,
-) -> Outcome {
+pub(super) fn bind(broker: &Broker, caller: &Caller<'_>, socket: i32, address: u64, length: u32) -> Outcome {
     if length > LARGEST {
         return Err(Errno::INVAL.into());
     }
@@ -39,7 +33,7 @@ pub(super) fn bind(
         return Ok(Answer::Value(0));
     }
     let end = path.iter().position(|byte| *byte == 0).unwrap_or(path.len());
-    let place = place::find(caller, libc::AT_FDCWD, &path[..end], Last::Keep)?;
+    let place = place::find(&broker.judge, caller, (libc::AT_FDCWD, &path[..end]), Last::Keep)?;
     if place.object.is_some() {
         return Err(Errno::ADDRINUSE.into());
     }

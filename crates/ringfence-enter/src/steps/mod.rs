@@ -3,6 +3,7 @@
 pub(crate) mod denied;
 pub(crate) mod dev;
 pub(crate) mod etc;
+pub(crate) mod holds;
 pub(crate) mod identity;
 pub(crate) mod landlock;
 pub(crate) mod layers;

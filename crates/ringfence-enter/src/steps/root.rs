@@ -7,7 +7,7 @@ use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use ringfence_plan::AbsPath;
+use ringfence_plan::{AbsPath, RuleId};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, statat, symlinkat,
 };
@@ -36,24 +36,36 @@ pub(crate) struct Root {
     pub(crate) is_host: bool,
     /// The objects that may be written, for Landlock.
     pub(crate) writable: Vec<OwnedFd>,
+    /// The only objects that may be read, for Landlock, where mounts alone show too much; else all that is mounted.
+    pub(crate) readable: Option<Vec<OwnedFd>>,
     overlays: usize,
 }
 
 /// Builds the root that `layout` describes, up to but without /proc, /dev and /etc.
-pub(crate) fn build(layout: &RootLayout, host: &OwnedFd) -> Result<Root, SetUpError> {
+pub(crate) fn build(
+    layout: &RootLayout,
+    host: &OwnedFd,
+    holds: &[(AbsPath, RuleId)],
+    landlocked: bool,
+) -> Result<Root, SetUpError> {
     let mut resolution = resolve::resolve(host, &layout.layers)?;
     super::denied::find_denied(host, layout, &mut resolution.opened)?;
     let mut root = new_root(layout, host, resolution.opened.first())?;
     root.lay_private(layout, &resolution.opened)?;
     root.make_links(&resolution)?;
-    let grounds = layers::needed(&resolution.opened);
-    let layers = resolution.opened.iter().zip(grounds).filter_map(|(entry, ground)| Some((entry, ground?)));
-    for (entry, ground) in layers {
-        if entry.path != AbsPath::root() {
-            root.lay(entry, ground)?;
+    let mut grounds = layers::needed(&resolution.opened);
+    if landlocked && !root.is_host {
+        root.lay_crowds(layout, host, &resolution.opened, &mut grounds)?;
+    }
+    for (entry, ground) in resolution.opened.iter().zip(&grounds) {
+        if let Some(ground) = ground
+            && entry.path != AbsPath::root()
+        {
+            root.lay(entry, *ground)?;
         }
     }
-    for (path, rule) in &layout.holds {
+    root.collect_readable(resolution.opened)?;
+    for (path, rule) in holds {
         root.hold(path).map_err(|error| error.by(*rule))?;
     }
     Ok(root)
@@ -69,7 +81,7 @@ fn new_root(layout: &RootLayout, host: &OwnedFd, first: Option<&Opened>) -> Resu
         private_tmpfs(layout).during(Step::NewRoot)?
     };
     mount::attach(fd.as_fd(), host.as_fd()).during(Step::NewRoot)?;
-    let root = Root { fd, is_host, writable: Vec::new(), overlays: 0 };
+    let root = Root { fd, is_host, writable: Vec::new(), readable: None, overlays: 0 };
     if is_host {
         root.cover_dev(layout)?;
     }
@@ -150,6 +162,51 @@ impl Root {
                 Err(error) => return Err(error).during_on(Step::NewRoot, path),
             }
         }
+        Ok(())
+    }
+
+    /// Mounts each directory with a crowd of grants once, without rights of its own; the grants get theirs by Landlock.
+    fn lay_crowds(
+        &mut self,
+        layout: &RootLayout,
+        host: &OwnedFd,
+        opened: &[Opened],
+        grounds: &mut [Option<Ground>],
+    ) -> Result<(), SetUpError> {
+        let own = ["/tmp", "/dev", "/proc", "/etc", "/var/tmp"]
+            .into_iter()
+            .filter_map(|path| AbsPath::new(path).ok());
+        let own: Vec<AbsPath> = own.chain([layout.home.clone()]).collect();
+        for crowd in layers::crowds(opened, grounds, &own) {
+            let (_, fd) =
+                resolve::open(host, crowd.as_path(), &mut Vec::new()).during_on(Step::OpenPath, &crowd)?;
+            let place = self.directory(&below_root(&crowd), 0o755).during_on(Step::MountPath, &crowd)?;
+            bind(fd.as_fd(), place.as_fd(), SAFE | mount::RDONLY).during_on(Step::MountPath, &crowd)?;
+            for (entry, ground) in opened.iter().zip(&mut *grounds) {
+                match ground {
+                    Some(Ground::Skeleton) if entry.path.parent().as_ref() == Some(&crowd) => {
+                        *ground = if entry.mount == Mount::ReadOnly { None } else { Some(Ground::Tree) };
+                    }
+                    Some(Ground::Skeleton) if entry.path.is_within(&crowd) => *ground = Some(Ground::Tree),
+                    _ => {}
+                }
+            }
+            self.readable.get_or_insert_default();
+        }
+        Ok(())
+    }
+
+    /// With a crowd, reading is granted object by object, and the skeleton's own directories are part of them.
+    fn collect_readable(&mut self, opened: Vec<Opened>) -> Result<(), SetUpError> {
+        let Some(mut readable) = self.readable.take() else { return Ok(()) };
+        readable
+            .extend(opened.into_iter().filter(|entry| entry.mount == Mount::ReadOnly).map(|entry| entry.fd));
+        for name in ["etc", "dev", "proc"] {
+            let directory =
+                self.directory(Path::new(name), 0o755).during_on(Step::NewRoot, format!("/{name}"))?;
+            readable.push(directory);
+        }
+        self.readable = Some(readable);
         Ok(())
     }
 
@@ -258,7 +315,7 @@ impl Root {
             Ok(target) => bind(target.as_fd(), target.as_fd(), SAFE | mount::RDONLY)
                 .during_on(Step::MountPath, path)
                 .map(drop),
-            // Behind a symlink the object has another name, under which it is held or not granted at all.
+            // Not granted, so not there.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => Ok(()),
             Err(error) => Err(error).during_on(Step::MountPath, path),
         }
