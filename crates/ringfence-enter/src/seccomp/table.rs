@@ -109,6 +109,7 @@ pub fn rules(options: &Options) -> Vec<(i64, Rule)> {
     rules.extend(processes(options.host_in_reach));
     rules.push((libc::SYS_ioctl, ioctls()));
     rules.push((libc::SYS_personality, personalities()));
+    rules.push((libc::SYS_fcntl, descriptor_controls()));
     rules.sort_by_key(|(number, _)| *number);
     debug_assert!(rules.windows(2).all(|pair| pair[0].0 != pair[1].0), "a call stands in the table twice");
     rules
@@ -206,6 +207,12 @@ fn ioctls() -> Rule {
     // descriptor that was opened for reading.
     let refused = [0x5412, 0x541c, 0x541d, FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS, FS_IOC_FSSETXATTR];
     Rule::When(refused.map(|value| Check::Equal { arg: 1, value, action: EPERM }).to_vec(), Allow)
+}
+
+/// No leases: opening a leased file waits for its holder, and the one who opens files for writing is the broker.
+fn descriptor_controls() -> Rule {
+    let value = libc::F_SETLEASE as u32;
+    Rule::When(vec![Check::Equal { arg: 1, value, action: Errno(libc::EINVAL) }], Allow)
 }
 
 fn personalities() -> Rule {
@@ -347,7 +354,7 @@ const ALLOWED: &[i64] = calls! {
     SYS_clock_gettime SYS_clock_nanosleep SYS_close SYS_close_range SYS_connect SYS_copy_file_range SYS_dup SYS_dup3
     SYS_epoll_create1 SYS_epoll_ctl SYS_epoll_pwait SYS_epoll_pwait2 SYS_eventfd2 SYS_execve SYS_execveat SYS_exit
     SYS_exit_group SYS_faccessat SYS_faccessat2 SYS_fadvise64 SYS_fallocate SYS_fchdir
-    SYS_fcntl SYS_fdatasync SYS_fgetxattr SYS_flistxattr SYS_flock SYS_fstat SYS_fstatfs SYS_fsync SYS_ftruncate
+    SYS_fdatasync SYS_fgetxattr SYS_flistxattr SYS_flock SYS_fstat SYS_fstatfs SYS_fsync SYS_ftruncate
     SYS_futex SYS_futex_waitv SYS_get_mempolicy SYS_get_robust_list
     SYS_getcpu SYS_getcwd SYS_getdents64 SYS_getegid SYS_geteuid SYS_getgid SYS_getgroups SYS_getitimer
     SYS_getpeername SYS_getpgid SYS_getpid SYS_getppid SYS_getpriority SYS_getrandom SYS_getresgid SYS_getresuid
@@ -384,7 +391,7 @@ const ALLOWED: &[i64] = calls! {
     SYS_clock_gettime SYS_clock_nanosleep SYS_close SYS_close_range SYS_connect SYS_copy_file_range SYS_dup SYS_dup3
     SYS_epoll_create1 SYS_epoll_ctl SYS_epoll_pwait SYS_epoll_pwait2 SYS_eventfd2 SYS_execve SYS_execveat SYS_exit
     SYS_exit_group SYS_faccessat SYS_faccessat2 SYS_fadvise64 SYS_fallocate SYS_fchdir
-    SYS_fcntl SYS_fdatasync SYS_fgetxattr SYS_flistxattr SYS_flock SYS_fstat SYS_fstatfs SYS_fsync SYS_ftruncate
+    SYS_fdatasync SYS_fgetxattr SYS_flistxattr SYS_flock SYS_fstat SYS_fstatfs SYS_fsync SYS_ftruncate
     SYS_futex SYS_futex_waitv SYS_get_mempolicy SYS_get_robust_list
     SYS_getcpu SYS_getcwd SYS_getdents64 SYS_getegid SYS_geteuid SYS_getgid SYS_getgroups SYS_getitimer
     SYS_getpeername SYS_getpgid SYS_getpid SYS_getppid SYS_getpriority SYS_getrandom SYS_getresgid SYS_getresuid
