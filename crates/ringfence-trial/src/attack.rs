@@ -14,7 +14,7 @@ const REFUSALS: &[&str] = &[
     "Operation not permitted",
     "Read-only file system",
     "No such file",
-    "nonexistent directory",
+    "Directory nonexistent",
     "No such process",
     "Function not implemented",
     "Bad system call",

@@ -34,6 +34,7 @@ pub struct Session {
     pub(crate) trial: PathBuf,
     scratch: PathBuf,
     unenforced: BTreeMap<String, String>,
+    narrowed: BTreeMap<String, String>,
     serial: Cell<u32>,
 }
 
@@ -54,15 +55,23 @@ impl Session {
             trial: own,
             scratch,
             unenforced: BTreeMap::new(),
+            narrowed: BTreeMap::new(),
             serial: Cell::new(0),
         };
-        session.unenforced = session.ask_what_is_not_held()?;
+        let plan = session.ask_for_the_plan()?;
+        collect("unenforced", &plan, &mut session.unenforced);
+        collect("narrowed", &plan, &mut session.narrowed);
         Ok(session)
     }
 
     /// Why the backend does not hold `field` on this host, if it says so.
     pub(crate) fn unenforced(&self, field: &str) -> Option<&str> {
         self.unenforced.get(field).map(String::as_str)
+    }
+
+    /// What the workload loses where the backend holds `field` more strictly than asked, if it says so.
+    pub(crate) fn narrowed(&self, field: &str) -> Option<&str> {
+        self.narrowed.get(field).map(String::as_str)
     }
 
     /// A new place for one attempt.
@@ -146,17 +155,14 @@ impl Session {
         PATH.split(':').any(|directory| Path::new(directory).join(program).exists())
     }
 
-    /// Asks `ringfence plan` which fields this backend leaves unenforced on this host.
-    fn ask_what_is_not_held(&self) -> Result<BTreeMap<String, String>, String> {
+    /// Asks for the plan, in which the backend says what it does not hold on this host.
+    fn ask_for_the_plan(&self) -> Result<serde_json::Value, String> {
         let place = self.place()?;
         let mut command = self.environment(Command::new(&self.ringfence), &place);
         command.args(["plan", "--json", "--containment", self.backend]);
         let ran = program::run(command, &[], PATIENCE)?;
-        let plan: serde_json::Value = serde_json::from_slice(&ran.stdout)
-            .map_err(|error| format!("`ringfence plan --json` gave no JSON ({error}): {}", ran.describe()))?;
-        let mut found = BTreeMap::new();
-        collect_unenforced(&plan, &mut found);
-        Ok(found)
+        serde_json::from_slice(&ran.stdout)
+            .map_err(|error| format!("`ringfence plan --json` gave no JSON ({error}): {}", ran.describe()))
     }
 }
 
@@ -178,17 +184,17 @@ pub(crate) fn strip_begun(ran: &mut Ran) -> Result<(), String> {
 }
 
 /// In whatever shape the plan is printed, a field's verdict is an object with these three members.
-fn collect_unenforced(value: &serde_json::Value, found: &mut BTreeMap<String, String>) {
+fn collect(word: &str, value: &serde_json::Value, found: &mut BTreeMap<String, String>) {
     match value {
         serde_json::Value::Object(members) => {
-            if members.get("verdict").and_then(|verdict| verdict.as_str()) == Some("unenforced") {
+            if members.get("verdict").and_then(|verdict| verdict.as_str()) == Some(word) {
                 let text = |name| members.get(name).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
                 found.insert(text("field"), text("why"));
             }
-            members.values().for_each(|member| collect_unenforced(member, found));
+            members.values().for_each(|member| collect(word, member, found));
         }
         serde_json::Value::Array(entries) => {
-            entries.iter().for_each(|entry| collect_unenforced(entry, found));
+            entries.iter().for_each(|entry| collect(word, entry, found));
         }
         _ => {}
     }

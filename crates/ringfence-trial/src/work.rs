@@ -18,7 +18,6 @@ pub(crate) struct Work {
     patience: Duration,
     field: Option<&'static str>,
     rust: bool,
-    loopback: bool,
     changes_host: bool,
     directory: &'static str,
 }
@@ -37,7 +36,6 @@ impl Work {
             rust: false,
             changes_host: false,
             directory: ".",
-            loopback: false,
         }
     }
 
@@ -76,12 +74,6 @@ impl Work {
         Work { rust: true, ..self }
     }
 
-    /// The same where the fence has a loopback of its own; without a network namespace, no network is no loopback
-    /// either, and the backend says so.
-    pub(crate) fn held_by_loopback(self) -> Work {
-        Work { loopback: true, ..self }
-    }
-
     /// The row of this work.
     pub(crate) fn row(self) -> Row {
         let field = self.field;
@@ -95,8 +87,8 @@ impl Work {
         if let Some(missing) = self.tools.iter().find(|tool| !Session::has(tool)) {
             return Ok(Outcome::Skipped(format!("this host has no {missing}")));
         }
-        if self.loopback && session.backend != "namespaces" {
-            return Ok(Outcome::Skipped("no network means no loopback on this backend, which it says".into()));
+        if let Some(why) = self.field.and_then(|field| session.narrowed(field)) {
+            return Ok(Outcome::Skipped(format!("the backend says that it is stricter here: {why}")));
         }
         let mut flags = self.flags.clone();
         let mut script = format!("set -euo pipefail\n{}", self.script);

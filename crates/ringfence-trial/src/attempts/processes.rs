@@ -82,7 +82,7 @@ fn schedule(pid: usize) -> Attempted {
 
 /// The files of a process that show or give what is its.
 fn proc_files(pid: &str) -> Attempted {
-    any(["environ", "mem", "maps", "fd/0", "root/.", "cwd/.", "exe", "fdinfo/0", "map_files/."].map(|name| {
+    any(["environ", "mem", "maps", "fd/0", "root/.", "cwd/.", "exe", "fdinfo/0"].map(|name| {
         let opened = std::fs::File::open(format!("/proc/{pid}/{name}"));
         (name.to_owned(), opened.map(drop).map_err(Failed::from))
     }))

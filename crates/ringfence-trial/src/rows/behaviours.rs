@@ -33,7 +33,7 @@ fn shell() -> Vec<Work> {
         Work::new("private temporary directory", "cd ${TMPDIR:-/tmp}; d=$(mktemp -d -p .); echo x > $d/x; cat $d/x; mkdir -p $d/d && mv $d/x $d/d/; ls $d/d; rm -r $d"),
         Work::new("devices", "echo x > /dev/null; head -c 8 /dev/zero | wc -c; head -c 8 /dev/urandom | wc -c; { (echo x > /dev/full) 2>&1 || true; } | grep -o 'No space'; echo e > /dev/stderr; echo o > /dev/stdout"),
         Work::new("home is there and writable", "cd; echo x > f; cat f; mkdir -p .config/x; rm -r f .config/x")
-            .held_by("filesystem.private"),
+            .held_by("filesystem.read"),
         Work::new("a directory granted for writing", "echo x > $OUTSIDE/tree/granted && cat $OUTSIDE/tree/granted && rm $OUTSIDE/tree/granted && mkdir $OUTSIDE/tree/d && rmdir $OUTSIDE/tree/d && echo ok > file")
             .flags(&["--write", "$OUTSIDE/tree"]).that_changes_the_host(),
         Work::new("one file granted for reading", "cat $OUTSIDE/tree/file").flags(&["--read", "$OUTSIDE/tree/file"]),
@@ -47,7 +47,7 @@ fn git() -> Vec<Work> {
     vec![
         work("git add, commit, branch, merge", r#"
             echo b > b; git add b; git commit -qm two; git checkout -q -b side; echo c > c; git add c; git commit -qm three
-            git checkout -q main; echo d > d; git add d; git commit -qm four; git merge -q --no-edit side; git branch -d side
+            git checkout -q main; echo d > d; git add d; git commit -qm four; git merge -q --no-edit side; git branch -q -d side
             git log --format=%s; git status --short; git tag v1; git diff HEAD~1 --stat | tail -1; git gc -q; git fsck 2>&1 | tail -1"#),
         work("git rebase and stash", r#"
             git checkout -q -b side; echo s > s; git add s; git commit -qm side; git checkout -q main; echo m > m; git add m
@@ -55,7 +55,8 @@ fn git() -> Vec<Work> {
             cat a; git stash pop -q; cat a; git checkout -q -- a; git reset -q --hard HEAD~1; git log --format=%s"#),
         work("git branches called like protected names", r#"
             git branch config; git branch hooks; git checkout -q -b feature/hooks; git checkout -q -b x/config; git branch; git tag hooks
-            git branch -m x/config y/config; git reflog | wc -l"#),
+            git reflog | wc -l"#),
+        work("git branch renamed", "git checkout -q -b old; git branch -m old new; git branch"),
         work("git worktree add", "git worktree add -q ../project/w -b w; cd w; echo x > x; git add x; git commit -qm inside; git log --format=%s; git status --short"),
         Work::new("git submodule update", "git -c protocol.file.allow=always submodule --quiet update --init; ls lib; git submodule status | cut -c1; cd lib; git log --format=%s")
             .with(&["git", "bash"])
@@ -148,7 +149,7 @@ def serve():
     c, _ = s.accept(); c.sendall(c.recv(10).upper()); c.close()
 t = threading.Thread(target=serve); t.start()
 c = socket.socket(socket.AF_UNIX); c.connect("sock"); c.sendall(b"hello"); print(c.recv(10)); t.join()
-X"#).with(&["python3", "bash"]),
+X"#).with(&["python3", "bash"]).held_by("network.mode"),
         Work::new("loopback between two processes", r#"python3 - <<X
 import socket, os
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); port = s.getsockname()[1]
@@ -156,7 +157,7 @@ if os.fork() == 0:
     c = socket.create_connection(("127.0.0.1", port)); c.sendall(b"over loopback"); os._exit(0)
 c, _ = s.accept(); print(c.recv(100))
 u = socket.socket(socket.AF_INET6); u.bind(("::1", 0)); print("ipv6")
-X"#).with(&["python3", "bash"]).held_by_loopback(),
+X"#).with(&["python3", "bash"]).held_by("network.mode"),
         Work::new("names of this host", "getent hosts localhost | head -1 | tr -s ' ' | cut -d' ' -f2; id -un >/dev/null; test -n \"$(hostname)\"")
             .with(&["getent", "hostname", "bash"]),
         Work::new("memory maps and big files", "python3 -c 'import mmap; f = open(\"m\", \"wb+\"); f.truncate(1 << 22); m = mmap.mmap(f.fileno(), 0); m[5] = 65; m.flush(); print(m[5], len(m))'")

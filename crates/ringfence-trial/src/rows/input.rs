@@ -63,7 +63,7 @@ const FLAGS: &[(&str, &[&str], &str)] = &[
     ("missing value", &["--memory"], "memory"),
     ("missing path", &["--read", "/nowhere/at/all"], "/nowhere/at/all"),
     ("missing policy file", &["--policy", "$WORK/none.toml"], "none.toml"),
-    ("directory for a policy file", &["--policy", "$WORK"], "project"),
+    ("directory for a policy file", &["--policy", "$WORK"], "directory"),
     ("unknown level", &["--containment", "strong"], "namespaces"),
     ("no processes", &["--processes", "0"], "processes"),
     ("memory of nothing", &["--memory", "0"], "memory"),

@@ -74,9 +74,7 @@ fn host_listener(session: &Session, attempt: &str) -> Result<Outcome, String> {
     if heard() {
         return Err(format!("the host's listener heard from inside: {}", fenced.describe()));
     }
-    if fenced.code == 0 {
-        return Err(format!("the attempt was not refused: {}", fenced.describe()));
-    }
+    // Its exit code says nothing: a datagram may be sent into a network where nobody is.
     let bare = session.bare(&session.place()?, &line)?;
     Ok(match heard() {
         true => Outcome::Passed,

@@ -190,7 +190,7 @@ fn job_control(session: &Session) -> Result<(), String> {
     command.args(["bash", "--norc", "--noprofile", "-i"]);
     let mut child = terminal.start(session, &command)?;
     let talk = || -> Result<(), String> {
-        terminal.expect("$ ", SOON).or_else(|_| terminal.expect("# ", SOON))?;
+        terminal.expect("bash-", SOON)?;
         terminal.send("sleep 77\n")?;
         std::thread::sleep(Duration::from_millis(500));
         terminal.send("\x1a")?;
@@ -240,7 +240,8 @@ fn interrupt(session: &Session) -> Result<(), String> {
     let place = session.place()?;
     let terminal = Terminal::open()?;
     let mut command = session.fence(&place, &[]);
-    command.args(["sh", "-c", "echo ready; sleep 60"]);
+    // Not a child of the shell: dash loses an interrupt that comes while it forks, without a fence too.
+    command.args(["sh", "-c", "echo ready; exec sleep 60"]);
     let mut child = terminal.start(session, &command)?;
     let result = terminal.expect("ready", SOON).and_then(|_| terminal.send("\x03"));
     let code = drain(&terminal, &mut child, result)?;

@@ -282,16 +282,15 @@ fn flood(session: &Session) -> Result<(), String> {
 fn escapes(session: &Session) -> Result<(), String> {
     let place = session.place()?;
     prepare(session, &place, "git init -q .")?;
-    let line = "printf x > \"$(printf '.git/hooks/\\033]52;c;aGk=\\007\\033[2J\\342\\200\\256x\\nforged')\"; true";
+    let line = "{ printf x > \"$(printf '.git/hooks/\\033]52;c;aGk=\\007\\033[2J\\342\\200\\256x\\nforged')\"; } 2>/dev/null; true";
     let ran = fenced(session, &place, &[], line)?;
-    let own: Vec<&str> = ran.out().lines().map(|_| "").collect();
     let text = String::from_utf8_lossy(&ran.stderr).into_owned();
-    let told: Vec<&str> = text.lines().filter(|line| line.contains("ringfence")).collect();
-    let bad = told.iter().any(|line| line.contains(['\u{1b}', '\u{7}', '\u{202e}'])) || text.lines().any(|line| line == "forged" || line.starts_with("forged:"));
-    match (bad, told.is_empty(), own.is_empty()) {
-        (true, ..) => Err(format!("raw control characters: {text:?}")),
-        (_, true, _) => Err(format!("the refusal is not told: {text:?}")),
-        _ => Ok(()),
+    if text.contains(['\u{1b}', '\u{7}', '\u{202e}']) || text.lines().count() > 1 {
+        Err(format!("raw control characters: {text:?}"))
+    } else if !text.contains("forged") {
+        Err(format!("the refusal is not told: {text:?}"))
+    } else {
+        Ok(())
     }
 }
 
