@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ringfence_plan::{Field, Plan};
-use ringfence_policy::{FIELDS, FieldSpec, Flag, Kind, Report, Request};
+use ringfence_policy::{Composed, FIELDS, FieldSpec, Flag, Kind, Request};
 
 use crate::failure::Failure;
 
@@ -44,11 +44,11 @@ pub(crate) fn add_allow(command: Command) -> Command {
     command.arg(allow)
 }
 
-/// The plan that files and flags make, and what in them has no effect.
-pub(crate) fn plan(matches: &ArgMatches) -> Result<(Plan, Report), Failure> {
+/// The plan that files and flags make, and what it was compiled from.
+pub(crate) fn plan(matches: &ArgMatches) -> Result<(Plan, Composed), Failure> {
     let sources = ringfence_policy::load(&request(matches)?)?;
     let composed = ringfence_policy::compose(sources)?;
-    Ok((ringfence_policy::compile(&composed)?, composed.warnings().clone()))
+    Ok((ringfence_policy::compile(&composed)?, composed))
 }
 
 /// Where the command starts.

@@ -3,10 +3,12 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use ringfence::Run;
-use ringfence_plan::Plan;
+use ringfence_plan::{Plan, Rule};
+use ringfence_policy::Composed;
 
 use crate::failure::Failure;
 use crate::render::style::{Stream, Style};
@@ -39,21 +41,31 @@ Examples:
 
 /// Runs it, and ends as it ended.
 pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
-    let (plan, warnings) = flags::plan(matches)?;
-    let mut summary = Summary::of(&plan, warnings);
+    let (plan, composed) = flags::plan(matches)?;
+    // Neither is taken apart at the end: the process goes, and its memory with it, all at once.
+    let composed = ManuallyDrop::new(composed);
+    let mut summary = ManuallyDrop::new(Summary::of(&plan, composed.warnings()));
     let prepared = request(plan, matches)?.prepare()?;
     summary.fence(&prepared);
     if speaks(matches) {
-        say(&summary.beforehand(Style::of(Stream::Error)));
+        say(&summary.beforehand(|| Style::of(Stream::Error)));
     }
     let outcome = prepared.run(&mut |event| summary.note(event))?;
+    if outcome.denied > 0 {
+        summary.explain(rules(&composed));
+    }
     let code = exit::of(outcome.ending);
     if matches.get_flag("json") {
         say(&format!("{}\n", summary.as_json(&outcome, code)));
     } else if speaks(matches) {
-        say(&summary.as_text(&outcome, Style::of(Stream::Error)));
+        say(&summary.as_text(&outcome, || Style::of(Stream::Error)));
     }
     Ok(code)
+}
+
+/// The plan's rules. Compiled again, which is pure, rather than kept by every run that has nothing to tell.
+fn rules(composed: &Composed) -> Vec<Rule> {
+    ringfence_policy::compile(composed).map(|plan| plan.rules).unwrap_or_default()
 }
 
 /// What the library is asked for.

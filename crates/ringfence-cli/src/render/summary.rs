@@ -25,10 +25,10 @@ const NAMED: usize = 3;
 
 impl Summary {
     /// For a run of `plan`, in whose policy `warnings` have no effect.
-    pub(crate) fn of(plan: &Plan, warnings: Report) -> Summary {
+    pub(crate) fn of(plan: &Plan, warnings: &Report) -> Summary {
         Summary {
-            warnings,
-            rules: plan.rules.clone(),
+            warnings: warnings.clone(),
+            rules: Vec::new(),
             workspace: plan.files.workspace.clone(),
             backend: "",
             passed_over: Vec::new(),
@@ -47,8 +47,17 @@ impl Summary {
         self.events.push(event.clone());
     }
 
+    /// Takes the plan's rules, by which events are explained.
+    pub(crate) fn explain(&mut self, rules: Vec<Rule>) {
+        self.rules = rules;
+    }
+
     /// What is to be said before the command starts; nothing as a rule.
-    pub(crate) fn beforehand(&self, style: Style) -> String {
+    pub(crate) fn beforehand(&self, style: impl FnOnce() -> Style) -> String {
+        if self.warnings.0.is_empty() && self.passed_over.is_empty() {
+            return String::new();
+        }
+        let style = style();
         let mut text = String::new();
         if !self.warnings.0.is_empty() {
             text.push_str(&self.warnings.render(style.colours == Colours::On));
@@ -72,7 +81,7 @@ impl Summary {
     }
 
     /// The line for people; empty when there is nothing to say.
-    pub(crate) fn as_text(&self, outcome: &Outcome, style: Style) -> String {
+    pub(crate) fn as_text(&self, outcome: &Outcome, style: impl FnOnce() -> Style) -> String {
         let mut parts = Vec::new();
         if outcome.denied > 0 {
             parts.push(self.refused(outcome.denied));
@@ -84,7 +93,7 @@ impl Summary {
         }
         match parts.is_empty() {
             true => String::new(),
-            false => format!("{} {}\n", style.paint(Meaning::Warning, "ringfence:"), parts.join("; ")),
+            false => format!("{} {}\n", style().paint(Meaning::Warning, "ringfence:"), parts.join("; ")),
         }
     }
 
@@ -228,8 +237,8 @@ mod tests {
     #[test]
     fn nothing_happened_nothing_is_said() {
         let quiet = summary(Vec::new());
-        assert_eq!(quiet.beforehand(Style::PLAIN), "");
-        assert_eq!(quiet.as_text(&outcome(0, Ending::Exited(3)), Style::PLAIN), "");
+        assert_eq!(quiet.beforehand(|| Style::PLAIN), "");
+        assert_eq!(quiet.as_text(&outcome(0, Ending::Exited(3)), || Style::PLAIN), "");
     }
 
     #[test]
@@ -239,7 +248,7 @@ mod tests {
             denied(Operation::Create, "/home/u/project/.git/hooks/pre-commit", 0),
             denied(Operation::Rename, "/home/u/project/deploy", 1),
         ];
-        insta::assert_snapshot!(summary(events).as_text(&outcome(3, Ending::Exited(1)), Style::PLAIN), @"ringfence: refused 3 changes: .git/hooks/pre-commit (create; built in (git runs it)), deploy (rename; ringfence.toml:4:12)");
+        insta::assert_snapshot!(summary(events).as_text(&outcome(3, Ending::Exited(1)), || Style::PLAIN), @"ringfence: refused 3 changes: .git/hooks/pre-commit (create; built in (git runs it)), deploy (rename; ringfence.toml:4:12)");
     }
 
     #[test]
@@ -248,21 +257,21 @@ mod tests {
             (0..1000).map(|n| denied(Operation::Write, &format!("/home/u/project/deploy/{n}"), 1)).collect();
         let flooded = summary(events);
         assert_eq!(flooded.as_json(&outcome(5000, Ending::Exited(1)), 1)["events_left_out"], 4000);
-        insta::assert_snapshot!(flooded.as_text(&outcome(5000, Ending::Exited(1)), Style::PLAIN), @"ringfence: refused 5000 changes: deploy/0 (write; ringfence.toml:4:12), deploy/1 (write; ringfence.toml:4:12), deploy/2 (write; ringfence.toml:4:12), and more, which --json lists");
+        insta::assert_snapshot!(flooded.as_text(&outcome(5000, Ending::Exited(1)), || Style::PLAIN), @"ringfence: refused 5000 changes: deploy/0 (write; ringfence.toml:4:12), deploy/1 (write; ringfence.toml:4:12), deploy/2 (write; ringfence.toml:4:12), and more, which --json lists");
     }
 
     #[test]
     fn names_that_the_command_chose_do_not_reach_the_terminal_as_orders() {
         let events =
             vec![denied(Operation::Link, "/home/u/project/deploy/\u{1b}]52;c;YQ==\u{7}\n\u{202e}x", 1)];
-        insta::assert_snapshot!(summary(events).as_text(&outcome(1, Ending::Exited(1)), Style::PLAIN), @r"ringfence: refused 1 change: deploy/\x1b]52;c;YQ==\x07\n\u{202e}x (link; ringfence.toml:4:12)");
+        insta::assert_snapshot!(summary(events).as_text(&outcome(1, Ending::Exited(1)), || Style::PLAIN), @r"ringfence: refused 1 change: deploy/\x1b]52;c;YQ==\x07\n\u{202e}x (link; ringfence.toml:4:12)");
     }
 
     #[test]
     fn a_reached_limit_is_said() {
         let events = vec![Event::LimitReached { limit: Limit::Time, allowed: "10 min".into() }];
         insta::assert_snapshot!(
-            summary(events).as_text(&outcome(0, Ending::Stopped(Limit::Time)), Style::PLAIN), @"ringfence: reached the time limit of 10 min");
+            summary(events).as_text(&outcome(0, Ending::Stopped(Limit::Time)), || Style::PLAIN), @"ringfence: reached the time limit of 10 min");
     }
 
     #[test]
@@ -273,7 +282,7 @@ mod tests {
             backend: "namespaces",
             unheld: vec![Unheld { field: None, why: "user namespaces are switched off".into() }],
         }];
-        insta::assert_snapshot!(weaker.beforehand(Style::PLAIN), @"ringfence: the process backend holds this run; namespaces is not to be had here: user namespaces are switched off; see `ringfence doctor`");
+        insta::assert_snapshot!(weaker.beforehand(|| Style::PLAIN), @"ringfence: the process backend holds this run; namespaces is not to be had here: user namespaces are switched off; see `ringfence doctor`");
     }
 
     #[test]
