@@ -130,6 +130,10 @@ fn mends(host: &Host) -> Vec<(&'static str, String)> {
             mends.push((name, mend.clone()));
         }
     }
+    if let CgroupHost::None { .. } = host.cgroup {
+        let scope = "systemd-run --user --scope -p Delegate=yes ringfence … (version 2 with systemd), for exact limits";
+        mends.push(("control groups", scope.into()));
+    }
     if host.landlock == 0 {
         mends.push(("landlock", "a kernel of 5.13 or later with `landlock` in its lsm= list".into()));
     }
