@@ -155,6 +155,10 @@ impl Groups {
     /// Removes what killed supervisors have left beside these groups. Only empty directories can be removed, so the
     /// worst mistake is none.
     pub(super) fn sweep(&self) {
+        // One run in eight does it for all.
+        if !std::process::id().is_multiple_of(8) {
+            return;
+        }
         let now = now_ms();
         for made in &self.made {
             for entry in fs::read_dir(&made.parent).into_iter().flatten().flatten() {

@@ -14,8 +14,9 @@ use rustix::termios::{
 
 use super::flow::{Flow, Read};
 
-/// While another program has our terminal in its own mode, how often to look whether it is done.
-const TAKEN_PAUSE: Duration = Duration::from_millis(200);
+/// While our terminal is another's (a pager in its own mode, the shell's with us in the background), how often to look
+/// whether it is ours again. No signal tells: a shell's `fg` of a running job sends none.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The end-of-file character of a terminal in its first state (VEOF, termios(3)).
 const END_OF_FILE: u8 = 4;
@@ -33,7 +34,7 @@ pub(super) struct Terminal {
     master: Option<OwnedFd>,
     keys: Flow,
     screen: Flow,
-    taken_until: Option<Instant>,
+    look_again: Option<Instant>,
 }
 
 /// A descriptor of the caller's terminal.
@@ -77,7 +78,7 @@ impl Terminal {
             master: None,
             keys: Flow::default(),
             screen: Flow::default(),
-            taken_until: None,
+            look_again: None,
         })
     }
 
@@ -105,7 +106,11 @@ impl Terminal {
 
     /// Takes the terminal if our job is in its foreground: at the start, and when we are continued.
     pub(super) fn enter(&mut self) {
-        if self.saved.is_some() || self.master.is_none() || !self.is_foreground() {
+        if self.saved.is_some() || self.master.is_none() {
+            return;
+        }
+        if !self.is_foreground() {
+            self.look_again = Some(Instant::now() + PAUSE);
             return;
         }
         let Ok(modes) = tcgetattr(&self.output) else { return };
@@ -140,7 +145,7 @@ impl Terminal {
     pub(super) fn wanted(&self) -> Wanted<'_> {
         let master = self.master.as_ref().map(AsFd::as_fd);
         let reading =
-            self.saved.is_some() && self.keys.is_empty() && self.taken_until.is_none() && master.is_some();
+            self.saved.is_some() && self.keys.is_empty() && self.look_again.is_none() && master.is_some();
         Wanted {
             keyboard: self.input.as_ref().filter(|_| reading).map(AsFd::as_fd),
             inner_output: master.filter(|_| self.screen.is_empty()),
@@ -149,14 +154,15 @@ impl Terminal {
         }
     }
 
-    /// When to look again whether another program still has our terminal.
+    /// When to look again whether our terminal is still another's.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.taken_until
+        self.look_again
     }
 
     /// Another look is due.
     pub(super) fn retake(&mut self) {
-        self.taken_until = None;
+        self.look_again = None;
+        self.enter();
     }
 
     /// Our terminal has keys.
@@ -165,10 +171,11 @@ impl Terminal {
         if !self.is_foreground() {
             // Put into the background without being stopped: the keys are another's.
             self.saved = None;
+            self.look_again = Some(Instant::now() + PAUSE);
             return;
         }
         if !self.interactive && is_taken(input) {
-            self.taken_until = Some(Instant::now() + TAKEN_PAUSE);
+            self.look_again = Some(Instant::now() + PAUSE);
             return;
         }
         match self.keys.read(input.as_fd()) {
@@ -216,6 +223,7 @@ impl Terminal {
     /// The inner terminal says no more.
     pub(super) fn end(&mut self) {
         self.master = None;
+        self.look_again = None;
         self.keys.clear();
     }
 
