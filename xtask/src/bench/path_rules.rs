@@ -11,8 +11,14 @@ use std::fs;
 /// Where the rules point: apart from each other, or beneath what is granted anyway.
 #[derive(Clone, Copy, Debug)]
 enum Shape {
+    /// Each needs a mount of its own.
     ReadApart,
+    /// Each needs a mount that hides it.
     DenyInWorkspace,
+    /// None changes what holds already.
+    ReadBeneath,
+    /// Names that the broker looks out for.
+    Protect,
 }
 
 pub(crate) fn measure(stage: &Stage, ledger: &mut Ledger) -> Result<()> {
@@ -20,10 +26,11 @@ pub(crate) fn measure(stage: &Stage, ledger: &mut Ledger) -> Result<()> {
     lay_out(stage, counts.last().copied().unwrap_or(0))?;
     ledger.section(
         "Path rules",
-        "Added to the default policy: `read` of directories outside the workspace, and `deny` of files within it. \
+        "Added to the default policy: `read` of directories outside the workspace (apart, or beneath \
+         one that is read anyway), `deny` of files within it, `protect` of names within it. \
          `added` is the median difference, round by round, to the same policy with no added rule.",
     );
-    for shape in [Shape::ReadApart, Shape::DenyInWorkspace] {
+    for shape in [Shape::ReadBeneath, Shape::Protect, Shape::ReadApart, Shape::DenyInWorkspace] {
         let series = ours(stage, shape, counts)?;
         let rows: Vec<Vec<String>> = series.iter().skip(1).map(|one| row(one, &series[0])).collect();
         ledger.table(&[name(shape), "min ms", "median ms", "added ms"], &rows);
@@ -82,21 +89,28 @@ fn name(shape: Shape) -> &'static str {
     match shape {
         Shape::ReadApart => "read apart",
         Shape::DenyInWorkspace => "deny in the workspace",
+        Shape::ReadBeneath => "read beneath a read tree",
+        Shape::Protect => "protect in the workspace",
     }
 }
 
 fn policy(stage: &Stage, shape: Shape, count: usize) -> Result<String> {
     let (key, path): (_, &dyn Fn(usize) -> String) = match shape {
         Shape::ReadApart => ("read", &|number| directory(stage, number)),
+        Shape::ReadBeneath => ("read", &|number| directory(stage, number)),
         Shape::DenyInWorkspace => ("deny", &|number| secret(stage, number)),
+        Shape::Protect => ("protect", &|number| format!("secrets/s{number:05}")),
     };
     let mut text =
         format!("version = 1\n[filesystem]\nworkspace = \"{}\"\n{key} = [\n", stage.workspace.display());
+    if matches!(shape, Shape::ReadBeneath) {
+        let _ = writeln!(text, "  \"{}\",", stage.scratch.join("tree").display());
+    }
     for number in 0..count {
         let _ = writeln!(text, "  \"{}\",", path(number));
     }
     text.push_str("]\n");
-    let file = stage.scratch.join(format!("{key}-{count}.toml"));
+    let file = stage.scratch.join(format!("{shape:?}-{count}.toml"));
     fs::write(&file, text)?;
     Ok(file.display().to_string())
 }
