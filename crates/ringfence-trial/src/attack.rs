@@ -92,7 +92,11 @@ impl Attack {
     }
 
     /// The attempt to change the host outside the workspace, whatever the line's own exit code.
-    pub(crate) fn change_host(name: impl Into<String>, threats: &'static [u8], line: impl Into<String>) -> Attack {
+    pub(crate) fn change_host(
+        name: impl Into<String>,
+        threats: &'static [u8],
+        line: impl Into<String>,
+    ) -> Attack {
         Attack { goal: Goal::HostChange, ..Attack::run(name, threats, line) }
     }
 
@@ -135,9 +139,8 @@ impl Attack {
     /// The row of this attempt.
     pub(crate) fn row(self) -> Row {
         let (name, field, scope) = (self.name.clone(), self.field, self.scope);
-        let row = Row::new(name, self.threats, move |session| {
-            self.judge(session).unwrap_or_else(Outcome::Failed)
-        });
+        let row =
+            Row::new(name, self.threats, move |session| self.judge(session).unwrap_or_else(Outcome::Failed));
         Row { field, scope, ..row }
     }
 
@@ -185,7 +188,9 @@ impl Attack {
             Goal::HostChange => Reached::when(!host_changes.is_empty(), "it changed the host"),
             Goal::ChangeBelow(paths) => {
                 let below = |path: &Path| paths.iter().any(|base| path.starts_with(base));
-                let changes = workspace.without(|path| !below(path)).changes(&place.workspace().without(|path| !below(path)));
+                let changes = workspace
+                    .without(|path| !below(path))
+                    .changes(&place.workspace().without(|path| !below(path)));
                 Reached::when(!changes.is_empty(), &changes.join("\n"))
             }
         };

@@ -4,8 +4,8 @@
 //! No part of what ships, and no user of its code: a row knows the `ringfence` program and the host, nothing else.
 #![cfg(target_os = "linux")]
 
-pub mod attempts;
 mod attack;
+pub mod attempts;
 mod matrix;
 mod options;
 mod place;

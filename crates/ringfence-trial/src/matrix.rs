@@ -29,16 +29,17 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-/// The sessions that this process can run itself: the current user on each backend asked for.
-pub fn sessions(options: &Options) -> Result<Vec<Session>, String> {
-    let program = program_on_trial()?;
+/// The sessions that this process can run itself: the current user on each backend asked for. `trial` is the
+/// `ringfence-trial` program.
+pub fn sessions(options: &Options, trial: &Path) -> Result<Vec<Session>, String> {
+    let program = program_on_trial(trial)?;
     BACKENDS
         .iter()
         .filter(|backend| match options.backends {
             Backends::All => true,
             Backends::One(name) => name == **backend,
         })
-        .map(|backend| Session::start(backend, &program))
+        .map(|backend| Session::start(backend, &program, trial))
         .collect()
 }
 
@@ -46,7 +47,8 @@ fn totals(options: &Options) -> Result<Totals, String> {
     let mut totals = Totals::default();
     let root = rustix::process::geteuid().is_root();
     if options.users != Users::Unprivileged || !root {
-        for session in sessions(options)? {
+        let own = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
+        for session in sessions(options, &own)? {
             totals += table(&session, options);
         }
     }
@@ -89,7 +91,11 @@ fn stage(bin: &Path, user: &User) -> Result<(), String> {
     let fail = |error: std::io::Error| format!("preparing {}: {error}", bin.display());
     fs::create_dir_all(bin).map_err(fail)?;
     let own = std::env::current_exe().map_err(fail)?;
-    let copies = [(program_on_trial()?, "ringfence", 0o755), (own.clone(), "trial", 0o755), (own, "setuid", 0o4755)];
+    let copies = [
+        (program_on_trial(&own)?, "ringfence", 0o755),
+        (own.clone(), "trial", 0o755),
+        (own, "setuid", 0o4755),
+    ];
     for (from, name, mode) in copies {
         let to = bin.join(name);
         fs::copy(&from, &to).map_err(fail)?;
@@ -104,24 +110,33 @@ fn stage(bin: &Path, user: &User) -> Result<(), String> {
 
 fn again(bin: &Path, user: &User, options: &Options) -> Result<Totals, String> {
     let mut command = Command::new("setpriv");
-    command.arg(format!("--reuid={}", user.ids.0)).arg(format!("--regid={}", user.ids.1)).arg("--init-groups");
+    command
+        .arg(format!("--reuid={}", user.ids.0))
+        .arg(format!("--regid={}", user.ids.1))
+        .arg("--init-groups");
     command.arg(bin.join("trial")).args(["run", "--user", "current", "--backend", options.backend_name()]);
     for filter in &options.filters {
         command.args(["--filter", filter]);
     }
     command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin").env("HOME", &user.home);
-    command.env("USER", &user.name).env("RINGFENCE_BIN", bin.join("ringfence")).env("RFTRIAL_SETUID", bin.join("setuid"));
+    command
+        .env("USER", &user.name)
+        .env("RINGFENCE_BIN", bin.join("ringfence"))
+        .env("RFTRIAL_SETUID", bin.join("setuid"));
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("running setpriv: {error}"))?;
     let mut last = String::new();
-    for line in child.stdout.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines().map_while(Result::ok)) {
+    for line in
+        child.stdout.take().into_iter().flat_map(|pipe| BufReader::new(pipe).lines().map_while(Result::ok))
+    {
         if Totals::read(&line).is_none() {
             let _ = writeln!(std::io::stdout(), "{line}");
         }
         last = line;
     }
     child.wait().map_err(|error| format!("waiting for the trial as {}: {error}", user.name))?;
-    Totals::read(&last).ok_or(format!("the trial as {} ended without totals; its last line: {last}", user.name))
+    Totals::read(&last)
+        .ok_or(format!("the trial as {} ended without totals; its last line: {last}", user.name))
 }
 
 impl Options {
@@ -133,25 +148,27 @@ impl Options {
     }
 }
 
-/// The `ringfence` program: named, beside this one, or built.
-fn program_on_trial() -> Result<PathBuf, String> {
+/// The `ringfence` program: named, beside the `ringfence-trial` program, or built.
+fn program_on_trial(trial: &Path) -> Result<PathBuf, String> {
     if let Some(path) = std::env::var_os("RINGFENCE_BIN") {
         return Ok(path.into());
     }
-    let own = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
-    // A test is built into `deps`, one below the programs.
-    if let Some(found) =
-        own.ancestors().skip(1).take(2).map(|directory| directory.join("ringfence")).find(|path| path.is_file())
-    {
-        return Ok(found);
+    let beside = trial.with_file_name("ringfence");
+    // Under cargo it is built again: one that is there may be of yesterday.
+    if std::env::var_os("CARGO").is_some() || !beside.is_file() {
+        let status = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()))
+            .args(["build", "--quiet", "--package", "ringfence-cli"])
+            .status()
+            .map_err(|error| {
+                format!("no `ringfence` beside {}, and running cargo: {error}", trial.display())
+            })?;
+        if !status.success() {
+            return Err("cargo could not build the `ringfence` program".into());
+        }
     }
-    let status = Command::new("cargo")
-        .args(["build", "--package", "ringfence-cli"])
-        .status()
-        .map_err(|error| format!("no `ringfence` beside this program, and running cargo: {error}"))?;
-    let built = own.ancestors().skip(1).take(2).map(|directory| directory.join("ringfence")).find(|path| path.is_file());
-    match built {
-        Some(path) if status.success() => Ok(path),
-        _ => Err("no `ringfence` beside this program; name one in RINGFENCE_BIN".into()),
+    if beside.is_file() {
+        Ok(beside)
+    } else {
+        Err(format!("no `ringfence` beside {}; name one in RINGFENCE_BIN", trial.display()))
     }
 }

@@ -40,7 +40,11 @@ impl Ran {
             let text = String::from_utf8_lossy(bytes);
             let lines: Vec<_> = text.lines().collect();
             let skip = lines.len().saturating_sub(10);
-            lines[skip..].iter().map(|line| line.chars().take(300).collect::<String>()).collect::<Vec<_>>().join("\n")
+            lines[skip..]
+                .iter()
+                .map(|line| line.chars().take(300).collect::<String>())
+                .collect::<Vec<_>>()
+                .join("\n")
         };
         let late = if self.timed_out { ", killed at the time limit" } else { "" };
         format!("exit {}{late}\nstdout: {}\nstderr: {}", self.code, tail(&self.stdout), tail(&self.stderr))
@@ -61,7 +65,8 @@ pub(crate) fn run_and_sweep(command: Command, input: &[u8], limit: Duration) -> 
 pub(crate) fn run(mut command: Command, input: &[u8], limit: Duration) -> Result<Ran, String> {
     command.stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(|error| format!("starting {:?}: {error}", command.get_program()))?;
+    let mut child =
+        command.spawn().map_err(|error| format!("starting {:?}: {error}", command.get_program()))?;
     let writer = child.stdin.take().map(|mut pipe| {
         let input = input.to_vec();
         // The program may end before it has read everything.

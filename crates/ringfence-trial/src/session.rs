@@ -40,19 +40,19 @@ pub struct Session {
 
 impl Session {
     /// Prepares a session: scratch directory, copies of both programs, and what this backend says it cannot hold.
-    pub fn start(backend: &'static str, ringfence: &Path) -> Result<Session, String> {
+    pub fn start(backend: &'static str, ringfence: &Path, trial: &Path) -> Result<Session, String> {
         let scratch = PathBuf::from(format!("/tmp/rftrial-{}-{backend}", std::process::id()));
         let bin = scratch.join("bin");
         let fail = |what: &str, error: std::io::Error| format!("{what}: {error}");
         fs::create_dir_all(&bin).map_err(|error| fail("making the scratch directory", error))?;
-        fs::set_permissions(&scratch, fs::Permissions::from_mode(0o755)).map_err(|error| fail("chmod", error))?;
-        let own = std::env::current_exe().map_err(|error| fail("finding this program", error))?;
-        let (own, ringfence) = (copy(&trial_program(&own), &bin)?, copy(ringfence, &bin)?);
+        fs::set_permissions(&scratch, fs::Permissions::from_mode(0o755))
+            .map_err(|error| fail("chmod", error))?;
+        let (trial, ringfence) = (copy(trial, &bin)?, copy(ringfence, &bin)?);
         let mut session = Session {
             backend,
             is_root: rustix::process::geteuid().is_root(),
             ringfence,
-            trial: own,
+            trial,
             scratch,
             unenforced: BTreeMap::new(),
             narrowed: BTreeMap::new(),
@@ -188,7 +188,8 @@ fn collect(word: &str, value: &serde_json::Value, found: &mut BTreeMap<String, S
     match value {
         serde_json::Value::Object(members) => {
             if members.get("verdict").and_then(|verdict| verdict.as_str()) == Some(word) {
-                let text = |name| members.get(name).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
+                let text =
+                    |name| members.get(name).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
                 found.insert(text("field"), text("why"));
             }
             members.values().for_each(|member| collect(word, member, found));
@@ -200,17 +201,10 @@ fn collect(word: &str, value: &serde_json::Value, found: &mut BTreeMap<String, S
     }
 }
 
-/// The `ringfence-trial` program: this one, or beside the test that runs the table.
-fn trial_program(own: &Path) -> PathBuf {
-    match std::env::var_os("CARGO_BIN_EXE_ringfence-trial").or_else(|| std::env::var_os("RFTRIAL_SELF")) {
-        Some(path) => path.into(),
-        None => own.to_path_buf(),
-    }
-}
-
 /// A copy that every user can run.
 fn copy(program: &Path, into: &Path) -> Result<PathBuf, String> {
-    let name = if program.file_name() == Some(OsStr::new("ringfence")) { "ringfence" } else { "ringfence-trial" };
+    let name =
+        if program.file_name() == Some(OsStr::new("ringfence")) { "ringfence" } else { "ringfence-trial" };
     let copy = into.join(name);
     fs::copy(program, &copy)
         .and_then(|_| fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)))

@@ -38,7 +38,9 @@ impl Tree {
         for (path, object) in &self.0 {
             match after.0.get(path) {
                 None => lines.push(format!("{} is gone", path.display())),
-                Some(now) if now != object => lines.push(format!("{} changed: {object:?} → {now:?}", path.display())),
+                Some(now) if now != object => {
+                    lines.push(format!("{} changed: {object:?} → {now:?}", path.display()))
+                }
                 Some(_) => {}
             }
         }
@@ -71,16 +73,19 @@ impl Tree {
             "symlink" => std::fs::read_link(&path).unwrap_or_default().hash(&mut hasher),
             _ => {}
         }
-        self.0.insert(relative.to_path_buf(), Object {
-            kind,
-            mode: metadata.mode(),
-            owner: (metadata.uid(), metadata.gid()),
-            // A directory's count is that of its children, which are compared themselves.
-            links: if kind == "directory" { 0 } else { metadata.nlink() },
-            content: hasher.finish(),
-            attributes: attributes(&path),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        });
+        self.0.insert(
+            relative.to_path_buf(),
+            Object {
+                kind,
+                mode: metadata.mode(),
+                owner: (metadata.uid(), metadata.gid()),
+                // A directory's count is that of its children, which are compared themselves.
+                links: if kind == "directory" { 0 } else { metadata.nlink() },
+                content: hasher.finish(),
+                attributes: attributes(&path),
+                changed: (metadata.ctime(), metadata.ctime_nsec()),
+            },
+        );
         if kind == "directory" {
             for entry in path.read_dir().into_iter().flatten().flatten() {
                 self.add(root, &relative.join(entry.file_name()));

@@ -31,14 +31,17 @@ impl User {
             .find(|fields| fields.first() == Some(&name) && fields.len() > 5)
             .ok_or(format!("there is no user {name}"))?;
         let number = |at: usize| fields[at].parse::<u32>().map_err(|error| format!("{name}'s id: {error}"));
-        let user = User { name: name.into(), ids: (number(2)?, number(3)?), home: fields[5].into(), made: false };
+        let user =
+            User { name: name.into(), ids: (number(2)?, number(3)?), home: fields[5].into(), made: false };
         if user.ids.0 == 0 { Err(format!("{name} is root")) } else { Ok(user) }
     }
 
     /// A new user, removed when dropped, with the caller's Rust tool-chain if he has one.
     pub(crate) fn make() -> Result<User, String> {
         if User::existing(MADE).is_ok() {
-            return Err(format!("a user {MADE} is left from another trial (or one is running); `userdel -r {MADE}`"));
+            return Err(format!(
+                "a user {MADE} is left from another trial (or one is running); `userdel -r {MADE}`"
+            ));
         }
         command("useradd", &["--create-home", "--shell", "/bin/sh", MADE])?;
         let mut user = User::existing(MADE)?;

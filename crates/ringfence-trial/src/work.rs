@@ -121,7 +121,11 @@ impl Work {
         if fenced.code != 0 {
             Err(format!("it fails inside the fence: {}", fenced.describe()))
         } else if fenced.stdout != bare.stdout {
-            Err(format!("it prints something else inside: {}\noutside: {}", fenced.describe(), bare.describe()))
+            Err(format!(
+                "it prints something else inside: {}\noutside: {}",
+                fenced.describe(),
+                bare.describe()
+            ))
         } else if !changes.is_empty() && !self.changes_host {
             Err(format!("it changed the host: {}", changes.join("\n")))
         } else {

@@ -126,11 +126,8 @@ fn perf() -> Attempted {
 const SESSION_KEYRING: usize = (-3_isize).cast_unsigned();
 
 fn add_key() -> Attempted {
-    call(
-        libc::SYS_add_key,
-        &[address(c"user"), address(c"rftrial"), address(b"x"), 1, SESSION_KEYRING],
-    )
-    .map(drop)
+    call(libc::SYS_add_key, &[address(c"user"), address(c"rftrial"), address(b"x"), 1, SESSION_KEYRING])
+        .map(drop)
 }
 
 /// A key that is nowhere: without a fence the kernel looks for it and answers ENOKEY.
@@ -213,7 +210,9 @@ fn setns(kind: &str) -> Attempted {
     let pidfd = call(libc::SYS_pidfd_open, &[std::process::id() as usize, 0])?.cast_unsigned() as usize;
     let file = |name: &str| std::fs::File::open(format!("/proc/self/ns/{name}"));
     let by_file = |name: String| match file(&name) {
-        Ok(file) => looked_at(&name, libc::SYS_setns, &[std::os::fd::AsRawFd::as_raw_fd(&file) as usize, flag]),
+        Ok(file) => {
+            looked_at(&name, libc::SYS_setns, &[std::os::fd::AsRawFd::as_raw_fd(&file) as usize, flag])
+        }
         Err(error) => (name, Err(error.into())),
     };
     any([

@@ -44,10 +44,15 @@ fn create(path: &str) -> Attempted {
     let mode = Mode::from_raw_mode(0o755);
     any([
         ("open".into(), rustix::fs::open(path, flags, mode).map(drop).map_err(Failed::from)),
-        ("exclusive".into(), rustix::fs::open(path, flags | OFlags::EXCL, mode).map(drop).map_err(Failed::from)),
+        (
+            "exclusive".into(),
+            rustix::fs::open(path, flags | OFlags::EXCL, mode).map(drop).map_err(Failed::from),
+        ),
         (
             "read-only".into(),
-            rustix::fs::open(path, OFlags::CREATE | OFlags::EXCL | OFlags::RDONLY, mode).map(drop).map_err(Failed::from),
+            rustix::fs::open(path, OFlags::CREATE | OFlags::EXCL | OFlags::RDONLY, mode)
+                .map(drop)
+                .map_err(Failed::from),
         ),
     ])
 }
@@ -102,7 +107,8 @@ fn create_by_tmpfile(path: &str) -> Attempted {
 }
 
 fn write(path: &str) -> Attempted {
-    let flags = [OFlags::WRONLY, OFlags::RDWR, OFlags::RDONLY | OFlags::TRUNC, OFlags::WRONLY | OFlags::APPEND];
+    let flags =
+        [OFlags::WRONLY, OFlags::RDWR, OFlags::RDONLY | OFlags::TRUNC, OFlags::WRONLY | OFlags::APPEND];
     any(flags.map(|flags| {
         let opened = rustix::fs::open(path, flags, Mode::empty());
         (format!("{flags:?}"), opened.map(drop).map_err(Failed::from))
@@ -157,7 +163,8 @@ fn bind(path: &str) -> Attempted {
 /// By path and by a descriptor for reading.
 fn chmod(path: &str) -> Attempted {
     let mode = Mode::from_raw_mode(0o777);
-    let by_descriptor = File::open(path).map_err(Failed::from).and_then(|file| Ok(rustix::fs::fchmod(&file, mode)?));
+    let by_descriptor =
+        File::open(path).map_err(Failed::from).and_then(|file| Ok(rustix::fs::fchmod(&file, mode)?));
     let newer = || -> Attempted {
         const FCHMODAT2: i64 = 452;
         const AT_FDCWD: usize = (-100_isize).cast_unsigned();
@@ -185,9 +192,13 @@ fn chown(path: &str) -> Attempted {
 fn utimes(path: &str) -> Attempted {
     let time = rustix::fs::Timespec { tv_sec: 1, tv_nsec: 0 };
     let times = Timestamps { last_access: time, last_modification: time };
-    let by_descriptor = File::open(path).map_err(Failed::from).and_then(|file| Ok(rustix::fs::futimens(&file, &times)?));
+    let by_descriptor =
+        File::open(path).map_err(Failed::from).and_then(|file| Ok(rustix::fs::futimens(&file, &times)?));
     any([
-        ("utimensat".into(), rustix::fs::utimensat(CWD, path, &times, AtFlags::empty()).map_err(Failed::from)),
+        (
+            "utimensat".into(),
+            rustix::fs::utimensat(CWD, path, &times, AtFlags::empty()).map_err(Failed::from),
+        ),
         ("futimens".into(), by_descriptor),
     ])
 }

@@ -51,7 +51,9 @@ fn read_memory(pid: usize) -> Attempted {
 
 fn take_descriptor(pid: usize) -> Attempted {
     let pidfd = call(libc::SYS_pidfd_open, &[pid, 0])?.cast_unsigned() as usize;
-    any((0..16).map(|number| (format!("descriptor {number}"), call(libc::SYS_pidfd_getfd, &[pidfd, number, 0]).map(drop))))
+    any((0..16).map(|number| {
+        (format!("descriptor {number}"), call(libc::SYS_pidfd_getfd, &[pidfd, number, 0]).map(drop))
+    }))
 }
 
 /// Signal 0 asks for the right alone.
@@ -75,7 +77,10 @@ fn schedule(pid: usize) -> Attempted {
     let mask = [usize::MAX; 16];
     any([
         ("setpriority".into(), call(libc::SYS_setpriority, &[0, pid, 19]).map(drop)),
-        ("sched_setaffinity".into(), call(libc::SYS_sched_setaffinity, &[pid, 128, address(&mask)]).map(drop)),
+        (
+            "sched_setaffinity".into(),
+            call(libc::SYS_sched_setaffinity, &[pid, 128, address(&mask)]).map(drop),
+        ),
         ("ioprio_set".into(), call(libc::SYS_ioprio_set, &[1, pid, 3 << 13]).map(drop)),
     ])
 }
@@ -98,10 +103,15 @@ fn is_setuid() -> Attempted {
 fn has_privileges() -> Attempted {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let field = |name: &str| {
-        status.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned()).unwrap_or_default()
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(|value| value.trim().to_owned())
+            .unwrap_or_default()
     };
     let expected = [("NoNewPrivs:", "1"), ("Seccomp:", "2")];
-    let empty = ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"].map(|name| (name, "0000000000000000"));
+    let empty =
+        ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"].map(|name| (name, "0000000000000000"));
     any(expected.into_iter().chain(empty).map(|(name, value)| {
         let found = field(name);
         let attempted = if found == value { Err(Failed::Refused(libc::EPERM)) } else { Ok(()) };

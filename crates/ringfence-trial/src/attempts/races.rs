@@ -95,8 +95,10 @@ fn race_directory(way: &str, denied: &str, time: Duration) -> Attempted {
     fs::create_dir_all(way)?;
     let link = format!("{way}.link");
     rustix::fs::symlink(denied, &link)?;
-    let file = std::ffi::CString::new(format!("{way}/planted")).map_err(|error| Failed::Setup(error.to_string()))?;
-    let other = std::ffi::CString::new(format!("{way}/planted.d")).map_err(|error| Failed::Setup(error.to_string()))?;
+    let file =
+        std::ffi::CString::new(format!("{way}/planted")).map_err(|error| Failed::Setup(error.to_string()))?;
+    let other = std::ffi::CString::new(format!("{way}/planted.d"))
+        .map_err(|error| Failed::Setup(error.to_string()))?;
     let asked = against(
         time,
         |_| {
@@ -117,7 +119,8 @@ fn race_descriptor(allowed: &str, denied: &str, time: Duration) -> Attempted {
     let directory = |path: &str| rustix::fs::open(path, OFlags::DIRECTORY | OFlags::RDONLY, Mode::empty());
     let (good, bad): (OwnedFd, OwnedFd) = (directory(allowed)?, directory(denied)?);
     let number = 77_usize;
-    let put = |from: &OwnedFd| drop(call(libc::SYS_dup3, &[from.as_raw_fd().cast_unsigned() as usize, number, 0]));
+    let put =
+        |from: &OwnedFd| drop(call(libc::SYS_dup3, &[from.as_raw_fd().cast_unsigned() as usize, number, 0]));
     put(&good);
     let asked = against(
         time,

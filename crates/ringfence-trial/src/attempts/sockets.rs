@@ -39,13 +39,18 @@ fn family(family: usize) -> Attempted {
     let mut pair = [0_i32; 2];
     any((1..=5).flat_map(|kind| {
         let by_pair = call(libc::SYS_socketpair, &[family, kind, 0, super::sys::address_mut(&mut pair)]);
-        [(format!("kind {kind}"), socket(family, kind, 0)), (format!("pair of kind {kind}"), by_pair.map(drop))]
+        [
+            (format!("kind {kind}"), socket(family, kind, 0)),
+            (format!("pair of kind {kind}"), by_pair.map(drop)),
+        ]
     }))
 }
 
 /// Every family but unix (1), inet (2), inet6 (10) and netlink (16).
 fn families() -> Attempted {
-    any((0..=60).filter(|number| ![1, 2, 10, 16].contains(number)).map(|number| (format!("family {number}"), family(number))))
+    any((0..=60)
+        .filter(|number| ![1, 2, 10, 16].contains(number))
+        .map(|number| (format!("family {number}"), family(number))))
 }
 
 fn port(number: usize) -> Result<SocketAddrV4, Failed> {
@@ -114,9 +119,14 @@ fn connect_unix(path: &str) -> Attempted {
     let directory = std::path::Path::new(path).parent().map(std::fs::File::open);
     let around = match (directory, path.rsplit('/').next()) {
         (Some(Ok(directory)), Some(name)) => {
-            UnixStream::connect(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd())).map(drop).map_err(Failed::from)
+            UnixStream::connect(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()))
+                .map(drop)
+                .map_err(Failed::from)
         }
         _ => Err(Failed::Refused(libc::ENOENT)),
     };
-    any([("by name".into(), UnixStream::connect(path).map(drop).map_err(Failed::from)), ("by descriptor".into(), around)])
+    any([
+        ("by name".into(), UnixStream::connect(path).map(drop).map_err(Failed::from)),
+        ("by descriptor".into(), around),
+    ])
 }

@@ -24,7 +24,10 @@ fn tiocsti() -> Attempted {
     let terminal = terminal.as_ref().map_or(0, |file| std::os::fd::AsRawFd::as_raw_fd(file) as usize);
     any([
         ("stdin".into(), call(libc::SYS_ioctl, &[0, TIOCSTI, address(byte)]).map(drop)),
-        ("stdin, high bits".into(), call(libc::SYS_ioctl, &[0, TIOCSTI | HIGH_BITS, address(byte)]).map(drop)),
+        (
+            "stdin, high bits".into(),
+            call(libc::SYS_ioctl, &[0, TIOCSTI | HIGH_BITS, address(byte)]).map(drop),
+        ),
         ("/dev/tty".into(), call(libc::SYS_ioctl, &[terminal, TIOCSTI, address(byte)]).map(drop)),
     ])
 }

@@ -33,12 +33,50 @@ pub(super) fn rows() -> Vec<Row> {
 
 /// Names of secrets, of agents' sockets, and of everything by which a loader or interpreter is told to run more.
 const CANARIES: &[&str] = &[
-    "SECRET", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "GITHUB_TOKEN", "GH_TOKEN", "ANTHROPIC_API_KEY", "OPENAI_API_KEY",
-    "NPM_TOKEN", "DATABASE_URL", "PGPASSWORD", "VAULT_TOKEN", "KUBECONFIG", "SSH_AUTH_SOCK", "SSH_ASKPASS", "GPG_AGENT_INFO",
-    "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DOCKER_HOST", "LD_LIBRARY_PATH",
-    "LD_AUDIT", "BASH_ENV", "ENV", "PROMPT_COMMAND", "BASH_FUNC_ls%%", "PYTHONSTARTUP", "PYTHONPATH", "NODE_OPTIONS", "PERL5OPT",
-    "RUBYOPT", "JAVA_TOOL_OPTIONS", "GIT_SSH_COMMAND", "GIT_CONFIG_COUNT", "GIT_EXEC_PATH", "GIT_ASKPASS", "RUSTC_WRAPPER",
-    "MAKEFLAGS", "npm_config_registry", "OP_SESSION_x", "GOFLAGS", "CDPATH", "IFS_CANARY",
+    "SECRET",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "GITHUB_TOKEN",
+    "GH_TOKEN",
+    "ANTHROPIC_API_KEY",
+    "OPENAI_API_KEY",
+    "NPM_TOKEN",
+    "DATABASE_URL",
+    "PGPASSWORD",
+    "VAULT_TOKEN",
+    "KUBECONFIG",
+    "SSH_AUTH_SOCK",
+    "SSH_ASKPASS",
+    "GPG_AGENT_INFO",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "XDG_RUNTIME_DIR",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "DOCKER_HOST",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "BASH_ENV",
+    "ENV",
+    "PROMPT_COMMAND",
+    "BASH_FUNC_ls%%",
+    "PYTHONSTARTUP",
+    "PYTHONPATH",
+    "NODE_OPTIONS",
+    "PERL5OPT",
+    "RUBYOPT",
+    "JAVA_TOOL_OPTIONS",
+    "GIT_SSH_COMMAND",
+    "GIT_CONFIG_COUNT",
+    "GIT_EXEC_PATH",
+    "GIT_ASKPASS",
+    "RUSTC_WRAPPER",
+    "MAKEFLAGS",
+    "npm_config_registry",
+    "OP_SESSION_x",
+    "GOFLAGS",
+    "CDPATH",
+    "IFS_CANARY",
 ];
 
 fn variable(session: &Session, name: &str) -> Result<Outcome, String> {
@@ -56,7 +94,9 @@ fn variable(session: &Session, name: &str) -> Result<Outcome, String> {
     let bare = program::run(command, &[], PATIENCE)?;
     Ok(match bare.text().contains(CANARY) {
         true => Outcome::Passed,
-        false => Outcome::NotProved(format!("the variable does not show without a fence: {}", bare.describe())),
+        false => {
+            Outcome::NotProved(format!("the variable does not show without a fence: {}", bare.describe()))
+        }
     })
 }
 
@@ -92,7 +132,9 @@ fn descriptors(session: &Session) -> Result<Outcome, String> {
         socket.into(),
     ];
     let inherit = |flags: FdFlags| {
-        open.iter().try_for_each(|fd| fcntl_setfd(fd.as_fd(), flags)).map_err(|error| format!("fcntl: {error}"))
+        open.iter()
+            .try_for_each(|fd| fcntl_setfd(fd.as_fd(), flags))
+            .map_err(|error| format!("fcntl: {error}"))
     };
     let line = "\"$TRIAL\" attempt inherited_descriptors";
     inherit(FdFlags::empty())?;

@@ -83,7 +83,8 @@ fn outside() -> Vec<Attack> {
 }
 
 fn denied() -> Vec<Attack> {
-    let deny = |attack: Attack, what: &'static str| attack.flags(&["--deny", what]).held_by("filesystem.deny");
+    let deny =
+        |attack: Attack, what: &'static str| attack.flags(&["--deny", what]).held_by("filesystem.deny");
     let planted = "mkdir -p d/deep && cp \"$OUTSIDE/secret\" d/secret && cp d/secret d/deep/secret";
     let plant = |attack: Attack| deny(attack.after(planted), "$WORK/d");
     vec![
@@ -91,7 +92,11 @@ fn denied() -> Vec<Attack> {
         plant(Attack::run("write_below_a_denied_directory", &[21], "echo x > d/new")),
         plant(Attack::read("denied_after_its_parent_was_renamed", &[6], "mv d e; cat e/secret")),
         plant(Attack::read("denied_by_a_symlink", &[12], "ln -s d s; cat s/secret s/deep/secret")),
-        plant(Attack::read("denied_by_the_working_directory", &[18], "cat /proc/self/cwd/d/secret; cd d; cat secret")),
+        plant(Attack::read(
+            "denied_by_the_working_directory",
+            &[18],
+            "cat /proc/self/cwd/d/secret; cd d; cat secret",
+        )),
         deny(
             Attack::read("denied_by_a_second_name", &[16], "cat second")
                 .after("cp \"$OUTSIDE/secret\" first && ln first second"),
@@ -103,17 +108,33 @@ fn denied() -> Vec<Attack> {
             "$WORK/link",
         ),
         deny(
-            Attack::read("denied_file_by_an_unnamed_link", &[16], "ln d/secret l; cat l; \"$TRIAL\" attempt link d/secret m; cat m")
-                .after(planted),
+            Attack::read(
+                "denied_file_by_an_unnamed_link",
+                &[16],
+                "ln d/secret l; cat l; \"$TRIAL\" attempt link d/secret m; cat m",
+            )
+            .after(planted),
             "$WORK/d/secret",
         ),
-        deny(Attack::read("denied_by_a_wildcard", &[15], "cat .env a/.env a/b/c/.env").after(
-            "mkdir -p a/b/c && for p in . a a/b/c; do cp \"$OUTSIDE/secret\" $p/.env; done"), "**/.env"),
-        deny(Attack::read("denied_by_a_wildcard_in_a_name", &[15], "cat a/.env.local").after(
-            "mkdir a && cp \"$OUTSIDE/secret\" a/.env.local"), "**/.env*"),
-        deny(Attack::run("rename_of_a_denied_file", &[6], "mv .env x").after("cp \"$OUTSIDE/secret\" .env"), "**/.env"),
-        deny(Attack::read("deny_wins_over_a_deeper_grant", &[15], "cat d/secret d/deep/secret").after(planted), "$WORK/d")
-            .flags(&["--deny", "$WORK/d", "--read", "$WORK/d/deep"]),
+        deny(
+            Attack::read("denied_by_a_wildcard", &[15], "cat .env a/.env a/b/c/.env")
+                .after("mkdir -p a/b/c && for p in . a a/b/c; do cp \"$OUTSIDE/secret\" $p/.env; done"),
+            "**/.env",
+        ),
+        deny(
+            Attack::read("denied_by_a_wildcard_in_a_name", &[15], "cat a/.env.local")
+                .after("mkdir a && cp \"$OUTSIDE/secret\" a/.env.local"),
+            "**/.env*",
+        ),
+        deny(
+            Attack::run("rename_of_a_denied_file", &[6], "mv .env x").after("cp \"$OUTSIDE/secret\" .env"),
+            "**/.env",
+        ),
+        deny(
+            Attack::read("deny_wins_over_a_deeper_grant", &[15], "cat d/secret d/deep/secret").after(planted),
+            "$WORK/d",
+        )
+        .flags(&["--deny", "$WORK/d", "--read", "$WORK/d/deep"]),
         Attack::read("denied_inside_a_read_grant", &[15], "cat \"$OUTSIDE/secret\"")
             .flags(&["--read", "$OUTSIDE", "--deny", "$OUTSIDE/secret"])
             .held_by("filesystem.deny"),
@@ -123,20 +144,47 @@ fn denied() -> Vec<Attack> {
 fn read_only() -> Vec<Attack> {
     const REFUSED: &[&str] = &["EPERM", "EACCES", "EROFS", "ENOENT", "EXDEV", "ENOSYS"];
     let target = "\"$OUTSIDE/tree/file\"";
-    let mut attacks: Vec<Attack> = ["write", "reopen_for_writing", "truncate", "chmod", "chown", "utimes", "setxattr", "set_flags", "unlink"]
-        .into_iter()
-        .map(|attempt| {
-            Attack::native(attempt, &[36], REFUSED).aimed(target).called(format!("readable_is_not_writable: {attempt}"))
-        })
-        .collect();
-    for attempt in ["create", "create_by_openat2", "create_by_directory", "create_by_creat", "mkdir", "symlink", "mknod", "bind"] {
+    let mut attacks: Vec<Attack> = [
+        "write",
+        "reopen_for_writing",
+        "truncate",
+        "chmod",
+        "chown",
+        "utimes",
+        "setxattr",
+        "set_flags",
+        "unlink",
+    ]
+    .into_iter()
+    .map(|attempt| {
+        Attack::native(attempt, &[36], REFUSED)
+            .aimed(target)
+            .called(format!("readable_is_not_writable: {attempt}"))
+    })
+    .collect();
+    for attempt in [
+        "create",
+        "create_by_openat2",
+        "create_by_directory",
+        "create_by_creat",
+        "mkdir",
+        "symlink",
+        "mknod",
+        "bind",
+    ] {
         let attack = Attack::native(attempt, &[36], REFUSED).aimed("\"$OUTSIDE/tree/new\"");
         attacks.push(attack.called(format!("readable_is_not_writable: {attempt}")));
     }
-    attacks.push(
-        Attack::change_host("readable_is_not_writable: rename_into", &[36], "echo x > x; \"$TRIAL\" attempt rename_into x \"$OUTSIDE/tree/new\""),
-    );
-    attacks.push(Attack::run("readable_is_not_linkable_for_writing", &[16], "ln \"$OUTSIDE/tree/file\" l && echo x >> l"));
+    attacks.push(Attack::change_host(
+        "readable_is_not_writable: rename_into",
+        &[36],
+        "echo x > x; \"$TRIAL\" attempt rename_into x \"$OUTSIDE/tree/new\"",
+    ));
+    attacks.push(Attack::run(
+        "readable_is_not_linkable_for_writing",
+        &[16],
+        "ln \"$OUTSIDE/tree/file\" l && echo x >> l",
+    ));
     attacks.into_iter().map(|attack| attack.flags(&["--read", "$OUTSIDE/tree"])).collect()
 }
 
@@ -152,10 +200,16 @@ fn magic() -> Vec<Attack> {
         let line = format!("cat {path}\"$OUTSIDE/secret\" {path}/outside/secret {path}\"$HOSTHOME/.netrc\"");
         let attack = Attack::read(format!("magic_link: {name}"), &[18], line);
         attacks.push(match name {
-            "proc_1_root" => attack.host_may_refuse("the first process of this host has another root, or is root's"),
+            "proc_1_root" => {
+                attack.host_may_refuse("the first process of this host has another root, or is root's")
+            }
             _ => attack,
         });
     }
-    attacks.push(Attack::run("program_of_init_is_not_writable", &[20], "true >> /proc/1/exe || true >> \"$TRIAL\""));
+    attacks.push(Attack::run(
+        "program_of_init_is_not_writable",
+        &[20],
+        "true >> /proc/1/exe || true >> \"$TRIAL\"",
+    ));
     attacks
 }

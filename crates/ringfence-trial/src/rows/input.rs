@@ -10,18 +10,26 @@ use crate::session::{PATIENCE, Session};
 pub(super) fn rows() -> Vec<Row> {
     let policies = POLICIES.iter().map(|(name, text, says)| {
         Row::new(format!("bad_policy: {name}"), &[], move |session| {
-            refused(session, &format!("printf '%s' {} > ringfence.toml", quote(text)), &[], says).unwrap_or_else(Outcome::Failed)
+            refused(session, &format!("printf '%s' {} > ringfence.toml", quote(text)), &[], says)
+                .unwrap_or_else(Outcome::Failed)
         })
     });
     let flags = FLAGS.iter().map(|(name, flags, says)| {
-        Row::new(format!("bad_flag: {name}"), &[], move |session| refused(session, "", flags, says).unwrap_or_else(Outcome::Failed))
+        Row::new(format!("bad_flag: {name}"), &[], move |session| {
+            refused(session, "", flags, says).unwrap_or_else(Outcome::Failed)
+        })
     });
     let mut rows: Vec<Row> = policies.chain(flags).collect();
-    rows.push(Row::new("run_in_home_is_refused", &[10], |session| elsewhere(session, "$HOME").unwrap_or_else(Outcome::Failed)));
-    rows.push(Row::new("run_in_the_root_is_refused", &[10], |session| elsewhere(session, "/").unwrap_or_else(Outcome::Failed)));
+    rows.push(Row::new("run_in_home_is_refused", &[10], |session| {
+        elsewhere(session, "$HOME").unwrap_or_else(Outcome::Failed)
+    }));
+    rows.push(Row::new("run_in_the_root_is_refused", &[10], |session| {
+        elsewhere(session, "/").unwrap_or_else(Outcome::Failed)
+    }));
     rows.push(
         Row::new("unreadable_directory_is_reported", &[], |session| {
-            refused(session, "mkdir d && chmod 000 d", &["--read", "$WORK/d/x"], "d/x").unwrap_or_else(Outcome::Failed)
+            refused(session, "mkdir d && chmod 000 d", &["--read", "$WORK/d/x"], "d/x")
+                .unwrap_or_else(Outcome::Failed)
         })
         .only(Scope::Everywhere),
     );
@@ -47,7 +55,11 @@ const POLICIES: &[(&str, &str, &str)] = &[
     ("unknown network mode", "version = 1\n[network]\nmode = \"some\"\n", "host"),
     ("unknown level", "version = 1\n[containment]\nlevel = \"strong\"\n", "namespaces"),
     ("wildcard in read", "version = 1\n[filesystem]\nread = [\"/usr/*\"]\n", "ringfence.toml:3"),
-    ("unknown variable in a path", "version = 1\n[filesystem]\nread = [\"$SECRET_PLACE/x\"]\n", "SECRET_PLACE"),
+    (
+        "unknown variable in a path",
+        "version = 1\n[filesystem]\nread = [\"$SECRET_PLACE/x\"]\n",
+        "SECRET_PLACE",
+    ),
     ("missing path", "version = 1\n[filesystem]\nread = [\"/nowhere/at/all\"]\n", "/nowhere/at/all"),
     ("open class in a pattern", "version = 1\n[filesystem]\ndeny = [\"a[b\"]\n", "ringfence.toml:3"),
     ("missing base", "version = 1\nextends = [\"./none.toml\"]\n", "none.toml"),

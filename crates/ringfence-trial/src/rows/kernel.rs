@@ -36,14 +36,18 @@ pub(super) fn rows() -> Vec<Row> {
         Attack::native("has_privileges", &[30, 40], &["EPERM"]),
     ];
     for kind in ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup", "time"] {
-        attacks.push(Attack::native("unshare", &[30], REFUSED).aimed(kind).held_by("processes.nested_namespaces"));
+        attacks.push(
+            Attack::native("unshare", &[30], REFUSED).aimed(kind).held_by("processes.nested_namespaces"),
+        );
         let join = Attack::native("setns", &[30], REFUSED).aimed(kind).held_by("processes.nested_namespaces");
         attacks.push(match kind {
             "pid" | "time" => join.host_may_refuse("joining it takes a capability over that very namespace"),
             _ => join,
         });
         if kind != "time" {
-            attacks.push(Attack::native("clone", &[30], REFUSED).aimed(kind).held_by("processes.nested_namespaces"));
+            attacks.push(
+                Attack::native("clone", &[30], REFUSED).aimed(kind).held_by("processes.nested_namespaces"),
+            );
         }
     }
     let mut rows: Vec<Row> = attacks.into_iter().map(Attack::row).collect();
@@ -62,7 +66,11 @@ fn unknown_calls() -> Row {
         let ask = || {
             let ran = session.fenced(&session.place()?, &[], "\"$TRIAL\" attempt unknown_calls")?;
             let expected = "refused: ENOSYS";
-            if ran.text().contains(expected) { Ok(()) } else { Err(format!("not ENOSYS: {}", ran.describe())) }
+            if ran.text().contains(expected) {
+                Ok(())
+            } else {
+                Err(format!("not ENOSYS: {}", ran.describe()))
+            }
         };
         crate::row::outcome(ask())
     })

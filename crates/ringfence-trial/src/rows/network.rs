@@ -12,18 +12,27 @@ use crate::row::{Outcome, Row};
 use crate::session::Session;
 
 /// Refused by seccomp, by Landlock, or because the kernel of the fence has no such thing to give.
-const REFUSED: &[&str] = &["EPERM", "EACCES", "ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "EOPNOTSUPP"];
+const REFUSED: &[&str] =
+    &["EPERM", "EACCES", "ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "ESOCKTNOSUPPORT", "EOPNOTSUPP"];
 
 /// The rows.
 pub(super) fn rows() -> Vec<Row> {
     let mut attacks = vec![Attack::native("socket_families", &[27, 51], REFUSED)];
     for (family, name) in FAMILIES {
         let attack = Attack::native("socket_family", &[27], REFUSED).aimed(&family.to_string());
-        attacks.push(attack.called(format!("socket_family: {name}")).host_may_refuse("this kernel or user has no such socket"));
+        attacks.push(
+            attack
+                .called(format!("socket_family: {name}"))
+                .host_may_refuse("this kernel or user has no such socket"),
+        );
     }
     for (protocol, name) in [(5, "xfrm"), (9, "audit"), (12, "netfilter"), (15, "uevent"), (16, "generic")] {
         let attack = Attack::native("socket_netlink", &[35], REFUSED).aimed(&protocol.to_string());
-        attacks.push(attack.called(format!("socket_netlink: {name}")).host_may_refuse("this kernel has no such netlink"));
+        attacks.push(
+            attack
+                .called(format!("socket_netlink: {name}"))
+                .host_may_refuse("this kernel has no such netlink"),
+        );
     }
     attacks.push(Attack::native("socket_mptcp", &[22], REFUSED).host_may_refuse("this kernel has no MPTCP"));
     attacks.push(Attack::native("socket_sctp", &[22], REFUSED).host_may_refuse("this kernel has no SCTP"));
@@ -37,7 +46,9 @@ pub(super) fn rows() -> Vec<Row> {
             .held_by("network.mode"),
         );
     }
-    rows.push(Row::new("host_abstract_socket", &[24], |s| abstract_socket(s).unwrap_or_else(Outcome::Failed)));
+    rows.push(Row::new("host_abstract_socket", &[24], |s| {
+        abstract_socket(s).unwrap_or_else(Outcome::Failed)
+    }));
     for at in ["outside", "readable", "tmp"] {
         rows.push(Row::new(format!("host_unix_socket: {at}"), &[23], move |session| {
             unix_socket(session, at).unwrap_or_else(Outcome::Failed)
@@ -48,8 +59,20 @@ pub(super) fn rows() -> Vec<Row> {
 
 /// Address families (socket.h) that namespaces do not hold or that open kernel code nobody here needs.
 const FAMILIES: &[(u8, &str)] = &[
-    (3, "ax25"), (15, "key"), (17, "packet"), (21, "rds"), (29, "can"), (30, "tipc"), (31, "bluetooth"), (38, "alg"),
-    (39, "nfc"), (40, "vsock"), (41, "kcm"), (42, "qipcrtr"), (43, "smc"), (44, "xdp"),
+    (3, "ax25"),
+    (15, "key"),
+    (17, "packet"),
+    (21, "rds"),
+    (29, "can"),
+    (30, "tipc"),
+    (31, "bluetooth"),
+    (38, "alg"),
+    (39, "nfc"),
+    (40, "vsock"),
+    (41, "kcm"),
+    (42, "qipcrtr"),
+    (43, "smc"),
+    (44, "xdp"),
 ];
 
 fn host_listener(session: &Session, attempt: &str) -> Result<Outcome, String> {
@@ -81,7 +104,10 @@ fn host_listener(session: &Session, attempt: &str) -> Result<Outcome, String> {
         false if attempt == "connect_mptcp" || attempt.ends_with("fast_open") => {
             Outcome::Skipped(format!("this host does not send that way either: {}", bare.describe()))
         }
-        false => Outcome::NotProved(format!("the listener hears nothing without a fence either: {}", bare.describe())),
+        false => Outcome::NotProved(format!(
+            "the listener hears nothing without a fence either: {}",
+            bare.describe()
+        )),
     })
 }
 
@@ -91,7 +117,12 @@ fn abstract_socket(session: &Session) -> Result<Outcome, String> {
     let address = SocketAddr::from_abstract_name(&name).map_err(fail)?;
     let _stream = UnixListener::bind_addr(&address).map_err(fail)?;
     let _datagram = UnixDatagram::bind_addr(&address).ok();
-    refused_inside_only(session, &session.place()?, &[], &format!("\"$TRIAL\" attempt connect_abstract {name}"))
+    refused_inside_only(
+        session,
+        &session.place()?,
+        &[],
+        &format!("\"$TRIAL\" attempt connect_abstract {name}"),
+    )
 }
 
 fn unix_socket(session: &Session, at: &str) -> Result<Outcome, String> {
@@ -106,9 +137,14 @@ fn unix_socket(session: &Session, at: &str) -> Result<Outcome, String> {
     let path = directory.join("s");
     let listener = UnixListener::bind(&path).map_err(|error| format!("the listener: {error}"))?;
     listener.set_nonblocking(true).map_err(|error| error.to_string())?;
-    let flags = if at == "readable" { vec!["--read".to_owned(), "$OUTSIDE/tree".to_owned()] } else { Vec::new() };
-    let outcome =
-        refused_inside_only(session, &place, &flags, &format!("\"$TRIAL\" attempt connect_unix {}", path.display()));
+    let flags =
+        if at == "readable" { vec!["--read".to_owned(), "$OUTSIDE/tree".to_owned()] } else { Vec::new() };
+    let outcome = refused_inside_only(
+        session,
+        &place,
+        &flags,
+        &format!("\"$TRIAL\" attempt connect_unix {}", path.display()),
+    );
     if at == "tmp" {
         let _ = std::fs::remove_dir_all(&directory);
     }
@@ -120,7 +156,12 @@ fn unix_socket(session: &Session, at: &str) -> Result<Outcome, String> {
 }
 
 /// Makes the attempt inside and outside at the same place, which must hold the other party.
-fn refused_inside_only(session: &Session, place: &Place, flags: &[String], line: &str) -> Result<Outcome, String> {
+fn refused_inside_only(
+    session: &Session,
+    place: &Place,
+    flags: &[String],
+    line: &str,
+) -> Result<Outcome, String> {
     let fenced = session.fenced(place, flags, line)?;
     if fenced.code == 0 {
         return Err(format!("reached from inside: {}", fenced.describe()));

@@ -13,13 +13,16 @@ const REFUSED: &[&str] = &["EPERM", "EACCES", "ESRCH", "ENOENT", "ENOSYS", "EINV
 /// The rows.
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    for attempt in ["ptrace", "read_memory", "take_descriptor", "signal", "prlimit", "schedule", "proc_files"] {
+    for attempt in ["ptrace", "read_memory", "take_descriptor", "signal", "prlimit", "schedule", "proc_files"]
+    {
         rows.push(Row::new(format!("bystander_is_out_of_reach: {attempt}"), &[29, 37, 18], move |session| {
             bystander(session, attempt).unwrap_or_else(Outcome::Failed)
         }));
     }
     for attempt in ["ptrace", "read_memory", "take_descriptor"] {
-        let attack = Attack::native(attempt, &[29], REFUSED).aimed("$PPID").called(format!("init_is_out_of_reach: {attempt}"));
+        let attack = Attack::native(attempt, &[29], REFUSED)
+            .aimed("$PPID")
+            .called(format!("init_is_out_of_reach: {attempt}"));
         rows.push(attack.row());
     }
     rows.push(Attack::native("ptrace_sibling", &[29], REFUSED).row());
@@ -89,7 +92,8 @@ fn only_own_processes(session: &Session) -> Result<(), String> {
     let count = "ls /proc | grep -c '^[0-9]'";
     let fenced = session.fenced(&place, &[], &format!("{count}; cat /proc/[0-9]*/cmdline | tr '\\0' ' '"))?;
     let outside = session.bare(&place, count)?;
-    let number = |text: &str| text.lines().next().and_then(|line| line.trim().parse::<u32>().ok()).unwrap_or(0);
+    let number =
+        |text: &str| text.lines().next().and_then(|line| line.trim().parse::<u32>().ok()).unwrap_or(0);
     let (inside, outside) = (number(&fenced.out()), number(&outside.out()));
     if fenced.code == 0 && inside > 0 && inside <= 6 && outside > inside {
         Ok(())
@@ -136,7 +140,8 @@ fn survivor(session: &Session, name: &str, line: &str) -> Result<Outcome, String
 /// The host's processes with `marker` in their command line.
 pub(super) fn running(marker: &str) -> Vec<i32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+    let pids =
+        entries.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
     pids.filter(|pid| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&line).contains(marker)

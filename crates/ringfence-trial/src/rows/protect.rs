@@ -14,7 +14,8 @@ pub(super) fn rows() -> Vec<Row> {
             rows.extend(matrix(place, state).into_iter().map(Attack::row));
         }
     }
-    let single = absent_names().into_iter().chain(spellings()).chain(ancestors()).chain(git_keys()).chain(pointers());
+    let single =
+        absent_names().into_iter().chain(spellings()).chain(ancestors()).chain(git_keys()).chain(pointers());
     rows.extend(single.map(|attack| attack.held_by("filesystem.protect").row()));
     rows
 }
@@ -37,8 +38,12 @@ const PLACES: &[Around] = &[
         prepare: "git init -q $OUTSIDE/lib && git -C $OUTSIDE/lib commit -q --allow-empty -m one && \
                   git -c protocol.file.allow=always submodule --quiet add $OUTSIDE/lib lib && git commit -qm lib",
     },
-    Around { name: "worktree", base: ".git/worktrees/w", prepare: "git worktree add -q w && mkdir .git/worktrees/w/hooks && \
-        echo x > .git/worktrees/w/config" },
+    Around {
+        name: "worktree",
+        base: ".git/worktrees/w",
+        prepare: "git worktree add -q w && mkdir .git/worktrees/w/hooks && \
+        echo x > .git/worktrees/w/config",
+    },
 ];
 
 /// What stands at the protected name before.
@@ -141,7 +146,10 @@ const STATES: &[State] = &[
             ("copy", "mkdir x; cp -r x $T"),
             ("absolute path", "attempt create \"$WORK/$T\""),
             ("doubled slashes", "attempt create $B//./hooks"),
-            ("by way of a child", "attempt create $B/objects/../hooks || attempt create $B/../${B##*/}/hooks"),
+            (
+                "by way of a child",
+                "attempt create $B/objects/../hooks || attempt create $B/../${B##*/}/hooks",
+            ),
             ("by a symlink to the base", "ln -s $PWD/$B s; attempt create s/hooks"),
             ("from inside the base", "cd $B; attempt create hooks"),
             ("by /proc/self/cwd", "attempt create /proc/self/cwd/$T"),
@@ -152,16 +160,18 @@ const STATES: &[State] = &[
 fn matrix(around: &'static Around, state: &'static State) -> Vec<Attack> {
     let target = format!("{}/{}", around.base, state.target);
     let setting = format!("T={target} B={}\n", around.base);
-    let prepare = [GIT, around.prepare, state.prepare].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>();
+    let prepare = [GIT, around.prepare, state.prepare]
+        .iter()
+        .filter(|part| !part.is_empty())
+        .copied()
+        .collect::<Vec<_>>();
     state
         .operations
         .iter()
         .map(|(operation, line)| {
             let name = format!("protected: {} at {}: {operation}", state.name, around.name);
             // Whether something changed is asked of the protected base alone: the attacker's own material may stand.
-            let line = format!(
-                "{setting}attempt() {{ \"$TRIAL\" attempt \"$@\"; }}\n{line}",
-            );
+            let line = format!("{setting}attempt() {{ \"$TRIAL\" attempt \"$@\"; }}\n{line}",);
             Attack::change_below(name, &[1, 5, 6], &[around.base, "real"], line)
                 .after(format!("{setting}{}", prepare.join(" && ")))
                 .held_by("filesystem.protect")
@@ -172,10 +182,30 @@ fn matrix(around: &'static Around, state: &'static State) -> Vec<Attack> {
 /// Names of the agents, editors and tools that read them, absent at the start.
 fn absent_names() -> Vec<Attack> {
     let names = [
-        ".claude/settings.json", ".claude/settings.local.json", ".claude/commands/x.md", ".claude/hooks/x", ".claude/agents/x.md",
-        ".claude/skills/x", ".mcp.json", ".codex/config.toml", ".agents/x", ".cursor/mcp.json", ".gemini/settings.json",
-        ".github/copilot-instructions.md", ".opencode/x", ".amp/x", ".kiro/x", ".windsurf/x", ".vscode/tasks.json", ".idea/workspace.xml",
-        ".devcontainer/devcontainer.json", "x.code-workspace", ".exrc", ".envrc", "ringfence.toml", ".gitmodules",
+        ".claude/settings.json",
+        ".claude/settings.local.json",
+        ".claude/commands/x.md",
+        ".claude/hooks/x",
+        ".claude/agents/x.md",
+        ".claude/skills/x",
+        ".mcp.json",
+        ".codex/config.toml",
+        ".agents/x",
+        ".cursor/mcp.json",
+        ".gemini/settings.json",
+        ".github/copilot-instructions.md",
+        ".opencode/x",
+        ".amp/x",
+        ".kiro/x",
+        ".windsurf/x",
+        ".vscode/tasks.json",
+        ".idea/workspace.xml",
+        ".devcontainer/devcontainer.json",
+        "x.code-workspace",
+        ".exrc",
+        ".envrc",
+        "ringfence.toml",
+        ".gitmodules",
     ];
     let mut attacks = Vec::new();
     for name in names {
@@ -191,7 +221,8 @@ fn absent_names() -> Vec<Attack> {
                  mkdir -p staged/$(dirname {name}); echo planted > staged/{name}; mv -n staged/{top} {depth}{top}; \
                  ln -s x/planted {path}; ln x/planted {path}; mv x/planted {path}; cat {path} && grep -q planted {path}"
             );
-            attacks.push(Attack::run(format!("absent_name_stays_absent: {path}"), &[1, 2, 7], line).after(GIT));
+            attacks
+                .push(Attack::run(format!("absent_name_stays_absent: {path}"), &[1, 2, 7], line).after(GIT));
         }
     }
     attacks
@@ -218,7 +249,8 @@ fn spellings() -> Vec<Attack> {
         .into_iter()
         .map(|(name, path)| {
             let line = format!("mkdir -p '{path}' && echo x > '{path}/planted'");
-            Attack::run(format!("spelling_is_protected_too: {name}"), &[7], line).after(format!("{GIT} && rm -rf .git/hooks"))
+            Attack::run(format!("spelling_is_protected_too: {name}"), &[7], line)
+                .after(format!("{GIT} && rm -rf .git/hooks"))
         })
         .collect()
 }
@@ -230,13 +262,53 @@ fn ancestors() -> Vec<Attack> {
     let planted = "find . -path '*/.git/hooks/planted' | grep -q .";
     vec![
         Attack::change_below("rename_of_dot_git", &[6], &[".git"], "mv .git x").after(GIT),
-        Attack::change_below("exchange_of_dot_git", &[6], &[".git"], "mkdir -p n/hooks; \"$TRIAL\" attempt exchange n .git").after(GIT),
-        Attack::run("replacement_of_dot_git", &[6], format!("cp -r .git n; mkdir -p n/hooks; echo x > n/hooks/planted; mv .git o; mv n .git; {planted}")).after(GIT),
-        Attack::run("removal_of_dot_git", &[6], format!("rm -rf .git; mkdir -p n/hooks; echo x > n/hooks/planted; mv n .git; {planted}")).after(GIT),
-        Attack::run("directory_staged_as_dot_git", &[6], format!("mkdir -p n/hooks new; echo x > n/hooks/planted; mv n new/.git; {planted}")).after(GIT),
-        Attack::run("tree_staged_with_a_later_name", &[6], format!("mkdir -p n/g/hooks; echo x > n/g/hooks/planted; mv n/g n/.git; mv n new; {planted}")).after(GIT),
-        Attack::run("write_after_the_ancestor_was_renamed", &[6], format!("mv a z; mkdir z/b/.git/hooks; echo x > z/b/.git/hooks/planted; {planted}")).after(nested.clone()),
-        Attack::run("write_from_inside_a_renamed_ancestor", &[6], format!("(cd a/b/.git && mv \"$WORK/a\" \"$WORK/z\"; mkdir hooks; echo x > hooks/planted); {planted}")).after(nested),
+        Attack::change_below(
+            "exchange_of_dot_git",
+            &[6],
+            &[".git"],
+            "mkdir -p n/hooks; \"$TRIAL\" attempt exchange n .git",
+        )
+        .after(GIT),
+        Attack::run(
+            "replacement_of_dot_git",
+            &[6],
+            format!(
+                "cp -r .git n; mkdir -p n/hooks; echo x > n/hooks/planted; mv .git o; mv n .git; {planted}"
+            ),
+        )
+        .after(GIT),
+        Attack::run(
+            "removal_of_dot_git",
+            &[6],
+            format!("rm -rf .git; mkdir -p n/hooks; echo x > n/hooks/planted; mv n .git; {planted}"),
+        )
+        .after(GIT),
+        Attack::run(
+            "directory_staged_as_dot_git",
+            &[6],
+            format!("mkdir -p n/hooks new; echo x > n/hooks/planted; mv n new/.git; {planted}"),
+        )
+        .after(GIT),
+        Attack::run(
+            "tree_staged_with_a_later_name",
+            &[6],
+            format!("mkdir -p n/g/hooks; echo x > n/g/hooks/planted; mv n/g n/.git; mv n new; {planted}"),
+        )
+        .after(GIT),
+        Attack::run(
+            "write_after_the_ancestor_was_renamed",
+            &[6],
+            format!("mv a z; mkdir z/b/.git/hooks; echo x > z/b/.git/hooks/planted; {planted}"),
+        )
+        .after(nested.clone()),
+        Attack::run(
+            "write_from_inside_a_renamed_ancestor",
+            &[6],
+            format!(
+                "(cd a/b/.git && mv \"$WORK/a\" \"$WORK/z\"; mkdir hooks; echo x > hooks/planted); {planted}"
+            ),
+        )
+        .after(nested),
         Attack::change_host("workspace_itself_is_not_renamed", &[6], "cd ..; mv project other").after(GIT),
     ]
 }
@@ -244,9 +316,18 @@ fn ancestors() -> Vec<Attack> {
 /// Every way to have git run something: after each, git on the host must not run it.
 fn git_keys() -> Vec<Attack> {
     let keys = [
-        "core.hooksPath $WORK/h", "core.fsmonitor '$WORK/h/run'", "core.sshCommand '$WORK/h/run'", "core.pager '$WORK/h/run'",
-        "core.editor '$WORK/h/run'", "alias.st '!$WORK/h/run'", "diff.external '$WORK/h/run'", "credential.helper '$WORK/h/run'",
-        "filter.x.clean '$WORK/h/run'", "include.path $WORK/h/config", "gpg.program '$WORK/h/run'", "core.attributesFile $WORK/h/attributes",
+        "core.hooksPath $WORK/h",
+        "core.fsmonitor '$WORK/h/run'",
+        "core.sshCommand '$WORK/h/run'",
+        "core.pager '$WORK/h/run'",
+        "core.editor '$WORK/h/run'",
+        "alias.st '!$WORK/h/run'",
+        "diff.external '$WORK/h/run'",
+        "credential.helper '$WORK/h/run'",
+        "filter.x.clean '$WORK/h/run'",
+        "include.path $WORK/h/config",
+        "gpg.program '$WORK/h/run'",
+        "core.attributesFile $WORK/h/attributes",
     ];
     let mut attacks: Vec<Attack> = keys
         .into_iter()
@@ -274,14 +355,60 @@ fn pointers() -> Vec<Attack> {
     );
     let evil = "mkdir -p evil/hooks; cp -r .git/objects .git/refs .git/HEAD evil/ 2>/dev/null";
     vec![
-        Attack::change_below("pointer_of_a_worktree", &[5], &["w/.git"], "echo gitdir: $WORK/evil > w/.git || { rm w/.git && echo gitdir: $WORK/evil > w/.git; }").after(worktree.clone()),
-        Attack::change_below("pointer_of_a_worktree_replaced", &[5], &["w/.git"], "echo gitdir: $WORK/evil > x; mv x w/.git").after(worktree.clone()),
-        Attack::change_below("pointer_back_to_a_worktree", &[5], &[".git/worktrees/w/gitdir"], "echo $WORK/evil/.git > .git/worktrees/w/gitdir").after(worktree.clone()),
-        Attack::change_below("common_directory_of_a_worktree", &[5], &[".git/worktrees/w/commondir"], "echo $WORK/evil > .git/worktrees/w/commondir").after(worktree.clone()),
+        Attack::change_below(
+            "pointer_of_a_worktree",
+            &[5],
+            &["w/.git"],
+            "echo gitdir: $WORK/evil > w/.git || { rm w/.git && echo gitdir: $WORK/evil > w/.git; }",
+        )
+        .after(worktree.clone()),
+        Attack::change_below(
+            "pointer_of_a_worktree_replaced",
+            &[5],
+            &["w/.git"],
+            "echo gitdir: $WORK/evil > x; mv x w/.git",
+        )
+        .after(worktree.clone()),
+        Attack::change_below(
+            "pointer_back_to_a_worktree",
+            &[5],
+            &[".git/worktrees/w/gitdir"],
+            "echo $WORK/evil/.git > .git/worktrees/w/gitdir",
+        )
+        .after(worktree.clone()),
+        Attack::change_below(
+            "common_directory_of_a_worktree",
+            &[5],
+            &[".git/worktrees/w/commondir"],
+            "echo $WORK/evil > .git/worktrees/w/commondir",
+        )
+        .after(worktree.clone()),
         Attack::run("common_directory_planted", &[5], "echo $WORK/evil > .git/commondir").after(worktree),
-        Attack::change_below("pointer_of_a_submodule", &[5], &["lib/.git"], "echo gitdir: ../evil > lib/.git || { rm lib/.git; echo gitdir: ../evil > lib/.git; }").after(submodule.clone()),
-        Attack::change_below("configuration_of_a_submodule", &[5], &[".git/modules/lib/config"], "git -C lib config core.fsmonitor x || git config -f .git/modules/lib/config core.fsmonitor x").after(submodule),
-        Attack::run("pointer_to_an_evil_repository", &[5], format!("{evil}; echo '[core]' > evil/config; mkdir new; echo 'gitdir: ../evil' > new/.git")).after(GIT),
-        Attack::run("symlink_to_an_evil_repository", &[5], format!("{evil}; mkdir new; ln -s ../evil new/.git")).after(GIT),
+        Attack::change_below(
+            "pointer_of_a_submodule",
+            &[5],
+            &["lib/.git"],
+            "echo gitdir: ../evil > lib/.git || { rm lib/.git; echo gitdir: ../evil > lib/.git; }",
+        )
+        .after(submodule.clone()),
+        Attack::change_below(
+            "configuration_of_a_submodule",
+            &[5],
+            &[".git/modules/lib/config"],
+            "git -C lib config core.fsmonitor x || git config -f .git/modules/lib/config core.fsmonitor x",
+        )
+        .after(submodule),
+        Attack::run(
+            "pointer_to_an_evil_repository",
+            &[5],
+            format!("{evil}; echo '[core]' > evil/config; mkdir new; echo 'gitdir: ../evil' > new/.git"),
+        )
+        .after(GIT),
+        Attack::run(
+            "symlink_to_an_evil_repository",
+            &[5],
+            format!("{evil}; mkdir new; ln -s ../evil new/.git"),
+        )
+        .after(GIT),
     ]
 }

@@ -15,9 +15,17 @@ const GIT: &str = "git init -q -b main . && git commit -q --allow-empty -m one";
 pub(super) fn rows() -> Vec<Row> {
     // Five seconds each: on this side of a race that is some hundred thousand tries.
     let protected = [
-        ("race_of_the_path's_text", "race_text .git/hookz/planted .git/hooks/planted 5", "rm -rf .git/hooks && mkdir .git/hookz .git/hooks"),
+        (
+            "race_of_the_path's_text",
+            "race_text .git/hookz/planted .git/hooks/planted 5",
+            "rm -rf .git/hooks && mkdir .git/hookz .git/hooks",
+        ),
         ("race_of_an_absent_name", "race_text .git/hookz .git/hooks 5", "rm -rf .git/hooks"),
-        ("race_of_the_path's_length", "race_text .vscode-x/planted .vscode/./planted 5", "mkdir .vscode-x .vscode"),
+        (
+            "race_of_the_path's_length",
+            "race_text .vscode-x/planted .vscode/./planted 5",
+            "mkdir .vscode-x .vscode",
+        ),
         ("race_of_a_directory_and_a_symlink", "race_directory way .git/hooks 5", "true"),
         ("race_of_a_descriptor", "race_descriptor way .git/hooks 5", "true"),
     ];
@@ -32,9 +40,16 @@ pub(super) fn rows() -> Vec<Row> {
         })
         .collect();
     rows.push(
-        Attack::change_host("race_to_the_outside", &[14, 33], "\"$TRIAL\" attempt race_directory way $OUTSIDE/tree 5").row(),
+        Attack::change_host(
+            "race_to_the_outside",
+            &[14, 33],
+            "\"$TRIAL\" attempt race_directory way $OUTSIDE/tree 5",
+        )
+        .row(),
     );
-    rows.push(Row::new("race_against_the_setting_up", &[14], |session| setting_up(session).unwrap_or_else(Outcome::Failed)));
+    rows.push(Row::new("race_against_the_setting_up", &[14], |session| {
+        setting_up(session).unwrap_or_else(Outcome::Failed)
+    }));
     for (name, link) in SETTINGS {
         rows.push(Row::new(format!("set_up_through_a_symlink: {name}"), &[13], move |session| {
             set_up_through(session, link).unwrap_or_else(Outcome::Failed)
@@ -59,13 +74,22 @@ fn set_up_through(session: &Session, link: &str) -> Result<Outcome, String> {
     let place = session.place()?;
     prepare(session, &place, &format!("ln -s \"{}\" a", place.expand(link)))?;
     let host = place.host_side();
-    for flags in [["--deny", "$WORK/a/new"], ["--protect", "a/new"], ["--read", "$WORK/a/new"], ["--write", "$WORK/a/new"]] {
+    for flags in [
+        ["--deny", "$WORK/a/new"],
+        ["--protect", "a/new"],
+        ["--read", "$WORK/a/new"],
+        ["--write", "$WORK/a/new"],
+    ] {
         let mut command = session.fence(&place, &flags.map(str::to_owned));
         command.args(["sh", "-c", "echo x > a/new; cat a/secret; true"]);
         let ran = program::run(command, &[], PATIENCE)?;
         let changes = host.changes(&place.host_side());
         if !changes.is_empty() || ran.text().contains(CANARY) {
-            return Err(format!("with {flags:?} the host was reached: {}\n{}", changes.join("\n"), ran.describe()));
+            return Err(format!(
+                "with {flags:?} the host was reached: {}\n{}",
+                changes.join("\n"),
+                ran.describe()
+            ));
         }
         if ran.timed_out || ran.code > 128 {
             return Err(format!("with {flags:?} it did not end well: {}", ran.describe()));
@@ -94,7 +118,17 @@ fn setting_up(session: &Session) -> Result<Outcome, String> {
     let work = place.work.to_string_lossy().into_owned();
     let trial = session.trial.to_string_lossy().into_owned();
     let mut flipper = session
-        .bare_command(&place, &[trial, "attempt".into(), "exchange_for".into(), format!("{work}/d"), format!("{work}/link"), seconds.to_string()])
+        .bare_command(
+            &place,
+            &[
+                trial,
+                "attempt".into(),
+                "exchange_for".into(),
+                format!("{work}/d"),
+                format!("{work}/link"),
+                seconds.to_string(),
+            ],
+        )
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -15,9 +15,11 @@ use crate::program::{self, Ran};
 use crate::row::{Outcome, Row, outcome};
 use crate::session::Session;
 
+type Check = fn(&Session) -> Result<(), String>;
+
 /// The rows.
 pub(super) fn rows() -> Vec<Row> {
-    let simple: Vec<(&str, fn(&Session) -> Result<(), String>)> = vec![
+    let simple: Vec<(&str, Check)> = vec![
         ("works: exit codes 0 to 255", exit_codes),
         ("works: killed by a signal is 128 and its number", signals),
         ("works: not found is 127, not executable 126", not_found),
@@ -30,13 +32,21 @@ pub(super) fn rows() -> Vec<Row> {
         ("terminal_is_restored", restored),
         ("closed_output_ends_the_command", closed_output),
     ];
-    let mut rows: Vec<Row> =
-        simple.into_iter().map(|(name, check)| Row::new(name, &[], move |session| outcome(check(session)))).collect();
+    let mut rows: Vec<Row> = simple
+        .into_iter()
+        .map(|(name, check)| Row::new(name, &[], move |session| outcome(check(session))))
+        .collect();
     for attempt in ["tiocsti", "tioclinux"] {
-        rows.push(Row::new(attempt, &[28], move |session| typed(session, attempt).unwrap_or_else(Outcome::Failed)));
+        rows.push(Row::new(attempt, &[28], move |session| {
+            typed(session, attempt).unwrap_or_else(Outcome::Failed)
+        }));
     }
     // Without a terminal the calls are refused all the same.
-    rows.push(Attack::native("tioclinux", &[28], &["EPERM", "ENOSYS", "EACCES"]).called("tioclinux_without_a_terminal").row());
+    rows.push(
+        Attack::native("tioclinux", &[28], &["EPERM", "ENOSYS", "EACCES"])
+            .called("tioclinux_without_a_terminal")
+            .row(),
+    );
     rows
 }
 
@@ -60,7 +70,8 @@ fn exit_codes(session: &Session) -> Result<(), String> {
 fn signals(session: &Session) -> Result<(), String> {
     let place = session.place()?;
     for signal in [1, 2, 3, 6, 9, 11, 13, 15] {
-        let ran = fenced(session, &place, &["sh", "-c", &format!("ulimit -c 0; kill -{signal} $$; sleep 5")], &[])?;
+        let ran =
+            fenced(session, &place, &["sh", "-c", &format!("ulimit -c 0; kill -{signal} $$; sleep 5")], &[])?;
         if ran.code != 128 + signal {
             return Err(format!("signal {signal} came out as: {}", ran.describe()));
         }
@@ -86,7 +97,11 @@ fn hundred_megabytes(session: &Session) -> Result<(), String> {
     let ran = fenced(session, &session.place()?, &["cat"], &input)?;
     match ran.code {
         0 if ran.stdout == input => Ok(()),
-        code => Err(format!("exit {code}, {} of {} bytes came back, or not the same", ran.stdout.len(), input.len())),
+        code => Err(format!(
+            "exit {code}, {} of {} bytes came back, or not the same",
+            ran.stdout.len(),
+            input.len()
+        )),
     }
 }
 
@@ -106,7 +121,8 @@ fn closed_output(session: &Session) -> Result<(), String> {
     let place = session.place()?;
     let mut command = session.fence(&place, &[]);
     command.args(["sh", "-c", "while :; do echo line; done"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
     if let Some(mut pipe) = child.stdout.take() {
         let _ = pipe.read(&mut [0; 64]);
     }
@@ -129,7 +145,11 @@ impl Terminal {
             unlockpt(&master)?;
             let name = ptsname(&master, Vec::new())?;
             use rustix::fs::{Mode, OFlags};
-            let slave = rustix::fs::open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
+            let slave = rustix::fs::open(
+                name.as_c_str(),
+                OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?;
             Ok(Terminal { master, slave })
         };
         attempt().map_err(|error| format!("opening a terminal: {error}"))
@@ -205,11 +225,16 @@ fn job_control(session: &Session) -> Result<(), String> {
     if result.is_err() {
         let _ = child.kill();
     }
-    drain(&terminal, &mut child, result).and_then(|code| if code == 7 { Ok(()) } else { Err(format!("exit {code}, not 7")) })
+    drain(&terminal, &mut child, result)
+        .and_then(|code| if code == 7 { Ok(()) } else { Err(format!("exit {code}, not 7")) })
 }
 
 /// Reads the rest so that the other side can end, and waits for it.
-fn drain(terminal: &Terminal, child: &mut std::process::Child, before: Result<(), String>) -> Result<i32, String> {
+fn drain(
+    terminal: &Terminal,
+    child: &mut std::process::Child,
+    before: Result<(), String>,
+) -> Result<i32, String> {
     let start = Instant::now();
     while start.elapsed() < SOON && child.try_wait().ok().flatten().is_none() {
         let _ = terminal.expect("\0never", Duration::from_millis(50));
@@ -225,8 +250,12 @@ fn terminal_size(session: &Session) -> Result<(), String> {
     let size = |rows, columns| Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     tcsetwinsize(&terminal.master, size(33, 101)).map_err(|error| error.to_string())?;
     let mut command = session.fence(&place, &[]);
-    command.args(["bash", "-c", "trap 'echo now $(stty size)' WINCH; test -t 0 && test -t 1 && test -t 2 && echo first $(stty size); \
-        for i in $(seq 100); do sleep 0.1; done"]);
+    command.args([
+        "bash",
+        "-c",
+        "trap 'echo now $(stty size)' WINCH; test -t 0 && test -t 1 && test -t 2 && echo first $(stty size); \
+        for i in $(seq 100); do sleep 0.1; done",
+    ]);
     let mut child = terminal.start(session, &command)?;
     let result = terminal.expect("first 33 101", SOON).and_then(|_| {
         tcsetwinsize(&terminal.master, size(44, 120)).map_err(|error| error.to_string())?;
@@ -257,7 +286,11 @@ fn restored(session: &Session) -> Result<(), String> {
     ] {
         let place = session.place()?;
         let terminal = Terminal::open()?;
-        let settings = || tcgetattr(&terminal.slave).map(|settings| format!("{settings:?}")).map_err(|error| error.to_string());
+        let settings = || {
+            tcgetattr(&terminal.slave)
+                .map(|settings| format!("{settings:?}"))
+                .map_err(|error| error.to_string())
+        };
         let before = settings()?;
         let mut command = session.fence(&place, &flags);
         command.args(["sh", "-c", line]);
@@ -286,7 +319,8 @@ fn typed(session: &Session, attempt: &str) -> Result<Outcome, String> {
         return Err(format!("exit {code}, {waiting} bytes typed: {seen}"));
     }
     let terminal = Terminal::open()?;
-    let mut child = terminal.start(session, &session.bare_command(&place, &[trial.as_str(), "attempt", attempt]))?;
+    let mut child =
+        terminal.start(session, &session.bare_command(&place, &[trial.as_str(), "attempt", attempt]))?;
     let reached = terminal.expect("reached", SOON);
     drain(&terminal, &mut child, Ok(()))?;
     Ok(match reached {

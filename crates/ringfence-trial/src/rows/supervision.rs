@@ -12,9 +12,11 @@ use crate::program::{self, Ran, eventually};
 use crate::row::{Outcome, Row, Scope, outcome};
 use crate::session::Session;
 
+type Check = fn(&Session) -> Result<(), String>;
+
 /// The rows.
 pub(super) fn rows() -> Vec<Row> {
-    let checks: Vec<(&str, &'static [u8], fn(&Session) -> Result<(), String>)> = vec![
+    let checks: Vec<(&str, &'static [u8], Check)> = vec![
         ("killed_supervisor_leaves_nothing", &[41], killed_supervisor),
         ("terminated_supervisor_leaves_nothing", &[41], terminated_supervisor),
         ("no_mount_is_left", &[13], no_mount_left),
@@ -27,17 +29,25 @@ pub(super) fn rows() -> Vec<Row> {
         ("refusal_is_told_in_one_line", &[], told),
         ("quiet_run_says_nothing", &[], silent),
     ];
-    let mut rows: Vec<Row> =
-        checks.into_iter().map(|(name, threats, check)| Row::new(name, threats, move |session| outcome(check(session)))).collect();
-    let limits: Vec<(&str, &'static str, &'static [&'static str], &str, i32)> = vec![
-        ("memory_hog_is_stopped", "limits.memory", &["--memory", "64MiB"], HOG, 137),
-        ("memory_hogs_together_are_stopped", "limits.memory", &["--memory", "96MiB"], HOGS, 137),
-        ("private_tmp_counts_and_is_bounded", "limits.tmp", &["--memory", "128MiB"], "head -c 4000000000 /dev/zero > ${TMPDIR:-/tmp}/x", 1),
-        ("output_limit_is_held", "limits.output", &["--output", "1MiB"], "yes | head -c 100000000", 0),
+    let mut rows: Vec<Row> = checks
+        .into_iter()
+        .map(|(name, threats, check)| Row::new(name, threats, move |session| outcome(check(session))))
+        .collect();
+    let limits: [(&str, &'static str, &'static [&'static str], &str); 4] = [
+        ("memory_hog_is_stopped", "limits.memory", &["--memory", "64MiB"], HOG),
+        ("memory_hogs_together_are_stopped", "limits.memory", &["--memory", "96MiB"], HOGS),
+        (
+            "private_tmp_counts_and_is_bounded",
+            "limits.tmp",
+            &["--memory", "128MiB"],
+            "head -c 4000000000 /dev/zero > ${TMPDIR:-/tmp}/x",
+        ),
+        ("output_limit_is_held", "limits.output", &["--output", "1MiB"], "yes | head -c 100000000"),
     ];
-    for (name, field, flags, line, _) in limits {
+    for (name, field, flags, line) in limits {
         rows.push(
-            Row::new(name, &[39], move |session| limit(session, flags, line).unwrap_or_else(Outcome::Failed)).held_by(field),
+            Row::new(name, &[39], move |session| limit(session, flags, line).unwrap_or_else(Outcome::Failed))
+                .held_by(field),
         );
     }
     rows.push(
@@ -69,7 +79,8 @@ fn marker(kind: u32) -> String {
 
 fn start(session: &Session, place: &Place, marker: &str) -> Result<Child, String> {
     let mut command = session.fence(place, &[]);
-    let line = format!("sleep {marker} & setsid sleep {marker} & (trap '' TERM HUP INT; sleep {marker}) & wait");
+    let line =
+        format!("sleep {marker} & setsid sleep {marker} & (trap '' TERM HUP INT; sleep {marker}) & wait");
     command.args(["sh", "-c", &line]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     let sleepers = || running(&format!("sleep\0{marker}")).len();
@@ -166,7 +177,8 @@ fn time_limit(session: &Session) -> Result<(), String> {
     let place = session.place()?;
     let marker = marker(4);
     let begun = Instant::now();
-    let ran = fenced(session, &place, &["--timeout", "500ms"], &format!("setsid sleep {marker} & sleep {marker}"))?;
+    let ran =
+        fenced(session, &place, &["--timeout", "500ms"], &format!("setsid sleep {marker} & sleep {marker}"))?;
     stopped_at(&ran, begun, &marker)
 }
 
@@ -200,9 +212,15 @@ fn limit(session: &Session, flags: &[&str], line: &str) -> Result<Outcome, Strin
     }
     let begun = Instant::now();
     let ran = fenced(session, &place, flags, line)?;
-    let complete = ran.code == 0 && (ran.stdout.len() >= 100_000_000 || ran.stdout.windows(3).any(|text| text == b"got"));
+    let complete = ran.code == 0
+        && (ran.stdout.len() >= 100_000_000 || ran.stdout.windows(3).any(|text| text == b"got"));
     if complete || ran.code == 0 || ran.timed_out {
-        return Err(format!("not stopped ({:?}, {} bytes out): {}", begun.elapsed(), ran.stdout.len(), ran.describe()));
+        return Err(format!(
+            "not stopped ({:?}, {} bytes out): {}",
+            begun.elapsed(),
+            ran.stdout.len(),
+            ran.describe()
+        ));
     }
     if ran.stdout.len() > 2 << 20 {
         return Err(format!("{} bytes came out", ran.stdout.len()));
@@ -220,7 +238,10 @@ fn not_here(session: &Session, place: &Place, flags: &[&str]) -> Result<Option<S
     let ran = fenced(session, place, flags, "true")?;
     let text = ran.text();
     Ok((ran.code == 125 && text.contains("--allow-unenforced")).then(|| {
-        format!("the backend says that it does not hold this here: {}", text.lines().take(3).collect::<Vec<_>>().join(" "))
+        format!(
+            "the backend says that it does not hold this here: {}",
+            text.lines().take(3).collect::<Vec<_>>().join(" ")
+        )
     }))
 }
 
@@ -244,7 +265,11 @@ fn fork_bomb(session: &Session) -> Result<Outcome, String> {
     }
     let (_, timed_out) = program::wait(&mut child, Duration::from_secs(1))?;
     if most == 0 || most > 45 || timed_out || !running(&marker).is_empty() {
-        return Err(format!("{most} processes at once; ended in time: {}; left: {:?}", !timed_out, running(&marker)));
+        return Err(format!(
+            "{most} processes at once; ended in time: {}; left: {:?}",
+            !timed_out,
+            running(&marker)
+        ));
     }
     Ok(Outcome::Passed)
 }
@@ -255,20 +280,31 @@ fn flood(session: &Session) -> Result<(), String> {
     prepare(session, &place, "git init -q .")?;
     let script = "import os\nn = 0\nfor i in range(100000):\n  try: os.close(os.open('.git/hooks/x%d' % i, os.O_CREAT | os.O_WRONLY))\n  except OSError: n += 1\nprint(n)";
     let mut command = session.fence(&place, &[]);
-    command.args(["python3", "-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(["python3", "-c", script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     let pid = child.id();
     let mut peak = 0;
     while child.try_wait().ok().flatten().is_none() {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|v| v.trim().split(' ').next()?.parse().ok());
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .and_then(|v| v.trim().split(' ').next()?.parse().ok());
         peak = peak.max(kib.unwrap_or(0_u64));
         std::thread::sleep(Duration::from_millis(20));
     }
     let output = child.wait_with_output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
     if text.trim() != "100000" {
-        return Err(format!("{} of 100000 were refused: {}", text.trim(), String::from_utf8_lossy(&output.stderr)));
+        return Err(format!(
+            "{} of 100000 were refused: {}",
+            text.trim(),
+            String::from_utf8_lossy(&output.stderr)
+        ));
     }
     // In a build for debugging the program itself is larger than the promise for a released one.
     if peak < 24 * 1024 && output.stderr.len() < 4096 {

@@ -20,11 +20,7 @@ pub(super) fn call(number: i64, arguments: &[usize]) -> Result<i64, Failed> {
     // SAFETY: the callers in `attempts` pass numbers and addresses of live buffers of the size the call wants; the
     // process exists for this attempt alone and shares no state with anything that relies on Rust's guarantees.
     let result = unsafe { libc::syscall(number, all[0], all[1], all[2], all[3], all[4], all[5]) };
-    if result == -1 {
-        Err(std::io::Error::last_os_error().into())
-    } else {
-        Ok(result)
-    }
+    if result == -1 { Err(std::io::Error::last_os_error().into()) } else { Ok(result) }
 }
 
 /// The address of `value`, for [`call`].
