@@ -1,5 +1,7 @@
 //! The parts of a fence that every confinement of Linux shares. Pure.
 
+use std::path::PathBuf;
+
 use ringfence_enter::{Fence, Layer, Mount, Rlimits, seccomp};
 use ringfence_plan::{AbsPath, Access, Files, Match, PathPattern, Protect, RuleId, Segment};
 
@@ -36,23 +38,37 @@ fn exactly(path: &AbsPath, rule: RuleId) -> Option<Protect> {
     (!pattern.segments.is_empty()).then_some(Protect { pattern, rule })
 }
 
-/// The protected paths at the top of the tree that can be named without looking: where
-/// there is a mount namespace they get a read-only mount as a second lock. Others have the broker alone.
+/// The protected paths at the top of a writable tree, which can be named without looking: where there is a mount
+/// namespace they get a read-only mount as a second lock. Others have the broker alone.
 pub(crate) fn holds(files: &Files) -> Vec<(AbsPath, RuleId)> {
-    let named = |protect: &Protect| {
-        let segments = match protect.pattern.segments.as_slice() {
-            [Segment::AnyDepth, rest @ ..] => rest,
-            all => all,
+    let mut holds = Vec::with_capacity(files.protect.len());
+    // Patterns of one base stand together, so it is asked about once.
+    let mut last: Option<(&AbsPath, bool)> = None;
+    for Protect { pattern, rule } in &files.protect {
+        let writable = match last {
+            Some((base, writable)) if *base == pattern.base => writable,
+            _ => matches!(files.access(&pattern.base), Some((Access::Write, _))),
         };
-        let mut path = protect.pattern.base.clone();
-        for segment in segments {
-            let Segment::Name(name) = segment else { return None };
-            path = path.join(name).ok()?;
+        last = Some((&pattern.base, writable));
+        if writable && let Some(path) = at_the_top(pattern) {
+            holds.push((path, *rule));
         }
-        let writable = matches!(files.access(&path), Some((Access::Write, _)));
-        (writable && path != protect.pattern.base).then_some((path, protect.rule))
+    }
+    holds
+}
+
+/// The one path at the top of its tree that a pattern without further wildcards names.
+fn at_the_top(pattern: &PathPattern) -> Option<AbsPath> {
+    let segments = match pattern.segments.as_slice() {
+        [Segment::AnyDepth, rest @ ..] => rest,
+        all => all,
     };
-    files.protect.iter().filter_map(named).collect()
+    let mut path = PathBuf::from(pattern.base.as_path());
+    for segment in segments {
+        let Segment::Name(name) = segment else { return None };
+        path.push(name);
+    }
+    (!segments.is_empty()).then(|| AbsPath::new(path).ok()).flatten()
 }
 
 /// What every confinement ends with.

@@ -71,7 +71,7 @@ pub(super) fn steps(fence: &Fence) -> Vec<String> {
     steps.extend(fence.holds.iter().map(|(path, _)| format!("bind {path} read-only on itself if it exists")));
     let proc = if layout.writable_proc { "writable but for its settings" } else { "read-only" };
     steps.extend([
-        "mount /dev with null zero full random urandom tty and a devpts of its own".into(),
+        "mount /dev with null zero full urandom tty and a devpts of its own".into(),
         format!("mount a new /proc, {proc}, with host entries covered"),
         "write /etc/{passwd,group,hosts,hostname,nsswitch.conf,resolv.conf}".into(),
         "pivot_root into it and detach the old root".into(),

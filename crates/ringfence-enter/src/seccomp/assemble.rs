@@ -67,17 +67,23 @@ fn runs(rules: &[(i64, Rule)]) -> Vec<Run<'_>> {
     runs
 }
 
-/// Binary search over `runs`. The long way round a subtree is an unconditional jump: conditional ones reach 255.
+/// Binary search over `runs`. A conditional jump reaches 255 instructions; over a longer half an unconditional one goes.
 fn search(runs: &[Run<'_>], program: &mut Vec<sock_filter>) {
     if let [run] = runs {
         return leaf(run.rule, program);
     }
     let (low, high) = runs.split_at(runs.len() / 2);
-    program.push(jump(IF_GE, high[0].first, 0, 1));
-    let skip = program.len();
-    program.push(statement(JUMP, 0));
+    let node = program.len();
+    program.push(jump(IF_GE, high[0].first, 0, 0));
     search(low, program);
-    program[skip].k = (program.len() - skip - 1) as u32;
+    let reach = program.len() - node - 1;
+    match u8::try_from(reach) {
+        Ok(reach) => program[node].jt = reach,
+        Err(_) => {
+            program[node].jf = 1;
+            program.insert(node + 1, jump(JUMP, reach as u32, 0, 0));
+        }
+    }
     search(high, program);
 }
 

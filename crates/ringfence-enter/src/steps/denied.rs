@@ -53,7 +53,15 @@ impl Search<'_> {
             let stat = fstat(&fd)?;
             let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
             let id = (stat.st_dev as u64, stat.st_ino as u64);
-            self.found.push(Opened { path: path.clone(), fd, directory, id, mount: Mount::Mask, rule });
+            self.found.push(Opened {
+                path: path.clone(),
+                fd,
+                directory,
+                size: None,
+                id,
+                mount: Mount::Mask,
+                rule,
+            });
             return Ok(());
         }
         if FileType::from_raw_mode(fstat(&fd)?.st_mode) != FileType::Directory

@@ -11,9 +11,11 @@ use super::root::{Root, bind};
 use crate::fence::{RootLayout, SetUpError, Step};
 use crate::sys::mount;
 
-const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+const DEVICES: [&str; 5] = ["null", "zero", "full", "urandom", "tty"];
 
-const LINKS: [(&str, &str); 5] = [
+const LINKS: [(&str, &str); 6] = [
+    // One and the same once the kernel has its first entropy (random(4), since 5.18), and a mount less.
+    ("urandom", "random"),
     ("/proc/self/fd", "fd"),
     ("/proc/self/fd/0", "stdin"),
     ("/proc/self/fd/1", "stdout"),

@@ -99,6 +99,7 @@ mod tests {
             path: AbsPath::new(path).unwrap(),
             fd: null(),
             directory: true,
+            size: None,
             id: (0, 0),
             mount: *mount,
             rule: RuleId(0),

@@ -25,6 +25,8 @@ pub(crate) struct Opened {
     /// The object, O_PATH.
     pub(crate) fd: OwnedFd,
     pub(crate) directory: bool,
+    /// Its size in bytes, if it is a regular file.
+    pub(crate) size: Option<u64>,
     /// Device and inode: the object's own name.
     pub(crate) id: (u64, u64),
     pub(crate) mount: Mount,
@@ -61,11 +63,12 @@ fn failed(layer: &Layer, error: Errno) -> SetUpError {
 
 fn examine(path: AbsPath, fd: OwnedFd, layer: &Layer) -> Result<Opened, SetUpError> {
     let stat = fstat(&fd).map_err(|error| failed(layer, error))?;
-    let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+    let kind = FileType::from_raw_mode(stat.st_mode);
     Ok(Opened {
         path,
         fd,
-        directory,
+        directory: kind == FileType::Directory,
+        size: (kind == FileType::RegularFile).then_some(stat.st_size as u64),
         id: (stat.st_dev as u64, stat.st_ino as u64),
         mount: layer.mount,
         rule: layer.rule,

@@ -232,33 +232,30 @@ impl Root {
     /// Copies a small configuration file instead of mounting it: a mount costs three times as much, and there are many.
     /// Only below /etc, where nobody waits for a file to change under a running command.
     fn copy(&self, entry: &Opened) -> rustix::io::Result<bool> {
-        const SMALL: i64 = 32 * 1024;
-        if entry.mount != Mount::ReadOnly || entry.directory || !entry.path.as_path().starts_with("/etc") {
-            return Ok(false);
-        }
-        let stat = fstat(&entry.fd)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_size > SMALL {
+        const SMALL: u64 = 32 * 1024;
+        let Some(size) = entry.size.filter(|size| *size <= SMALL) else { return Ok(false) };
+        if entry.mount != Mount::ReadOnly || !entry.path.as_path().starts_with("/etc") {
             return Ok(false);
         }
         // By way of the descriptor that was opened: the name is not looked up again.
-        let source = rustix::fs::open(
-            format!("/proc/self/fd/{}", entry.fd.as_raw_fd()),
-            OFlags::RDONLY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
+        let opened = format!("/proc/self/fd/{}", entry.fd.as_raw_fd());
+        let source = rustix::fs::open(opened, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         let copy = self.new_file(&below_root(&entry.path), OFlags::EXCL | OFlags::WRONLY)?;
-        let mut buffer = [0; SMALL as usize];
-        loop {
-            let read = rustix::io::read(&source, &mut buffer)?;
+        let mut buffer = vec![0; size as usize];
+        let mut left = size as usize;
+        while left > 0 {
+            let read = rustix::io::read(&source, &mut buffer[..left])?;
             if read == 0 {
-                return Ok(true);
+                break;
             }
             let mut rest = &buffer[..read];
             while !rest.is_empty() {
                 let written = rustix::io::write(&copy, rest)?;
                 rest = &rest[written..];
             }
+            left -= read;
         }
+        Ok(true)
     }
 
     /// The object that `entry` is mounted on.

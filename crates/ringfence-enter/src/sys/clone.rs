@@ -149,13 +149,10 @@ impl<'a> Pointers<'a> {
     }
 }
 
-/// Gives every signal its default disposition and unblocks all: a supervisor's choices are not the command's.
-pub(crate) fn reset_signals() {
-    // SAFETY: plain calls with valid arguments; failure (SIGKILL, SIGSTOP, numbers libc reserves) changes nothing.
+/// Unblocks every signal. (Dispositions were reset by [`fork_into`].)
+pub(crate) fn unblock_signals() {
+    // SAFETY: the set is initialised before use.
     unsafe {
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
-        }
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
