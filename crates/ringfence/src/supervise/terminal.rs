@@ -87,7 +87,9 @@ impl Terminal {
         if let Ok(flags) = fcntl_getfl(&master) {
             let _ = fcntl_setfl(&master, flags | OFlags::NONBLOCK);
         }
-        if let Ok(mut modes) = tcgetattr(&self.output) {
+        // In the background our terminal has the modes of whoever edits a line there: the kernel's first modes are better.
+        let modes = if self.is_foreground() { tcgetattr(&self.output) } else { tcgetattr(&master) };
+        if let Ok(mut modes) = modes {
             if !self.interactive {
                 // Ours echoes already.
                 modes.local_modes -= LocalModes::ECHO;
