@@ -81,7 +81,7 @@ fn lock(
     for descriptor in &command.keep_fds {
         fcntl_setfd(descriptor, FdFlags::empty()).during(Step::Stdio)?;
     }
-    clone::unblock_signals();
+    clone::restore_signals();
     // Last: the steps above need calls that it forbids, and from here on the broker answers, which waits for us.
     notify::install(program, fence.filter.broker).during(Step::Seccomp)
 }

@@ -149,10 +149,12 @@ impl<'a> Pointers<'a> {
     }
 }
 
-/// Unblocks every signal. (Dispositions were reset by [`fork_into`].)
-pub(crate) fn unblock_signals() {
-    // SAFETY: the set is initialised before use.
+/// Unblocks every signal, and no longer ignores SIGPIPE. Handlers end with execve(2), but what is ignored stays so: that
+/// SIGPIPE is, is the supervisor's choice; what else is, the caller's (nohup(1), a shell's background jobs).
+pub(crate) fn restore_signals() {
+    // SAFETY: the default disposition runs no code of ours; the set is initialised before use.
     unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
