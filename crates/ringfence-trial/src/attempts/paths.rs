@@ -27,6 +27,7 @@ pub(super) const TABLE: &[Entry] = &[
     ("link", |a| link(argument(a, 0)?, argument(a, 1)?)),
     ("mknod", |a| mknod(argument(a, 0)?)),
     ("bind", |a| bind(argument(a, 0)?)),
+    ("bind_by_descriptor_numbers", |a| bind_by_descriptor_numbers(argument(a, 0)?, argument(a, 1)?)),
     ("chmod", |a| chmod(argument(a, 0)?)),
     ("chown", |a| chown(argument(a, 0)?)),
     ("utimes", |a| utimes(argument(a, 0)?)),
@@ -158,6 +159,39 @@ fn mknod(path: &str) -> Attempted {
 
 fn bind(path: &str) -> Attempted {
     Ok(UnixListener::bind(path).map(drop)?)
+}
+
+/// Binds `/proc/self/fd/N/name` for every number N while N is the directory `aside` and the working directory another:
+/// whoever carries the call out must not take the number for one of its own.
+fn bind_by_descriptor_numbers(target: &str, aside: &str) -> Attempted {
+    let target = Path::new(target);
+    let (Some(parent), Some(name)) = (target.parent(), target.file_name().and_then(|name| name.to_str()))
+    else {
+        return Err(Failed::Setup("no parent".into()));
+    };
+    std::fs::create_dir_all(aside)?;
+    let directory = File::open(aside)?;
+    let stray = std::path::absolute(aside)?.join(name);
+    std::env::set_current_dir(parent)?;
+    for number in 3..48_usize {
+        if number == directory.as_raw_fd() as usize {
+            continue;
+        }
+        // Out of the way of the numbers that are tried.
+        let low = call(libc::SYS_socket, &[1, 1, 0])?.cast_unsigned() as usize;
+        let socket = call(libc::SYS_dup3, &[low, 200, 0])?.cast_unsigned() as usize;
+        call(libc::SYS_close, &[low])?;
+        call(libc::SYS_dup3, &[directory.as_raw_fd() as usize, number, 0])?;
+        let path = format!("/proc/self/fd/{number}/{name}");
+        let mut raw = [0_u8; 110];
+        raw[..2].copy_from_slice(&1_u16.to_ne_bytes());
+        raw[2..2 + path.len()].copy_from_slice(path.as_bytes());
+        // Whether it may bind there is not the question; the row looks at where a socket came to be.
+        let _ = call(libc::SYS_bind, &[socket, address(&raw), 110]);
+        let _ = std::fs::remove_file(&stray);
+        call(libc::SYS_close, &[socket])?;
+    }
+    Ok(())
 }
 
 /// By path and by a descriptor for reading.

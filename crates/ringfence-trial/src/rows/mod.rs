@@ -9,6 +9,7 @@ mod network;
 mod processes;
 mod protect;
 mod races;
+mod repositories;
 mod streams;
 mod supervision;
 
@@ -19,6 +20,7 @@ pub fn all() -> Vec<Row> {
     let parts = [
         files::rows(),
         protect::rows(),
+        repositories::rows(),
         kernel::rows(),
         network::rows(),
         processes::rows(),

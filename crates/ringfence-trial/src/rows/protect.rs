@@ -4,7 +4,8 @@
 use crate::attack::Attack;
 use crate::row::Row;
 
-const GIT: &str = "git init -q -b main . && echo a > file && git add file && git commit -qm one";
+/// A repository with one commit.
+pub(super) const GIT: &str = "git init -q -b main . && echo a > file && git add file && git commit -qm one";
 
 /// The rows.
 pub(super) fn rows() -> Vec<Row> {
@@ -14,8 +15,7 @@ pub(super) fn rows() -> Vec<Row> {
             rows.extend(matrix(place, state).into_iter().map(Attack::row));
         }
     }
-    let single =
-        absent_names().into_iter().chain(spellings()).chain(ancestors()).chain(git_keys()).chain(pointers());
+    let single = absent_names().into_iter().chain(spellings()).chain(ancestors()).chain(numbers());
     rows.extend(single.map(|attack| attack.held_by("filesystem.protect").row()));
     rows
 }
@@ -179,6 +179,16 @@ fn matrix(around: &'static Around, state: &'static State) -> Vec<Attack> {
         .collect()
 }
 
+/// By numbers of descriptors, which mean another thing to whoever carries out the call.
+fn numbers() -> Vec<Attack> {
+    let line =
+        "\"$TRIAL\" attempt bind_by_descriptor_numbers .git/hooks aside; \"$TRIAL\" attempt bind .git/hooks";
+    vec![
+        Attack::change_below("bind_by_descriptor_numbers", &[18, 33], &[".git"], line)
+            .after(format!("{GIT} && rm -rf .git/hooks")),
+    ]
+}
+
 /// Names of the agents, editors and tools that read them, absent at the start.
 fn absent_names() -> Vec<Attack> {
     let names = [
@@ -310,105 +320,5 @@ fn ancestors() -> Vec<Attack> {
         )
         .after(nested),
         Attack::change_host("workspace_itself_is_not_renamed", &[6], "cd ..; mv project other").after(GIT),
-    ]
-}
-
-/// Every way to have git run something: after each, git on the host must not run it.
-fn git_keys() -> Vec<Attack> {
-    let keys = [
-        "core.hooksPath $WORK/h",
-        "core.fsmonitor '$WORK/h/run'",
-        "core.sshCommand '$WORK/h/run'",
-        "core.pager '$WORK/h/run'",
-        "core.editor '$WORK/h/run'",
-        "alias.st '!$WORK/h/run'",
-        "diff.external '$WORK/h/run'",
-        "credential.helper '$WORK/h/run'",
-        "filter.x.clean '$WORK/h/run'",
-        "include.path $WORK/h/config",
-        "gpg.program '$WORK/h/run'",
-        "core.attributesFile $WORK/h/attributes",
-    ];
-    let mut attacks: Vec<Attack> = keys
-        .into_iter()
-        .map(|key| {
-            let (name, value) = key.split_once(' ').unwrap_or((key, ""));
-            let line = format!("mkdir -p h; git config {name} {} || git config --worktree {name} {} || {{ cat .git/config > c; printf '[x]' >> c; mv c .git/config; }}",
-                value.replace('\'', "\""), value.replace('\'', "\""));
-            Attack::change_below(format!("git_key: {name}"), &[3], &[".git/config", ".git/config.worktree"], line).after(GIT)
-        })
-        .collect();
-    attacks.push(
-        Attack::change_below("git_filter_by_attributes", &[4], &[".git/config", ".git/info"], "echo '* filter=x' > .gitattributes; \
-            git config filter.x.clean 'touch ran'; mkdir -p .git/info; echo '* filter=x' > .git/info/attributes")
-        .after(GIT),
-    );
-    attacks
-}
-
-/// The files that say where a repository is.
-fn pointers() -> Vec<Attack> {
-    let worktree = format!("{GIT} && git worktree add -q w && mkdir evil");
-    let submodule = format!(
-        "{GIT} && git init -q $OUTSIDE/lib && git -C $OUTSIDE/lib commit -q --allow-empty -m one && \
-         git -c protocol.file.allow=always submodule --quiet add $OUTSIDE/lib lib && git commit -qm lib"
-    );
-    let evil = "mkdir -p evil/hooks; cp -r .git/objects .git/refs .git/HEAD evil/ 2>/dev/null";
-    vec![
-        Attack::change_below(
-            "pointer_of_a_worktree",
-            &[5],
-            &["w/.git"],
-            "echo gitdir: $WORK/evil > w/.git || { rm w/.git && echo gitdir: $WORK/evil > w/.git; }",
-        )
-        .after(worktree.clone()),
-        Attack::change_below(
-            "pointer_of_a_worktree_replaced",
-            &[5],
-            &["w/.git"],
-            "echo gitdir: $WORK/evil > x; mv x w/.git",
-        )
-        .after(worktree.clone()),
-        Attack::change_below(
-            "pointer_back_to_a_worktree",
-            &[5],
-            &[".git/worktrees/w/gitdir"],
-            "echo $WORK/evil/.git > .git/worktrees/w/gitdir",
-        )
-        .after(worktree.clone()),
-        Attack::change_below(
-            "common_directory_of_a_worktree",
-            &[5],
-            &[".git/worktrees/w/commondir"],
-            "echo $WORK/evil > .git/worktrees/w/commondir",
-        )
-        .after(worktree.clone()),
-        Attack::run("common_directory_planted", &[5], "echo $WORK/evil > .git/commondir").after(worktree),
-        Attack::change_below(
-            "pointer_of_a_submodule",
-            &[5],
-            &["lib/.git"],
-            "echo gitdir: ../evil > lib/.git || { rm lib/.git; echo gitdir: ../evil > lib/.git; }",
-        )
-        .after(submodule.clone()),
-        Attack::change_below(
-            "configuration_of_a_submodule",
-            &[5],
-            &[".git/modules/lib/config"],
-            "git -C lib config core.fsmonitor x || git config -f .git/modules/lib/config core.fsmonitor x",
-        )
-        .after(submodule),
-        Attack::run(
-            "pointer_to_an_evil_repository",
-            &[5],
-            format!("{evil}; echo '[core]' > evil/config; mkdir new; echo 'gitdir: ../evil' > new/.git"),
-        )
-        .after(GIT),
-        Attack::run(
-            "symlink_to_an_evil_repository",
-            &[5],
-            format!("{evil}; mkdir new; ln -s ../evil new/.git"),
-        )
-        .after(GIT),
     ]
 }

@@ -1,5 +1,6 @@
 //! Limits, and the ends a run can come to: nothing is left, whoever dies first.
 
+use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -145,10 +146,13 @@ fn no_mount_left(session: &Session) -> Result<(), String> {
 
 /// What ringfence may have left in the directories for temporary files.
 fn no_file_left(session: &Session) -> Result<(), String> {
+    let own = rustix::process::geteuid().as_raw();
     let names = || -> Vec<String> {
         ["/tmp", "/dev/shm", "/run", "/var/tmp"]
             .iter()
             .flat_map(|directory| std::fs::read_dir(directory).into_iter().flatten().flatten())
+            // Others' runs leave and take away theirs meanwhile.
+            .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.uid() == own))
             .map(|entry| entry.path().display().to_string())
             .filter(|name| name.to_lowercase().contains("ringfence"))
             .collect()
