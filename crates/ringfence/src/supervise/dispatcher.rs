@@ -193,6 +193,7 @@ impl Dispatcher<'_> {
             let message = self.sandbox.receive().map_err(Error::supervise("read from the sandbox"))?;
             let Some(message) = message else { return Ok(()) };
             match message {
+                FromInit::Ready if self.terminal.is_some() => self.sandbox.send(ToInit::Go),
                 FromInit::Ready => {}
                 FromInit::Started { .. } => self.end.started = true,
                 FromInit::Failed(error) => {

@@ -75,7 +75,8 @@ pub(crate) fn run(job: Job, log: EventLog<'_>) -> Result<Outcome, Error> {
     let sandbox = Sandbox::new(running, owns_namespace);
     groups.confine(&allow_unenforced)?;
     outputs.iter_mut().try_for_each(Output::open)?;
-    if wait_for_go {
+    // With a terminal the loop says so, once the terminal is connected: its first modes must not overwrite the command's.
+    if wait_for_go && terminal.is_none() {
         sandbox.send(ToInit::Go);
     }
     groups.sweep();

@@ -34,6 +34,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("ctrl_z_stops_and_continuing_resumes", job_control),
     ("the_terminal_comes_back_as_it_was", terminal_restored),
     ("the_last_output_of_a_terminal_is_not_lost", terminal_drained),
+    ("the_commands_terminal_modes_stand_from_its_first_moment", terminal_modes),
     ("with_output_in_a_pipe_the_terminal_stays_in_line_mode", pipeline),
 ];
 
@@ -161,15 +162,21 @@ fn processes_measured() {
 }
 
 fn no_group_left() {
-    let before = groups();
-    finish(&["limits.memory=64MiB", "limits.processes=50"], "true");
-    finish(&["limits.memory=64MiB"], HOG);
-    assert_eq!(groups(), before);
+    for (command, code) in [("exit 0", 0), (HOG, 124)] {
+        let options = ["limits.memory=64MiB", "limits.processes=50"];
+        let workspace = Workspace::new();
+        let mut child = run(&workspace, &options, command).spawn().unwrap();
+        let supervisor = child.id();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        assert_eq!(groups_of(supervisor), Vec::<String>::new());
+    }
 }
 
-fn groups() -> usize {
+/// Control groups that a supervisor has made. Others may be running at the same time.
+fn groups_of(supervisor: u32) -> Vec<String> {
+    let prefix = format!("ringfence-{supervisor}-");
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
-    let mut directories = Vec::new();
+    let mut found = Vec::new();
     for line in own.lines() {
         let parts: Vec<&str> = line.splitn(3, ':').collect();
         let mount = if parts[1].is_empty() {
@@ -177,11 +184,14 @@ fn groups() -> usize {
         } else {
             format!("/sys/fs/cgroup/{}", parts[1])
         };
-        directories.push(format!("{mount}{}", parts[2]));
+        // The unified hierarchy makes them beside our own group, the first version below it.
+        for directory in [format!("{mount}{}", parts[2]), format!("{mount}{}/..", parts[2])] {
+            let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+            let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            found.extend(names.filter(|name| name.starts_with(&prefix)));
+        }
     }
-    let entries =
-        directories.iter().flat_map(|directory| std::fs::read_dir(directory).into_iter().flatten().flatten());
-    entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("ringfence-")).count()
+    found
 }
 
 /// A name that no other process has.
@@ -299,6 +309,16 @@ fn terminal_drained() {
     run.expect("19999");
     run.expect("the-very-end");
     assert_eq!(run.code(), 0);
+}
+
+fn terminal_modes() {
+    for _ in 0..10 {
+        let mut run =
+            OnTerminal::start("stty -echo; sleep 0.05; stty -a | tr ';' '\\n' | grep -ow -e -echo; echo end");
+        run.expect("-echo");
+        run.expect("end");
+        assert_eq!(run.code(), 0);
+    }
 }
 
 fn pipeline() {
