@@ -184,3 +184,129 @@ fn inside(cwd: &Path, files: &Files) -> Result<AbsPath, Error> {
         None => Err(bad("would not exist inside: nothing grants it".into())),
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use ringfence_backend::{Command, HeldLimits, LaunchError, Refusal, Running};
+    use ringfence_plan::*;
+
+    use super::*;
+
+    /// A backend that holds everything but one field.
+    struct Fake(&'static str, Option<Field>);
+
+    struct FakeLowered(Verdicts, HeldLimits);
+
+    impl Backend for Fake {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn lower(&self, _: &Plan, _: &Host) -> Result<Box<dyn Lowered>, Refusal> {
+            let verdict = Verdict::Unenforced { why: "a test".into() };
+            let entry = |field| FieldVerdict { field, verdict: verdict.clone(), mechanism: "none".into() };
+            Ok(Box::new(FakeLowered(
+                Verdicts(self.1.map(entry).into_iter().collect()),
+                HeldLimits::default(),
+            )))
+        }
+    }
+
+    impl Lowered for FakeLowered {
+        fn verdicts(&self) -> &Verdicts {
+            &self.0
+        }
+
+        fn limits(&self) -> &HeldLimits {
+            &self.1
+        }
+
+        fn steps(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn launch(self: Box<Self>, _: Command) -> Result<Running, LaunchError> {
+            unreachable!("choosing touches nothing")
+        }
+    }
+
+    fn some_run(level: Level, allow_unenforced: &[Field]) -> Run {
+        let home = AbsPath::new("/home/u").unwrap();
+        let grant = |path: &str, access| Grant {
+            path: AbsPath::new(path).unwrap(),
+            access,
+            optional: false,
+            rule: RuleId(0),
+        };
+        let files = Files {
+            workspace: None,
+            home,
+            grants: vec![grant("/w", Access::Write), grant("/w/secret", Access::Deny)],
+            deny_globs: Vec::new(),
+            protect: Vec::new(),
+            protect_except: Vec::new(),
+        };
+        let limits = Limits {
+            memory: None,
+            swap: None,
+            processes: None,
+            cpu: None,
+            time: None,
+            open_files: None,
+            file_size: None,
+            tmp: Bytes(1),
+            output: None,
+        };
+        let plan = Plan {
+            files,
+            environment: Environment::default(),
+            network: Network { mode: NetworkMode::None, rule: RuleId(0) },
+            limits,
+            processes: Processes { nested_namespaces: false },
+            containment: Containment { level, rule: RuleId(0) },
+            rules: Vec::new(),
+        };
+        Run {
+            plan,
+            host: ringfence_backend::probe(),
+            argv: vec!["x".into()],
+            cwd: "/w/a".into(),
+            caller_env: Vec::new(),
+            terminal: false,
+            allow_unenforced: allow_unenforced.to_vec(),
+        }
+    }
+
+    const STRONG_BUT_CPU: &Fake = &Fake("namespaces", Some(Field::Cpu));
+    const LIGHT: &Fake = &Fake("process", None);
+
+    fn chosen(level: Level, allowed: &[Field]) -> Result<&'static str, Refused> {
+        choose(&[STRONG_BUT_CPU, LIGHT], &some_run(level, allowed)).map(|chosen| chosen.backend)
+    }
+
+    #[test]
+    fn the_strongest_backend_that_holds_every_field_is_taken() {
+        assert_eq!(chosen(Level::Auto, &[]).unwrap(), "process");
+        assert_eq!(chosen(Level::Auto, &[Field::Cpu]).unwrap(), "namespaces");
+        assert_eq!(chosen(Level::Process, &[Field::Cpu]).unwrap(), "process");
+    }
+
+    #[test]
+    fn a_named_level_is_never_stepped_down_from() {
+        let refused = chosen(Level::Namespaces, &[Field::Memory]).unwrap_err();
+        assert_eq!(refused.backends.len(), 1);
+        assert_eq!(refused.backends[0].unheld, [Unheld { field: Some(Field::Cpu), why: "a test".into() }]);
+        assert!(Error::from(refused).hints()[0].contains("--containment process"));
+    }
+
+    #[test]
+    fn the_working_directory_must_exist_inside() {
+        let files = some_run(Level::Auto, &[]).plan.files;
+        for good in ["/w", "/w/a/b", "/home/u", "/tmp", "/"] {
+            assert!(inside(Path::new(good), &files).is_ok(), "{good}");
+        }
+        for bad in ["/w/secret", "/w/secret/x", "/home", "/home/u/x", "/tmp/x", "w", "/w/../etc"] {
+            assert!(matches!(inside(Path::new(bad), &files), Err(Error::WorkingDirectory { .. })), "{bad}");
+        }
+    }
+}
