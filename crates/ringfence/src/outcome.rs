@@ -17,7 +17,8 @@ pub struct Outcome {
     pub wall_time: Duration,
     /// The most memory that the whole process tree used, where control groups or measuring told.
     pub peak_memory: Option<Bytes>,
-    /// How many operations were refused, told or not.
+    /// How many refusals were reported, told to the caller or not. In a flood the sandbox refuses faster than it reports,
+    /// so this is the least number.
     pub denied: u64,
     /// Limits that were reached, each once.
     pub limits: Vec<Limit>,
