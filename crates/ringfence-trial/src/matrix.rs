@@ -5,10 +5,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::options::{Backends, Options, Users};
 use crate::report::{self, Totals};
+use crate::row::{Outcome, Row};
 use crate::rows;
 use crate::session::Session;
 use crate::user::User;
@@ -62,18 +64,38 @@ fn totals(options: &Options) -> Result<Totals, String> {
     Ok(totals)
 }
 
-/// Runs the whole table in one session.
+/// Runs the whole table in one session: two rows at a time, then those that must be alone.
 fn table(session: &Session, options: &Options) -> Totals {
     println!("== {} as {}", session.backend, if session.is_root { "root" } else { "an unprivileged user" });
+    let rows: Vec<Row> = rows::all().into_iter().filter(|row| options.wants(&row.name)).collect();
+    let (alone, beside): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.alone);
     let mut totals = Totals::default();
-    for row in rows::all().iter().filter(|row| options.wants(&row.name)) {
-        let start = Instant::now();
-        let outcome = row.run(session);
-        totals.count(&outcome);
-        report::row(row, &outcome, start.elapsed());
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let work = || {
+            let mut totals = Totals::default();
+            while let Some(row) = beside.get(next.fetch_add(1, Ordering::Relaxed)) {
+                totals.count(&one(session, row));
+            }
+            totals
+        };
+        let second = scope.spawn(work);
+        totals += work();
+        // A panic of the harness is no outcome of a row.
+        totals += second.join().unwrap_or(Totals { failed: 1, ..Totals::default() });
+    });
+    for row in alone {
+        totals.count(&one(session, row));
     }
     println!("-- {}: {}", session.backend, totals.line());
     totals
+}
+
+fn one(session: &Session, row: &Row) -> Outcome {
+    let start = Instant::now();
+    let outcome = row.run(session);
+    report::row(row, &outcome, start.elapsed());
+    outcome
 }
 
 /// Runs this program again as `user` and counts with it.

@@ -13,6 +13,9 @@ pub struct Row {
     pub field: Option<&'static str>,
     /// Where the row has a meaning.
     pub scope: Scope,
+    /// Whether it looks at what all of the host has in common (processes, temporary files, time), so that no other row
+    /// may run beside it.
+    pub alone: bool,
     /// The test.
     pub check: Box<dyn Fn(&Session) -> Outcome + Send + Sync>,
 }
@@ -48,7 +51,14 @@ impl Row {
         threats: &'static [u8],
         check: impl Fn(&Session) -> Outcome + Send + Sync + 'static,
     ) -> Row {
-        Row { name: name.into(), threats, field: None, scope: Scope::Everywhere, check: Box::new(check) }
+        Row {
+            name: name.into(),
+            threats,
+            field: None,
+            scope: Scope::Everywhere,
+            alone: false,
+            check: Box::new(check),
+        }
     }
 
     /// The same row, held by this field.
@@ -59,6 +69,11 @@ impl Row {
     /// The same row, elsewhere meaningless.
     pub fn only(self, scope: Scope) -> Row {
         Row { scope, ..self }
+    }
+
+    /// The same row, with no other beside it.
+    pub fn alone(self) -> Row {
+        Row { alone: true, ..self }
     }
 
     /// The threats as text.

@@ -1,13 +1,13 @@
 //! One run of the table: a backend, a user and the program on trial. Starts programs with and without the fence in
 //! equal surroundings. Judges nothing.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::place::Place;
@@ -35,7 +35,7 @@ pub struct Session {
     scratch: PathBuf,
     unenforced: BTreeMap<String, String>,
     narrowed: BTreeMap<String, String>,
-    serial: Cell<u32>,
+    serial: AtomicU32,
 }
 
 impl Session {
@@ -56,7 +56,7 @@ impl Session {
             scratch,
             unenforced: BTreeMap::new(),
             narrowed: BTreeMap::new(),
-            serial: Cell::new(0),
+            serial: AtomicU32::new(0),
         };
         let plan = session.ask_for_the_plan()?;
         collect("unenforced", &plan, &mut session.unenforced);
@@ -76,8 +76,7 @@ impl Session {
 
     /// A new place for one attempt.
     pub(crate) fn place(&self) -> Result<Place, String> {
-        self.serial.set(self.serial.get() + 1);
-        Place::make(&self.scratch.join(self.serial.get().to_string()))
+        Place::make(&self.scratch.join(self.serial.fetch_add(1, Ordering::Relaxed).to_string()))
     }
 
     /// `ringfence run` in `place` with the flags that every attempt needs and `flags`; the command is to be added.

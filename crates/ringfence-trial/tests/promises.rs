@@ -6,9 +6,9 @@ fn main() {}
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, RwLock};
 
-    use libtest_mimic::{Arguments, Completion, Failed, Trial};
+    use libtest_mimic::{Arguments, Completion, Trial};
     use ringfence_trial::{Outcome, parse, rows, sessions};
 
     let arguments = Arguments::from_args();
@@ -22,14 +22,20 @@ fn main() -> std::process::ExitCode {
         }
     };
     let mut trials = Vec::new();
+    // Held by many rows at once, or by one that must be alone.
+    let beside = Arc::new(RwLock::new(()));
     for session in sessions {
-        // One row at a time: rows look at the host's processes, mounts and temporary files.
-        let session = Arc::new(Mutex::new(session));
+        let (backend, session) = (session.backend, Arc::new(session));
         for row in rows() {
-            let (name, session) = (row.name.clone(), session.clone());
-            let backend = session.lock().map(|session| session.backend).unwrap_or_default();
+            let (name, session, beside) = (row.name.clone(), session.clone(), beside.clone());
             let trial = Trial::ignorable_test(format!("{backend}: {name}"), move || {
-                let session = session.lock().map_err(|_| Failed::from("an earlier row panicked"))?;
+                // Poisoned by a row that panicked: that row failed, and the lock guards nothing but time.
+                let (_shared, _alone);
+                if row.alone {
+                    _alone = beside.write();
+                } else {
+                    _shared = beside.read();
+                }
                 match row.run(&session) {
                     Outcome::Passed => Ok(Completion::Completed),
                     Outcome::Skipped(why) => Ok(Completion::ignored_with(why)),
@@ -40,6 +46,6 @@ fn main() -> std::process::ExitCode {
             trials.push(trial);
         }
     }
-    let arguments = Arguments { test_threads: Some(1), ..arguments };
+    let arguments = Arguments { test_threads: Some(2), ..arguments };
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -15,21 +15,24 @@ mod supervision;
 
 use crate::row::Row;
 
-/// Every row.
+/// Every row, those that may run beside each other first.
 pub fn all() -> Vec<Row> {
-    let parts = [
+    let beside = [
         files::rows(),
         protect::rows(),
         repositories::rows(),
         kernel::rows(),
+        behaviours::rows(),
+        input::rows(),
+    ];
+    let alone = [
         network::rows(),
         processes::rows(),
         environment::rows(),
         races::rows(),
-        behaviours::rows(),
         streams::rows(),
         supervision::rows(),
-        input::rows(),
     ];
-    parts.into_iter().flatten().collect()
+    let alone = alone.into_iter().flatten().map(Row::alone);
+    beside.into_iter().flatten().chain(alone).collect()
 }
