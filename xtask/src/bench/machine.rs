@@ -4,7 +4,10 @@
 use std::fs;
 use std::process::Command;
 
-/// One paragraph of Markdown.
+const BUSY: &str = "\n\n**The machine was busy with other work. Ratios hold roughly, absolute times and rates do not, and a \
+    target met or missed by little says nothing. Measure again on a quiet machine.**";
+
+/// One paragraph of Markdown, and a second where the figures are not to be relied on.
 pub(crate) fn describe() -> String {
     let processor = after("/proc/cpuinfo", "model name").unwrap_or_else(|| "an unnamed processor".into());
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
@@ -15,9 +18,15 @@ pub(crate) fn describe() -> String {
     let virtual_machine =
         if read("/proc/cpuinfo").contains(" hypervisor") { ", a virtual machine" } else { "" };
     let load = read("/proc/loadavg").split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    let busy = load
+        .split(' ')
+        .next()
+        .and_then(|one| one.parse::<f64>().ok())
+        .is_some_and(|one| one > cores as f64 / 2.0);
+    let caution = if busy { BUSY } else { "" };
     format!(
         "Machine: {cores} cores of {processor}{virtual_machine}, {memory:.0} GiB, {}, Linux {}, {mounts} mounts on the \
-         host, {}, load at the start {load}. Measured by {}.",
+         host, {}, load at the start {load}. Measured by {}.{caution}",
         system.trim_matches('"'),
         kernel.trim(),
         first_line("bwrap"),
