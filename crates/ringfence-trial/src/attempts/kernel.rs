@@ -27,6 +27,9 @@ pub(super) const TABLE: &[Entry] = &[
     ("open_by_handle", |_| open_by_handle()),
     ("memfd_secret", |_| call(libc::SYS_memfd_secret, &[0]).map(drop)),
     ("personality_no_randomize", |_| call(libc::SYS_personality, &[0x004_0000]).map(drop)),
+    ("segment_make", |_| segment(0o1600)),
+    ("segment_find", |_| segment(0)),
+    ("segment_remove", |_| segment_remove()),
     ("dangerous_calls", |_| dangerous_calls()),
     ("unknown_calls", |_| unknown_calls()),
 ];
@@ -285,6 +288,21 @@ fn open_by_handle() -> Attempted {
     let root = std::os::fd::AsRawFd::as_raw_fd(&root) as usize;
     let opened = named.and_then(|_| call(libc::SYS_open_by_handle_at, &[root, address_mut(&mut handle), 0]));
     opened.map(drop)
+}
+
+/// The key of the trial's shared memory segment.
+const SEGMENT: usize = 0x5266_7472;
+
+/// Finds the segment by its key (shmget(2)); makes it if `flags` has IPC_CREAT.
+fn segment(flags: usize) -> Attempted {
+    let size = if flags == 0 { 0 } else { 4096 };
+    call(libc::SYS_shmget, &[SEGMENT, size, flags]).map(drop)
+}
+
+fn segment_remove() -> Attempted {
+    let number = call(libc::SYS_shmget, &[SEGMENT, 0, 0])?.cast_unsigned() as usize;
+    const IPC_RMID: usize = 0;
+    call(libc::SYS_shmctl, &[number, IPC_RMID, 0]).map(drop)
 }
 
 /// Calls that no build needs, with arguments that no kernel takes: a filter answers before the arguments are looked at,

@@ -15,7 +15,8 @@ pub(super) const TABLE: &[Entry] = &[
     ("proc_files", |arguments| proc_files(argument(arguments, 0)?)),
     ("wait", |_| wait()),
     ("is_setuid", |_| is_setuid()),
-    ("has_privileges", |_| has_privileges()),
+    ("has_privileges", |_| has_privileges(&["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"])),
+    ("has_bounding_set", |_| has_privileges(&["CapBnd:"])),
 ];
 
 fn pid(arguments: &[String]) -> Result<usize, Failed> {
@@ -99,20 +100,16 @@ fn is_setuid() -> Attempted {
     if real == effective { Err(Failed::Refused(libc::EPERM)) } else { Ok(()) }
 }
 
-/// Whether anything is left that a fenced process has no use for: capabilities, or a way to gain them.
-fn has_privileges() -> Attempted {
+/// Whether anything is left that a fenced process has no use for: one of these sets of capabilities, or a way to gain
+/// them.
+fn has_privileges(sets: &[&str]) -> Attempted {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let field = |name: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .map(|value| value.trim().to_owned())
-            .unwrap_or_default()
+        let value = status.lines().find_map(|line| line.strip_prefix(name));
+        value.map(|value| value.trim().to_owned()).unwrap_or_default()
     };
-    let expected = [("NoNewPrivs:", "1"), ("Seccomp:", "2")];
-    let empty =
-        ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"].map(|name| (name, "0000000000000000"));
-    any(expected.into_iter().chain(empty).map(|(name, value)| {
+    let empty = sets.iter().map(|name| (*name, "0000000000000000"));
+    any([("NoNewPrivs:", "1"), ("Seccomp:", "2")].into_iter().chain(empty).map(|(name, value)| {
         let found = field(name);
         let attempted = if found == value { Err(Failed::Refused(libc::EPERM)) } else { Ok(()) };
         (format!("{name} {found}"), attempted)

@@ -90,7 +90,9 @@ if __name__ == "__main__":
     print(asyncio.run(asyncio.sleep(0.01, "slept")))
     print(subprocess.run(["echo", "sub"], capture_output=True, text=True).stdout)
 X
-            python3 m.py"#).with(&["python3", "bash"]),
+            python3 m.py"#).with(&["python3", "bash"])
+        // Semaphores live in /dev/shm.
+        .held_by("limits.tmp"),
         Work::new("node, worker threads and JIT", r#"
             cat > w.js <<X
 const { Worker, isMainThread, parentPort } = require("worker_threads");
@@ -159,7 +161,9 @@ c, _ = s.accept(); print(c.recv(100))
 u = socket.socket(socket.AF_INET6); u.bind(("::1", 0)); print("ipv6")
 X"#).with(&["python3", "bash"]).held_by("network.mode"),
         Work::new("names of this host", "getent hosts localhost | head -1 | tr -s ' ' | cut -d' ' -f2; id -un >/dev/null; test -n \"$(hostname)\"")
-            .with(&["getent", "hostname", "bash"]),
+            .with(&["getent", "hostname", "bash"])
+        // Of files made for the fence, which only a root of its own can show.
+        .held_by("filesystem.read"),
         Work::new("memory maps and big files", "python3 -c 'import mmap; f = open(\"m\", \"wb+\"); f.truncate(1 << 22); m = mmap.mmap(f.fileno(), 0); m[5] = 65; m.flush(); print(m[5], len(m))'")
             .with(&["python3", "bash"]),
         Work::new("tar, find, xargs and sed", "mkdir -p a/b; for i in $(seq 1 50); do echo $i > a/b/$i; done; tar cf t.tar a; rm -r a; tar xf t.tar; find a -type f -print0 | xargs -0 -n 5 cat | sort -n | tail -1; sed -i s/1/x/ a/b/1; cat a/b/1"),

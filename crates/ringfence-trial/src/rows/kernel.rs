@@ -1,7 +1,8 @@
 //! The kernel's interfaces: what no build needs is not there, by whichever door.
 
 use crate::attack::Attack;
-use crate::row::{Row, Scope};
+use crate::row::{Outcome, Row, Scope};
+use crate::session::Session;
 
 /// A refusal of seccomp's, or of the kernel for want of a capability.
 const REFUSED: &[&str] = &["EPERM", "ENOSYS", "EACCES"];
@@ -52,6 +53,10 @@ pub(super) fn rows() -> Vec<Row> {
     }
     let mut rows: Vec<Row> = attacks.into_iter().map(Attack::row).collect();
     rows.push(unknown_calls());
+    rows.push(bounding_set());
+    rows.push(Row::new("host_shared_memory", &[51], |session| {
+        shared_memory(session).unwrap_or_else(Outcome::Failed)
+    }));
     rows.push(setuid());
     rows
 }
@@ -73,6 +78,39 @@ fn unknown_calls() -> Row {
             }
         };
         crate::row::outcome(ask())
+    })
+}
+
+/// Only with a capability can it be emptied: a user namespace gives one, and root has one.
+fn bounding_set() -> Row {
+    let row = Attack::native("has_bounding_set", &[30, 40], &["EPERM"]).row();
+    Row::new(row.name.clone(), row.threats, move |session| {
+        if session.backend == "namespaces" || session.is_root {
+            row.run(session)
+        } else {
+            Outcome::Skipped(
+                "only root could empty it without a user namespace; no_new_privs keeps it idle".into(),
+            )
+        }
+    })
+}
+
+/// A System V segment of the host's is not found by its key.
+fn shared_memory(session: &Session) -> Result<Outcome, String> {
+    let (place, find) = (session.place()?, "\"$TRIAL\" attempt segment_find");
+    // Left by a trial that was stopped; of another user's it may be, and then making fails.
+    session.bare(&place, "\"$TRIAL\" attempt segment_remove")?;
+    let made = session.bare(&place, "\"$TRIAL\" attempt segment_make")?;
+    let (fenced, bare) = (session.fenced(&place, &[], find), session.bare(&place, find));
+    session.bare(&place, "\"$TRIAL\" attempt segment_remove")?;
+    let (fenced, bare) = (fenced?, bare?);
+    Ok(match (fenced.code, bare.code) {
+        (0, _) => Outcome::Failed(format!("found from inside: {}", fenced.describe())),
+        (_, 0) if fenced.text().contains("refused: ") => Outcome::Passed,
+        (_, 0) => Outcome::Failed(format!("it failed, but not by being refused: {}", fenced.describe())),
+        _ => {
+            Outcome::NotProved(format!("not found without a fence: {} {}", made.describe(), bare.describe()))
+        }
     })
 }
 
