@@ -5,16 +5,17 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ringfence_plan::Operation;
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW, chmodat, fchmod,
-    fstat, linkat, mkdirat, mknodat, openat, renameat_with, symlinkat, unlinkat, utimensat,
+    AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW, chmodat, chownat,
+    fchmod, fchown, fstat, linkat, mkdirat, mknodat, openat, renameat_with, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
 
 use super::caller::Caller;
 use super::judge::Kind;
 use super::open::{self, Request, magic, with_umask_of};
 use super::place::{self, Last, Place, path_of};
-use super::{Answer, Broker, Failure, Outcome, attributes, socket};
+use super::{Answer, Broker, Failure, Outcome, attributes, repository, socket};
 use crate::sys::notify::Call;
 
 const DONE: Outcome = Ok(Answer::Value(0));
@@ -37,6 +38,8 @@ pub(super) fn dispatch(broker: &Broker, caller: &Caller<'_>, call: &Call) -> Out
         libc::SYS_fchmod => b.chmod_descriptor(a0 as i32, a1 as u32),
         libc::SYS_fchmodat => b.chmod(a0 as i32, a1, a2 as u32, 0),
         libc::SYS_fchmodat2 => b.chmod(a0 as i32, a1, a2 as u32, a3 as u32),
+        libc::SYS_fchown => b.chown_descriptor(a0 as i32, (a1 as u32, a2 as u32)),
+        libc::SYS_fchownat => b.chown(a0 as i32, a1, (a2 as u32, a3 as u32), a4 as u32),
         libc::SYS_utimensat => b.times(a0 as i32, a1, b.timespecs(a2)?, a3 as u32),
         libc::SYS_bind => socket::bind(broker, caller, a0 as i32, a1, a2 as u32),
         #[cfg(target_arch = "x86_64")]
@@ -61,6 +64,10 @@ pub(super) fn dispatch(broker: &Broker, caller: &Caller<'_>, call: &Call) -> Out
         libc::SYS_rmdir => b.unlink(here, a0, libc::AT_REMOVEDIR as u32),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_chmod => b.chmod(here, a0, a1 as u32, 0),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_chown => b.chown(here, a0, (a1 as u32, a2 as u32), 0),
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_lchown => b.chown(here, a0, (a1 as u32, a2 as u32), libc::AT_SYMLINK_NOFOLLOW as u32),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_utime => b.times(here, a0, b.seconds(a1)?, 0),
         #[cfg(target_arch = "x86_64")]
@@ -98,6 +105,7 @@ impl Served<'_> {
             return Err(Errno::EXIST.into());
         }
         self.broker.judge.may_create(&place.would_be()?, Kind::Directory, Operation::Create)?;
+        repository::may_put(&self.broker.judge, &place, Operation::Create)?;
         let mode = Mode::from_raw_mode(mode & 0o7777);
         with_umask_of(self.caller, || Ok(mkdirat(&place.parent, &place.name, mode)?))?;
         DONE
@@ -114,6 +122,7 @@ impl Served<'_> {
             return Err(Errno::EXIST.into());
         }
         self.broker.judge.may_create(&place.would_be()?, Kind::Other, Operation::Create)?;
+        repository::may_put(&self.broker.judge, &place, Operation::Create)?;
         let mode = Mode::from_raw_mode(mode & 0o7777);
         with_umask_of(self.caller, || Ok(mknodat(&place.parent, &place.name, kind, mode, 0)?))?;
         DONE
@@ -135,6 +144,10 @@ impl Served<'_> {
             } else {
                 Err(refusal)
             };
+        }
+        repository::may_put(&self.broker.judge, &new, Operation::Rename)?;
+        if flags.contains(RenameFlags::EXCHANGE) {
+            repository::may_put(&self.broker.judge, &old, Operation::Rename)?;
         }
         if let Some(replaced) = &new.object {
             let kind = kind_of(replaced)?;
@@ -171,6 +184,7 @@ impl Served<'_> {
             return Err(Errno::EXIST.into());
         }
         self.broker.judge.may_move(&new.would_be()?, kind_of(&source)?, Operation::Link)?;
+        repository::may_put(&self.broker.judge, &new, Operation::Link)?;
         linkat(CWD, magic(&source), &new.parent, &new.name, AtFlags::SYMLINK_FOLLOW)?;
         DONE
     }
@@ -185,6 +199,7 @@ impl Served<'_> {
             return Err(Errno::EXIST.into());
         }
         self.broker.judge.may_move(&place.would_be()?, Kind::Link, Operation::Create)?;
+        repository::may_put(&self.broker.judge, &place, Operation::Create)?;
         symlinkat(target, &place.parent, &place.name)?;
         DONE
     }
@@ -207,14 +222,16 @@ impl Served<'_> {
         if length as i64 > 0 && length > self.broker.file_size {
             return Err(Errno::FBIG.into());
         }
-        let object = self.find(libc::AT_FDCWD, path, Last::Follow)?.object.ok_or(Errno::NOENT)?;
-        match FileType::from_raw_mode(fstat(&object)?.st_mode) {
+        let place = self.find(libc::AT_FDCWD, path, Last::Follow)?;
+        let object = place.object.as_ref().ok_or(Errno::NOENT)?;
+        match FileType::from_raw_mode(fstat(object)?.st_mode) {
             FileType::RegularFile => {}
             FileType::Directory => return Err(Errno::ISDIR.into()),
             _ => return Err(Errno::INVAL.into()),
         }
-        self.broker.judge.may_create(&path_of(&object)?, Kind::Other, Operation::Write)?;
-        let file = openat(CWD, magic(&object), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+        self.broker.judge.may_create(&path_of(object)?, Kind::Other, Operation::Write)?;
+        repository::may_put(&self.broker.judge, &place, Operation::Write)?;
+        let file = openat(CWD, magic(object), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
         rustix::fs::ftruncate(&file, length)?;
         DONE
     }
@@ -240,6 +257,33 @@ impl Served<'_> {
         let object = self.caller.descriptor(number)?;
         self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
         fchmod(&object, Mode::from_raw_mode(mode & 0o7777))?;
+        DONE
+    }
+
+    fn chown(&self, start: i32, path: u64, owner: (u32, u32), flags: u32) -> Outcome {
+        let flags = AtFlags::from_bits_retain(flags);
+        let path = self.caller.string(path)?;
+        if path.is_empty() && flags.contains(AtFlags::EMPTY_PATH) {
+            return self.chown_descriptor(start, owner);
+        }
+        let last = if flags.contains(AtFlags::SYMLINK_NOFOLLOW) { Last::Keep } else { Last::Follow };
+        let place = place::find(&self.broker.judge, self.caller, (start, &path), last)?;
+        let object = place.object.as_ref().ok_or(Errno::NOENT)?;
+        self.broker.judge.may_set_attributes(&path_of(object)?, kind_of(object)?)?;
+        let (uid, gid) = ids(owner);
+        if kind_of(object)? == Kind::Link {
+            chownat(&place.parent, &place.name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+        } else {
+            chownat(CWD, magic(object), uid, gid, AtFlags::empty())?;
+        }
+        DONE
+    }
+
+    fn chown_descriptor(&self, number: i32, owner: (u32, u32)) -> Outcome {
+        let object = self.caller.descriptor(number)?;
+        self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
+        let (uid, gid) = ids(owner);
+        fchown(&object, uid, gid)?;
         DONE
     }
 
@@ -315,6 +359,11 @@ const NOW: Timestamps = Timestamps {
     last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ },
     last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ },
 };
+
+/// An owner and a group; all ones leave it as it is (chown(2)).
+fn ids((uid, gid): (u32, u32)) -> (Option<Uid>, Option<Gid>) {
+    ((uid != u32::MAX).then(|| Uid::from_raw(uid)), (gid != u32::MAX).then(|| Gid::from_raw(gid)))
+}
 
 /// Whether renaming `old` over `new` would replace a file by its equal. Git does that with its configuration whenever it
 /// sets what is set already (`git submodule update`, `git branch -m`). The protected file is then left as it is and the

@@ -96,6 +96,12 @@ impl Judge {
         Ok(self.protect.covering(&path).filter(|_| self.except.covering(&path).is_none()))
     }
 
+    /// The rule that would protect a `.git` beside `path`, if the tree it lies in is protected.
+    pub(super) fn git_rule(&self, path: &[u8]) -> Option<RuleId> {
+        let beside = readable(path).ok()??.parent()?.join(".git").ok()?;
+        self.protect.named_through(&beside)
+    }
+
     /// The rule that stands for git's directory, if `path` has the name of a pointer to one.
     fn git_pointer(&self, path: &[u8]) -> Option<RuleId> {
         let name = path.rsplit(|byte| *byte == b'/').next()?;

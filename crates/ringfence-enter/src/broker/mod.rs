@@ -13,6 +13,7 @@ mod judge;
 mod names;
 mod open;
 mod place;
+mod repository;
 mod socket;
 mod worktree;
 

@@ -11,7 +11,7 @@ use rustix::process::umask;
 use super::caller::Caller;
 use super::judge::Kind;
 use super::place::{self, Last, Place, path_of};
-use super::{Answer, Broker, Failure, Outcome, worktree};
+use super::{Answer, Broker, Failure, Outcome, repository, worktree};
 use crate::sys::{clone, notify};
 
 /// How often a name may appear and vanish before the call gives up, as the kernel's own look-up would in the end.
@@ -84,8 +84,8 @@ fn open_nameless(broker: &Broker, caller: &Caller<'_>, request: &Request) -> Out
 }
 
 fn open_existing(broker: &Broker, caller: &Caller<'_>, request: &Request, place: Place) -> Outcome {
-    let object = place.object.ok_or(Errno::NOENT)?;
-    let stat = fstat(&object)?;
+    let object = place.object.as_ref().ok_or(Errno::NOENT)?;
+    let stat = fstat(object)?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     match kind {
         FileType::Symlink if !request.flags.contains(OFlags::PATH) => return Err(Errno::LOOP.into()),
@@ -95,20 +95,22 @@ fn open_existing(broker: &Broker, caller: &Caller<'_>, request: &Request, place:
         _ => {}
     }
     if request.writes() && kind != FileType::Directory {
-        broker.judge.may_create(&path_of(&object)?, Kind::Other, Operation::Write)?;
+        broker.judge.may_create(&path_of(object)?, Kind::Other, Operation::Write)?;
+        repository::may_put(&broker.judge, &place, Operation::Write)?;
     }
     if kind == FileType::CharacterDevice && (major(stat.st_rdev), minor(stat.st_rdev)) == (5, 0) {
         return open_terminal(caller, request);
     }
     let flags = request.ours() & !(OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW);
     if kind == FileType::Fifo && may_wait(request.flags) {
-        return open_later(caller, object, flags, request.flags.contains(OFlags::CLOEXEC));
+        return open_later(caller, place.object, flags, request.flags.contains(OFlags::CLOEXEC));
     }
-    Ok(request.answer(openat(CWD, magic(&object), flags, Mode::empty())?))
+    Ok(request.answer(openat(CWD, magic(object), flags, Mode::empty())?))
 }
 
 fn create(broker: &Broker, caller: &Caller<'_>, request: &Request, place: &Place) -> Outcome {
     let path = place.would_be()?;
+    repository::may_put(&broker.judge, place, Operation::Create)?;
     match broker.judge.may_create(&path, Kind::Other, Operation::Create) {
         Ok(()) => {}
         Err(refusal) => {
@@ -139,7 +141,8 @@ fn may_wait(flags: OFlags) -> bool {
 }
 
 /// Lets a helper process wait for the other end and answer, so that this one serves the other end meanwhile.
-fn open_later(caller: &Caller<'_>, object: OwnedFd, flags: OFlags, cloexec: bool) -> Outcome {
+fn open_later(caller: &Caller<'_>, object: Option<OwnedFd>, flags: OFlags, cloexec: bool) -> Outcome {
+    let object = object.ok_or(Errno::NOENT)?;
     let (listener, id) = (caller.listener(), caller.id());
     clone::fork_with(|| {
         let answered = match openat(CWD, magic(&object), flags, Mode::empty()) {

@@ -95,14 +95,14 @@ const OPEN_TO_CHANGE: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | lib
 pub fn rules(options: &Options) -> Vec<(i64, Rule)> {
     let mut rules: Vec<(i64, Rule)> = Vec::with_capacity(420);
     rules.extend(ALLOWED.iter().map(|number| (*number, Rule::Always(Allow))));
-    // Landlock does not look at owners, and inside a user namespace there is only one.
-    let owners = if options.host_in_reach { EPERM } else { Allow };
-    rules.extend(OWNERS.iter().map(|number| (*number, Rule::Always(owners))));
     let by_number = if options.host_in_reach { EPERM } else { Allow };
     rules.extend(IPC.iter().map(|number| (*number, Rule::Always(by_number))));
     rules.extend(REFUSED.iter().map(|number| (*number, Rule::Always(EPERM))));
     let by_name = if options.broker { Notify } else { Allow };
     rules.extend(CHANGING.iter().map(|number| (*number, Rule::Always(by_name))));
+    // Landlock does not look at owners; where it stands alone nobody changes them.
+    let owners = if options.host_in_reach { EPERM } else { by_name };
+    rules.extend(OWNERS.iter().map(|number| (*number, Rule::Always(owners))));
     rules.extend(opens(by_name));
     rules.extend(sockets(options.sockets));
     rules.extend(namespaces(options.nested_namespaces));

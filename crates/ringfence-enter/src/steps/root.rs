@@ -217,7 +217,7 @@ impl Root {
         }
         let target = self.target(entry, ground).map_err(|error| error.by(entry.rule))?;
         let result = match entry.mount {
-            Mount::Mask => self.cover(target).during_on(Step::MaskPath, &entry.path),
+            Mount::Mask => self.deny(entry, target).during_on(Step::MaskPath, &entry.path),
             Mount::ReadOnly => bind(entry.fd.as_fd(), target.as_fd(), SAFE | mount::RDONLY)
                 .during_on(Step::MountPath, &entry.path)
                 .map(drop),
@@ -274,6 +274,15 @@ impl Root {
             }),
         }
         .during_on(Step::MountPath, &entry.path)
+    }
+
+    /// Covers a denied object. A file with a second name could be read under that one, wherever it is: such a run does
+    /// not start.
+    fn deny(&self, entry: &Opened, target: OwnedFd) -> rustix::io::Result<()> {
+        if !entry.directory && fstat(&entry.fd)?.st_nlink > 1 {
+            return Err(Errno::MLINK);
+        }
+        self.cover(target)
     }
 
     /// Covers `target` by an empty object of its kind that nobody may open.
