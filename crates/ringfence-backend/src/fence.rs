@@ -75,10 +75,9 @@ fn at_the_top(pattern: &PathPattern) -> Option<AbsPath> {
 pub(crate) fn common_steps(fence: &Fence) -> Vec<String> {
     let mut steps = vec!["set no_new_privs".into()];
     if fence.landlock > 0 {
-        steps.push(format!(
-            "restrict files by Landlock (ABI {}), and signals and abstract sockets to the sandbox",
-            fence.landlock
-        ));
+        let scopes =
+            if fence.landlock >= 6 { ", and signals and abstract sockets to the sandbox" } else { "" };
+        steps.push(format!("restrict files by Landlock (ABI {}){scopes}", fence.landlock));
     }
     let Rlimits { processes, open_files, file_size } = fence.rlimits;
     for (name, value) in [("NPROC", processes), ("NOFILE", open_files), ("FSIZE", file_size)] {

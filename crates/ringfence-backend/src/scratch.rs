@@ -1,34 +1,42 @@
-//! A directory for temporary files where there is no mount namespace to give a private /tmp. Removed when dropped.
+//! A directory for temporary files where there is no mount namespace to give a private /tmp. Removed when dropped; what a
+//! killed supervisor left is removed by the next run of its user.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use ringfence_plan::AbsPath;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat};
 
 /// The directory, which only its owner may enter.
 #[derive(Debug)]
 pub struct Scratch {
     path: AbsPath,
+    /// Locked (flock(2)) for as long as supervisor or init lives, which tells a live directory from a left one.
+    _lock: File,
 }
+
+const PREFIX: &str = "ringfence-";
 
 impl Scratch {
     /// Makes one under /tmp. The name is not guessed at: a name that exists, as whatever, is passed over.
     pub(crate) fn new() -> io::Result<Scratch> {
+        sweep();
         for _ in 0..64 {
             let mut random = [0; 8];
             rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-            let name = format!("/tmp/ringfence-{:016x}", u64::from_ne_bytes(random));
+            let name = format!("/tmp/{PREFIX}{:016x}", u64::from_ne_bytes(random));
             match DirBuilder::new().mode(0o700).create(&name) {
-                Ok(()) => {
-                    // /tmp may be a symlink; Landlock and the broker go by where things really are.
-                    let path = AbsPath::new(fs::canonicalize(&name)?).map_err(io::Error::other)?;
-                    return Ok(Scratch { path });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             }
+            // A sweep may have come between: then it is gone, and another name is tried.
+            let Ok(lock) = lock(Path::new(&name)) else { continue };
+            // /tmp may be a symlink; Landlock and the broker go by where things really are.
+            let Ok(path) = fs::canonicalize(&name) else { continue };
+            return Ok(Scratch { path: AbsPath::new(path).map_err(io::Error::other)?, _lock: lock });
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
@@ -41,6 +49,30 @@ impl Scratch {
     /// What it takes up on its filesystem, bytes; links counted once for each name. What vanishes meanwhile counts not.
     pub fn size(&self) -> u64 {
         size_below(self.path.as_path())
+    }
+}
+
+/// Opens a directory of this user's, no symlink, and locks it; fails if somebody holds it.
+fn lock(path: &Path) -> io::Result<File> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(path, flags, Mode::empty())?;
+    if fstat(&directory)?.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    flock(&directory, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(directory.into())
+}
+
+/// Removes what runs of this user left that nobody holds any more.
+fn sweep() {
+    for entry in fs::read_dir("/tmp").into_iter().flatten().flatten() {
+        let ours = entry.file_name().to_str().is_some_and(|name| {
+            name.strip_prefix(PREFIX)
+                .is_some_and(|id| id.len() == 16 && id.bytes().all(|c| c.is_ascii_hexdigit()))
+        });
+        if ours && let Ok(_held) = lock(&entry.path()) {
+            remove(&entry.path());
+        }
     }
 }
 
@@ -60,12 +92,16 @@ fn size_below(directory: &Path) -> u64 {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Descends by descriptors and follows no symlink, whatever the workload left here.
-        if fs::remove_dir_all(self.path.as_path()).is_err() {
-            // A directory without write permission for its owner.
-            restore_permissions(self.path.as_path());
-            let _ = fs::remove_dir_all(self.path.as_path());
-        }
+        remove(self.path.as_path());
+    }
+}
+
+/// Descends by descriptors and follows no symlink, whatever the workload left there.
+fn remove(directory: &Path) {
+    if fs::remove_dir_all(directory).is_err() {
+        // A directory without write permission for its owner.
+        restore_permissions(directory);
+        let _ = fs::remove_dir_all(directory);
     }
 }
 
@@ -97,5 +133,13 @@ mod tests {
             .unwrap();
         drop(scratch);
         assert!(!path.exists() && outside.path().as_path().join("kept").exists());
+    }
+    #[test]
+    fn what_nobody_holds_is_swept_and_what_somebody_holds_stays() {
+        let live = Scratch::new().unwrap();
+        let left = Path::new("/tmp/ringfence-00000000deadbeef");
+        fs::create_dir_all(left.join("deep")).unwrap();
+        let other = Scratch::new().unwrap();
+        assert!(!left.exists() && live.path().as_path().exists() && other.path().as_path().exists());
     }
 }

@@ -40,9 +40,11 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
     }
     all.push(enforced(Field::Environment, "execve with the named variables only"));
     all.push(match network.mode {
-        NetworkMode::None => {
-            enforced(Field::Network, "a network namespace with nothing but its own loopback")
-        }
+        NetworkMode::None => enforced(
+            Field::Network,
+            "a network namespace with nothing but its own loopback; a unix socket that a host service keeps in a granted \
+             directory can be connected to",
+        ),
         NetworkMode::Host => {
             enforced(Field::Network, "the host's network, unrestricted, as asked for by name")
         }
