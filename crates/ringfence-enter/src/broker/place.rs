@@ -103,6 +103,8 @@ fn follow_magic(caller: &Caller<'_>, parent: OwnedFd, name: CString, slash: bool
         return Err(Errno::ACCESS);
     }
     let object = openat(&parent, &name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    // It may be an O_PATH descriptor of somebody else's part of /proc.
+    let object = outside_others_proc(caller, object)?;
     Ok(Place { parent, name, object: Some(object), slash })
 }
 
@@ -119,7 +121,8 @@ fn open_directory(
         directory.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     });
     if let Some(prefix) = own {
-        return Ok(open_in_own_proc(caller, prefix == b"/dev/fd", &directory[prefix.len()..])?);
+        let opened = open_in_own_proc(caller, prefix == b"/dev/fd", &directory[prefix.len()..])?;
+        return Ok(outside_others_proc(caller, opened)?);
     }
     let base = if directory.first() == Some(&b'/') {
         openat(CWD, "/", DIRECTORY, Mode::empty())?
@@ -131,7 +134,7 @@ fn open_directory(
     };
     let directory = &directory[directory.iter().position(|byte| *byte != b'/').unwrap_or(directory.len())..];
     if directory.is_empty() {
-        return Ok(base);
+        return Ok(outside_others_proc(caller, base)?);
     }
     let plain = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let opened = match openat2(&base, directory, DIRECTORY, Mode::empty(), plain) {
@@ -207,7 +210,7 @@ fn open_in_own_proc(caller: &Caller<'_>, is_fd: bool, rest: &[u8]) -> Result<Own
 }
 
 /// Refuses what lies in /proc but not in the caller's own part: a symlink of the workload's to `/proc/self` resolves to
-/// this process here.
+/// this process here, and this process may look into others (CAP_SYS_PTRACE) while the caller may not.
 fn outside_others_proc(caller: &Caller<'_>, opened: OwnedFd) -> Result<OwnedFd> {
     if !is_in_proc(&opened)? {
         return Ok(opened);
