@@ -206,6 +206,39 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_of_sockets_stays_a_pair_where_other_sockets_are_the_hosts() {
+        let refused = code(Action::Errno(libc::EPERM));
+        let datagram = [libc::AF_UNIX as u64, (libc::SOCK_DGRAM | libc::SOCK_CLOEXEC) as u64, 0, 0, 0, 0];
+        assert_eq!(verdict(&strict(), libc::SYS_socketpair, datagram), code(Action::Allow));
+        for sockets in [Sockets::NoUnix, Sockets::PairsOnly] {
+            let options = Options { sockets, ..strict() };
+            assert_eq!(verdict(&options, libc::SYS_socketpair, datagram), refused);
+            for kind in [libc::SOCK_STREAM | libc::SOCK_CLOEXEC, libc::SOCK_SEQPACKET | libc::SOCK_NONBLOCK] {
+                let arguments = [libc::AF_UNIX as u64, kind as u64, 0, 0, 0, 0];
+                assert_eq!(verdict(&options, libc::SYS_socketpair, arguments), code(Action::Allow));
+            }
+        }
+    }
+
+    #[test]
+    fn own_priorities_are_not_those_of_the_whole_user() {
+        let options = Options { host_in_reach: true, ..strict() };
+        let set = |number, kind| verdict(&options, number, [kind, 0, 0, 0, 0, 0]);
+        assert_eq!(set(libc::SYS_setpriority, libc::PRIO_PROCESS as u64), code(Action::Allow));
+        assert_eq!(set(libc::SYS_setpriority, libc::PRIO_USER as u64), code(Action::Errno(libc::EPERM)));
+        assert_eq!(set(libc::SYS_ioprio_set, 1), code(Action::Allow));
+        assert_eq!(set(libc::SYS_ioprio_set, 3), code(Action::Errno(libc::EPERM)));
+    }
+
+    #[test]
+    fn no_tree_gets_a_name_by_ioctl_and_files_can_still_share_blocks() {
+        let ioctl = |request: u64| verdict(&strict(), libc::SYS_ioctl, [3, request, 0, 0, 0, 0]);
+        let (snapshot, clone_file) = (0x5000_9417, 0x4004_9409);
+        assert_eq!(ioctl(snapshot), code(Action::Errno(libc::EPERM)));
+        assert_eq!(ioctl(clone_file), code(Action::Allow));
+    }
+
+    #[test]
     fn reading_is_never_supervised_and_writing_is() {
         let open = |flags: i32| verdict(&strict(), libc::SYS_openat, [0, 0, flags as u64, 0, 0, 0]);
         assert_eq!(open(libc::O_RDONLY | libc::O_CLOEXEC | libc::O_DIRECTORY), code(Action::Allow));

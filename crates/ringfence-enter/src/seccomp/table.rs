@@ -144,7 +144,13 @@ fn sockets(sockets: Sockets) -> Vec<(i64, Rule)> {
         make.push(equal(0, libc::AF_NETLINK, Allow));
     }
     rules.push((libc::SYS_socket, Rule::When(make, EPERM)));
-    rules.push((libc::SYS_socketpair, Rule::When(vec![equal(0, libc::AF_UNIX, Allow)], EPERM)));
+    // An end of a pair of datagram sockets can be pointed at any other name afterwards; the other types stay connected.
+    const DATAGRAM_OR_RAW: u32 = 2;
+    let mut pair = vec![equal(0, libc::AF_UNIX, Allow)];
+    if sockets != Sockets::Usual {
+        pair.insert(0, Check::AnyBit { arg: 1, mask: DATAGRAM_OR_RAW, action: EPERM });
+    }
+    rules.push((libc::SYS_socketpair, Rule::When(pair, EPERM)));
     let fast_open = |arg| {
         Rule::When(vec![Check::AnyBit { arg, mask: MSG_FASTOPEN, action: Errno(libc::EOPNOTSUPP) }], Allow)
     };
@@ -187,10 +193,21 @@ fn processes(own_only: bool) -> Vec<(i64, Rule)> {
         true => Rule::When(vec![Check::Equal { arg, value: 0, action: Allow }], EPERM),
         false => Rule::Always(Allow),
     };
+    // Zero of a kind: with PRIO_USER (2) and IOPRIO_WHO_USER (3) it is every process of the caller's user.
+    let own_kind = |user| match own_only {
+        true => Rule::When(
+            vec![
+                Check::Equal { arg: 0, value: user, action: EPERM },
+                Check::Equal { arg: 1, value: 0, action: Allow },
+            ],
+            EPERM,
+        ),
+        false => Rule::Always(Allow),
+    };
     vec![
         (libc::SYS_ptrace, Rule::When(ptrace, Allow)),
-        (libc::SYS_setpriority, itself(1)),
-        (libc::SYS_ioprio_set, itself(1)),
+        (libc::SYS_setpriority, own_kind(2)),
+        (libc::SYS_ioprio_set, own_kind(3)),
         (libc::SYS_prlimit64, itself(0)),
         (libc::SYS_sched_setaffinity, itself(0)),
         (libc::SYS_sched_setscheduler, itself(0)),
@@ -206,8 +223,31 @@ fn ioctls() -> Rule {
     // Feeding a terminal its own input (TIOCSTI, TIOCLINUX, TIOCCONS), and file flags, which change a file through a
     // descriptor that was opened for reading.
     let refused = [0x5412, 0x541c, 0x541d, FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS, FS_IOC_FSSETXATTR];
-    Rule::When(refused.map(|value| Check::Equal { arg: 1, value, action: EPERM }).to_vec(), Allow)
+    let refused = refused.iter().chain(NAMES_BY_IOCTL);
+    Rule::When(refused.map(|value| Check::Equal { arg: 1, value: *value, action: EPERM }).collect(), Allow)
 }
+
+/// Some filesystems make, remove and seal whole trees by name through a directory opened for reading, and neither the
+/// broker nor Landlock is asked; or they change a file's attributes through such a descriptor.
+const NAMES_BY_IOCTL: &[u32] = &[
+    // btrfs (linux/btrfs.h): SNAP_CREATE, SUBVOL_CREATE, SNAP_DESTROY, their second versions, SUBVOL_SETFLAGS.
+    0x5000_9401,
+    0x5000_940e,
+    0x5000_940f,
+    0x5000_9417,
+    0x5000_9418,
+    0x5000_943f,
+    0x4008_941a,
+    // bcachefs: SUBVOLUME_CREATE, SUBVOLUME_DESTROY; ocfs2: REFLINK.
+    0x4020_bc10,
+    0x4020_bc11,
+    0x4018_6f04,
+    // FS_IOC_ENABLE_VERITY, FS_IOC_SETVERSION, FS_IOC_SET_ENCRYPTION_POLICY, FAT_IOCTL_SET_ATTRIBUTES.
+    0x4080_6685,
+    0x4008_7602,
+    0x800c_6613,
+    0x4004_7211,
+];
 
 /// No leases: opening a leased file waits for its holder, and the one who opens files for writing is the broker.
 fn descriptor_controls() -> Rule {

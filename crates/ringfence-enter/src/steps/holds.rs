@@ -24,8 +24,14 @@ pub(crate) struct Holds {
 /// Looks for each of `names` on the host.
 pub(crate) fn find(host: &OwnedFd, names: &[(AbsPath, RuleId)]) -> Result<Holds, SetUpError> {
     let mut holds = Holds::default();
+    // Most names are absent, and often their directory is (seven of them lie in `.claude`).
+    let mut absent: Option<&Path> = None;
     for (name, rule) in names {
         let mut links = Vec::new();
+        let directory = name.as_path().parent();
+        if directory.is_some() && directory == absent {
+            continue;
+        }
         match resolve::open(host, name.as_path(), &mut links) {
             Ok((real, _)) => {
                 if real != *name {
@@ -34,6 +40,10 @@ pub(crate) fn find(host: &OwnedFd, names: &[(AbsPath, RuleId)]) -> Result<Holds,
                 holds.existing.push((real, *rule));
             }
             Err(Errno::NOENT) => {
+                if links.is_empty() && directory.is_some_and(|directory| !directory.exists()) {
+                    absent = directory;
+                    continue;
+                }
                 let target = links.pop().and_then(|(link, target)| end_of(&link, target));
                 holds.linked.extend(target.and_then(|target| exactly(&target, *rule)));
             }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
@@ -101,15 +101,34 @@ pub(crate) fn open(
     path: &Path,
     links: &mut Vec<(AbsPath, OsString)>,
 ) -> rustix::io::Result<(AbsPath, OwnedFd)> {
-    let relative = path.strip_prefix("/").unwrap_or(path);
-    if relative.as_os_str().is_empty() {
-        return Ok((AbsPath::root(), root.as_fd().try_clone_to_owned().map_err(|_| Errno::MFILE)?));
+    let mut path = AbsPath::new(path).map_err(|_| Errno::INVAL)?;
+    for _ in 0..MAX_LINKS {
+        let relative = below_root(&path);
+        if relative.as_os_str().is_empty() {
+            return Ok((path, clone(root)?));
+        }
+        let plain = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = match openat2(root, &relative, flags, Mode::empty(), plain) {
+            Err(Errno::LOOP) => return walk(root, &relative, links),
+            other => other?,
+        };
+        if FileType::from_raw_mode(fstat(&fd)?.st_mode) != FileType::Symlink {
+            return Ok((path, fd));
+        }
+        // The usual link: at the end of the path, and its text says by itself where it leads.
+        let target = OsString::from_vec(readlinkat(&fd, "", Vec::new())?.into_bytes());
+        let Some(next) = path.parent().and_then(|parent| parent.join(&target).ok()) else {
+            return walk(root, &relative, links);
+        };
+        note(links, std::mem::replace(&mut path, next), target);
     }
-    let plain = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    match openat2(root, relative, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), plain) {
-        Ok(fd) => Ok((AbsPath::new(path).map_err(|_| Errno::INVAL)?, fd)),
-        Err(Errno::LOOP) => walk(root, relative, links),
-        Err(error) => Err(error),
+    Err(Errno::LOOP)
+}
+
+fn note(links: &mut Vec<(AbsPath, OsString)>, path: AbsPath, target: OsString) {
+    if !links.iter().any(|(known, _)| *known == path) {
+        links.push((path, target));
     }
 }
 
@@ -147,9 +166,7 @@ fn walk(
             trail.truncate(1);
         }
         left.extend(names(Path::new(&target)));
-        if !links.iter().any(|(known, _)| *known == path) {
-            links.push((path, target));
-        }
+        note(links, path, target);
     }
     trail.pop().ok_or(Errno::INVAL)
 }

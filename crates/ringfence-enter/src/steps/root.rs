@@ -3,7 +3,7 @@
 //! All work is on descriptors. The new root is mounted over `/`, where path look-ups do not see it until
 //! pivot_root(2), so that the host's paths stay as they are while they are opened.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -155,9 +155,14 @@ impl Root {
                 continue;
             }
             let relative = below_root(path);
-            let parent = relative.parent().unwrap_or(Path::new(""));
-            let directory = self.directory(parent, 0o755).during_on(Step::NewRoot, path)?;
-            match symlinkat(target, &directory, relative.file_name().unwrap_or(OsStr::new(""))) {
+            let make = || symlinkat(target, &self.fd, &relative);
+            let made = match make() {
+                Err(Errno::NOENT) => {
+                    self.directory(relative.parent().unwrap_or(Path::new("")), 0o755).and_then(|_| make())
+                }
+                other => other,
+            };
+            match made {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(error).during_on(Step::NewRoot, path),
             }
@@ -232,7 +237,7 @@ impl Root {
     /// Copies a small configuration file instead of mounting it: a mount costs three times as much, and there are many.
     /// Only below /etc, where nobody waits for a file to change under a running command.
     fn copy(&self, entry: &Opened) -> rustix::io::Result<bool> {
-        const SMALL: u64 = 32 * 1024;
+        const SMALL: u64 = 64 * 1024;
         let Some(size) = entry.size.filter(|size| *size <= SMALL) else { return Ok(false) };
         if entry.mount != Mount::ReadOnly || !entry.path.as_path().starts_with("/etc") {
             return Ok(false);

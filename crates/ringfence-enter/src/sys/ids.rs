@@ -89,18 +89,27 @@ pub(crate) fn set_hostname(name: &str) -> io::Result<()> {
     super::check(unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) }.into()).map(drop)
 }
 
-/// Overwrites this process's argument strings: /proc/<pid>/cmdline would show the supervisor's flags to the workload.
+/// Overwrites this process's argument and environment strings: /proc/<pid>/cmdline would show the supervisor's flags to
+/// the workload, and what of the environment was withheld is nothing to keep here.
 pub(crate) fn hide_arguments() {
     unsafe extern "C" {
         /// The C library's pointer to the first argument (program_invocation_name(3)).
         static program_invocation_name: *mut libc::c_char;
+        /// Ends with a null pointer (environ(7)).
+        static environ: *mut *mut libc::c_char;
     }
     let length: usize = std::env::args_os().map(|argument| argument.len() + 1).sum();
     // SAFETY: the kernel lays the arguments out one behind the other, each with its terminator (execve(2)), in memory
-    // that this process, a copy of the supervisor, may write. They were copied above; nothing refers to them later.
+    // that this process, a copy of the supervisor, may write. They were copied above. Of the variables,
+    // each a terminated string in writable memory, only what `Command` holds is used later.
     unsafe {
         if !program_invocation_name.is_null() {
             std::ptr::write_bytes(program_invocation_name, 0, length);
+        }
+        let mut variable = environ;
+        while !variable.is_null() && !(*variable).is_null() {
+            std::ptr::write_bytes(*variable, 0, libc::strlen(*variable));
+            variable = variable.add(1);
         }
     }
 }

@@ -36,8 +36,6 @@ const fn etc(name: &'static str, why: &'static str) -> Etc {
 /// every start.
 pub(crate) const ETC: &[Etc] = &[
     etc("ld.so.cache", "without it every start searches all library directories"),
-    etc("ld.so.conf", "ld(1) searches these directories for libraries of libraries"),
-    etc("ld.so.conf.d", "ld(1) searches these directories for libraries of libraries"),
     etc("alternatives", "cc, java, editor … are symlinks through it"),
     Etc {
         name: "ssl",
@@ -52,11 +50,9 @@ pub(crate) const ETC: &[Etc] = &[
     },
     etc("crypto-policies", "OpenSSL and GnuTLS do not start without it (Fedora)"),
     etc("localtime", "time zone"),
-    etc("mime.types", "types of files, for servers and Python"),
     etc("services", "names of ports"),
     etc("gitconfig", "git's system configuration"),
     etc("os-release", "build scripts ask for the distribution"),
-    etc("perl", "on perl's module path"),
     etc("fonts", "fontconfig: plots, documents, browsers"),
     etc("texmf", "TeX keeps its configuration here (Debian)"),
     etc("R", "R keeps its configuration here (Debian)"),
