@@ -35,6 +35,7 @@ pub struct Session {
     scratch: PathBuf,
     unenforced: BTreeMap<String, String>,
     narrowed: BTreeMap<String, String>,
+    mechanisms: BTreeMap<String, String>,
     serial: AtomicU32,
 }
 
@@ -56,11 +57,13 @@ impl Session {
             scratch,
             unenforced: BTreeMap::new(),
             narrowed: BTreeMap::new(),
+            mechanisms: BTreeMap::new(),
             serial: AtomicU32::new(0),
         };
         let plan = session.ask_for_the_plan()?;
         collect("unenforced", &plan, &mut session.unenforced);
         collect("narrowed", &plan, &mut session.narrowed);
+        mechanisms(&plan, &mut session.mechanisms);
         Ok(session)
     }
 
@@ -72,6 +75,11 @@ impl Session {
     /// What the workload loses where the backend holds `field` more strictly than asked, if it says so.
     pub(crate) fn narrowed(&self, field: &str) -> Option<&str> {
         self.narrowed.get(field).map(String::as_str)
+    }
+
+    /// What the backend says of how it holds `field`, if that has these words: a gap that it names itself.
+    pub(crate) fn admits(&self, field: &str, words: &str) -> Option<&str> {
+        self.mechanisms.get(field).map(String::as_str).filter(|text| text.contains(words))
     }
 
     /// A new place for one attempt.
@@ -180,6 +188,21 @@ pub(crate) fn strip_begun(ran: &mut Ran) -> Result<(), String> {
     }
     ran.stdout.drain(..mark.len());
     Ok(())
+}
+
+/// The mechanism of each field.
+fn mechanisms(value: &serde_json::Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            let text = |name| members.get(name).and_then(|text| text.as_str());
+            if let (Some(field), Some(mechanism)) = (text("field"), text("mechanism")) {
+                found.insert(field.to_owned(), mechanism.to_owned());
+            }
+            members.values().for_each(|member| mechanisms(member, found));
+        }
+        serde_json::Value::Array(entries) => entries.iter().for_each(|entry| mechanisms(entry, found)),
+        _ => {}
+    }
 }
 
 /// In whatever shape the plan is printed, a field's verdict is an object with these three members.
