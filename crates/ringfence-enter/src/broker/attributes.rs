@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{XattrFlags, fremovexattr, fsetxattr, removexattr, setxattr};
+use rustix::fs::{XattrFlags, removexattr, setxattr};
 use rustix::io::Errno;
 
 use super::caller::Caller;
@@ -19,10 +19,12 @@ const LARGEST_VALUE: u64 = 65_536;
 /// Makes the call; ENOSYS for what is none of these.
 pub(super) fn dispatch(broker: &Broker, caller: &Caller<'_>, number: i64, args: [u64; 6]) -> Outcome {
     let [target, name, value, size, flags, _] = args;
-    let (object, by_descriptor) = match number {
-        libc::SYS_setxattr | libc::SYS_removexattr => (by_path(broker, caller, target, Last::Follow)?, false),
-        libc::SYS_lsetxattr | libc::SYS_lremovexattr => (by_path(broker, caller, target, Last::Keep)?, false),
-        libc::SYS_fsetxattr | libc::SYS_fremovexattr => (caller.descriptor(target as i32)?, true),
+    let object = match number {
+        libc::SYS_setxattr | libc::SYS_removexattr => by_path(broker, caller, target, Last::Follow)?,
+        libc::SYS_lsetxattr | libc::SYS_lremovexattr => by_path(broker, caller, target, Last::Keep)?,
+        libc::SYS_fsetxattr | libc::SYS_fremovexattr => {
+            place::in_own_mounts(caller.descriptor(target as i32)?)?
+        }
         _ => return Err(Errno::NOSYS.into()),
     };
     let name = caller.string(name)?;
@@ -30,21 +32,18 @@ pub(super) fn dispatch(broker: &Broker, caller: &Caller<'_>, number: i64, args: 
         return Err(Errno::RANGE.into());
     }
     broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
-    if !by_descriptor && kind_of(&object)? == Kind::Link {
+    if kind_of(&object)? == Kind::Link {
         // No namespace that an unprivileged caller may write exists for symlinks (xattr(7)).
         return Err(Errno::PERM.into());
     }
     match number {
-        libc::SYS_removexattr | libc::SYS_lremovexattr => removexattr(magic(&object), &*name)?,
-        libc::SYS_fremovexattr => fremovexattr(&object, &*name)?,
+        libc::SYS_removexattr | libc::SYS_lremovexattr | libc::SYS_fremovexattr => {
+            removexattr(magic(&object), &*name)?;
+        }
         _ => {
             let value = bytes(caller, value, size)?;
             let flags = XattrFlags::from_bits_retain(flags as u32);
-            if by_descriptor {
-                fsetxattr(&object, &*name, &value, flags)?;
-            } else {
-                setxattr(magic(&object), &*name, &value, flags)?;
-            }
+            setxattr(magic(&object), &*name, &value, flags)?;
         }
     }
     Ok(Answer::Value(0))

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use ringfence_plan::Operation;
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_NOW, chmodat, chownat,
-    fchmod, fchown, fstat, linkat, mkdirat, mknodat, openat, renameat_with, symlinkat, unlinkat, utimensat,
+    fstat, linkat, mkdirat, mknodat, openat, renameat_with, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
@@ -254,9 +254,9 @@ impl Served<'_> {
     }
 
     fn chmod_descriptor(&self, number: i32, mode: u32) -> Outcome {
-        let object = self.caller.descriptor(number)?;
+        let object = place::in_own_mounts(self.caller.descriptor(number)?)?;
         self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
-        fchmod(&object, Mode::from_raw_mode(mode & 0o7777))?;
+        chmodat(CWD, magic(&object), Mode::from_raw_mode(mode & 0o7777), AtFlags::empty())?;
         DONE
     }
 
@@ -280,10 +280,10 @@ impl Served<'_> {
     }
 
     fn chown_descriptor(&self, number: i32, owner: (u32, u32)) -> Outcome {
-        let object = self.caller.descriptor(number)?;
+        let object = place::in_own_mounts(self.caller.descriptor(number)?)?;
         self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
         let (uid, gid) = ids(owner);
-        fchown(&object, uid, gid)?;
+        chownat(CWD, magic(&object), uid, gid, AtFlags::empty())?;
         DONE
     }
 
@@ -293,9 +293,9 @@ impl Served<'_> {
         let empty = flags.contains(AtFlags::EMPTY_PATH);
         let Some(path) = named.filter(|path| !(path.is_empty() && empty)) else {
             // futimens(3): the descriptor itself.
-            let object = self.caller.descriptor(start)?;
+            let object = place::in_own_mounts(self.caller.descriptor(start)?)?;
             self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
-            rustix::fs::futimens(&object, &times)?;
+            utimensat(CWD, magic(&object), &times, AtFlags::empty())?;
             return DONE;
         };
         let last = if flags.contains(AtFlags::SYMLINK_NOFOLLOW) { Last::Keep } else { Last::Follow };
