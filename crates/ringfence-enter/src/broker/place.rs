@@ -226,23 +226,6 @@ fn is_in_proc(fd: &OwnedFd) -> Result<bool> {
     Ok(fstatfs(fd)?.f_type as i64 == PROC)
 }
 
-/// What a descriptor of the caller's refers to, to change its attributes: found again by its name, so that the mounts of
-/// this sandbox decide and not the mount through which an inherited descriptor was opened. What has no name any more, or
-/// never had one (a pipe, a memory file), is nobody else's and taken as it is.
-pub(super) fn own_object(caller: &Caller<'_>, number: i32) -> Result<OwnedFd> {
-    let object = caller.descriptor(number)?;
-    let path = path_of(&object)?;
-    let stat = fstat(&object)?;
-    if path.first() != Some(&b'/') || stat.st_nlink == 0 {
-        return Ok(object);
-    }
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let plain = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let found = openat2(CWD, path, flags, Mode::empty(), plain).map_err(|_| Errno::PERM)?;
-    let same = fstat(&found)?;
-    if (same.st_dev, same.st_ino) == (stat.st_dev, stat.st_ino) { Ok(found) } else { Err(Errno::PERM) }
-}
-
 /// Where an object really is, as the kernel tells it: from the root of this process.
 pub(super) fn path_of(fd: &OwnedFd) -> Result<Vec<u8>> {
     Ok(readlinkat(CWD, format!("/proc/self/fd/{}", fd.as_raw_fd()), Vec::new())?.into_bytes())

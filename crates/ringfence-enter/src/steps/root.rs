@@ -25,6 +25,10 @@ const OWN: &str = ".ringfence";
 /// The same where the host's tree is the root (`read = ["/"]`): in the tmpfs that covers the host's /dev.
 const OWN_OVER_HOST: &str = "dev/.ringfence";
 
+/// How many protected objects get a mount as their second lock. The broker keeps them all; beyond this many, the mounts
+/// would cost more than the rest of the start.
+const MOST_HOLDS: usize = 64;
+
 /// Attributes of every mount: no set-user-id programs, no devices.
 const SAFE: u64 = mount::NOSUID | mount::NODEV;
 
@@ -65,7 +69,7 @@ pub(crate) fn build(
         }
     }
     root.collect_readable(resolution.opened)?;
-    for (path, rule) in holds {
+    for (path, rule) in holds.iter().take(MOST_HOLDS) {
         root.hold(path).map_err(|error| error.by(*rule))?;
     }
     Ok(root)
