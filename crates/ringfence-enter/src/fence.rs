@@ -237,7 +237,7 @@ impl Step {
 
 /// A step that failed; the command was not started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("failed to {}{}{operand}: {}", step.what(), if operand.is_empty() { "" } else { " " }, std::io::Error::from_raw_os_error(*errno))]
+#[error("failed to {}{}{operand}: {}", step.what(), if operand.is_empty() { "" } else { " " }, cause(*step, *errno))]
 pub struct SetUpError {
     /// Which step.
     pub step: Step,
@@ -247,6 +247,18 @@ pub struct SetUpError {
     pub errno: i32,
     /// The rule that asked for it, where one did.
     pub rule: Option<RuleId>,
+}
+
+/// The kernel's words, or ours where the errno is ours.
+fn cause(step: Step, errno: i32) -> String {
+    match (step, errno) {
+        (Step::MaskPath, libc::EMLINK) => {
+            "the file has other names (hard links), under which it could be read; find them with `find -samefile`, and \
+             remove them or deny them too"
+                .into()
+        }
+        (_, errno) => std::io::Error::from_raw_os_error(errno).to_string(),
+    }
 }
 
 impl SetUpError {
