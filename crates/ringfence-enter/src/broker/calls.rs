@@ -145,6 +145,7 @@ impl Served<'_> {
                 Err(refusal)
             };
         }
+        self.broker.judge.may_carry(&old.would_be()?, &new.would_be()?, kind)?;
         repository::may_put(&self.broker.judge, &new, Operation::Rename)?;
         if flags.contains(RenameFlags::EXCHANGE) {
             repository::may_put(&self.broker.judge, &old, Operation::Rename)?;
@@ -154,6 +155,7 @@ impl Served<'_> {
             self.broker.judge.may_move(&new.would_be()?, kind, Operation::Rename)?;
             if flags.contains(RenameFlags::EXCHANGE) {
                 self.broker.judge.may_move(&old.would_be()?, kind, Operation::Rename)?;
+                self.broker.judge.may_carry(&new.would_be()?, &old.would_be()?, kind)?;
             }
         }
         if (old.slash || new.slash) && kind != Kind::Directory {

@@ -89,6 +89,22 @@ impl Judge {
         }
     }
 
+    /// Refuses to carry a directory as a whole to where other names are kept than where it was filled: EXDEV, so that the
+    /// caller copies it name by name, each of which is judged.
+    pub(super) fn may_carry(&self, from: &[u8], to: &[u8], kind: Kind) -> Result<(), Errno> {
+        let (Some(from), Some(to)) = (readable(from)?, readable(to)?) else { return Ok(()) };
+        let freed = |path: &AbsPath| {
+            self.except.covering(path).is_some() || self.except.named_through(path).is_some()
+        };
+        let differ = self.protect.differ_between(&from, &to) || (freed(&from) && !freed(&to));
+        if kind == Kind::Directory && differ { Err(Errno::XDEV) } else { Ok(()) }
+    }
+
+    /// Whether the name itself is protected.
+    pub(super) fn keeps(&self, path: &[u8]) -> Result<bool, Errno> {
+        Ok(self.protection(path)?.is_some())
+    }
+
     /// The rule that protects `path`.
     fn protection(&self, path: &[u8]) -> Result<Option<RuleId>, Errno> {
         let Some(path) = readable(path)? else { return Ok(None) };

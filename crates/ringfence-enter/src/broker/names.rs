@@ -20,6 +20,8 @@ struct Group {
     /// Their proper ancestors.
     ancestors: HashMap<Vec<u8>, RuleId>,
     wild: Vec<(PathPattern, RuleId)>,
+    /// Whether one of them speaks of names at any depth below the base.
+    anywhere: bool,
     /// Any of the patterns, to take paths apart with.
     sample: PathPattern,
 }
@@ -49,6 +51,12 @@ impl Names {
     pub(super) fn named_through(&self, path: &AbsPath) -> Option<RuleId> {
         self.groups.iter().find_map(|group| group.named_through(path))
     }
+
+    /// Whether patterns that speak of any depth apply at one of the paths and not at the other.
+    pub(super) fn differ_between(&self, one: &AbsPath, other: &AbsPath) -> bool {
+        let apply = |group: &&Group| one.is_within(&group.base) != other.is_within(&group.base);
+        self.groups.iter().filter(|group| group.anywhere).any(|group| apply(&group))
+    }
 }
 
 impl Group {
@@ -59,11 +67,13 @@ impl Group {
             plain: HashMap::new(),
             ancestors: HashMap::new(),
             wild: Vec::new(),
+            anywhere: false,
             sample: pattern.clone(),
         }
     }
 
     fn add(&mut self, pattern: &PathPattern, rule: RuleId) {
+        self.anywhere |= pattern.segments.first() == Some(&Segment::AnyDepth);
         let mut joined = Vec::new();
         for segment in &pattern.segments {
             let Segment::Name(name) = segment else { return self.wild.push((pattern.clone(), rule)) };
@@ -106,6 +116,19 @@ fn join(names: &[Cow<'_, [u8]>]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_border_is_where_names_of_any_depth_begin() {
+        let pattern = |base: &str, text: &str| {
+            PathPattern::new(AbsPath::new(base).unwrap(), text, Match::Folded).unwrap()
+        };
+        let patterns = [pattern("/w", "**/.git/hooks"), pattern("/w/conf", "prod.toml")];
+        let names = Names::new(patterns.iter().map(|pattern| (pattern, RuleId(0))));
+        let differ =
+            |one, other| names.differ_between(&AbsPath::new(one).unwrap(), &AbsPath::new(other).unwrap());
+        assert!(differ("/tmp/d", "/w/d") && differ("/w/d", "/tmp/d"));
+        assert!(!differ("/w/d", "/w/conf/d") && !differ("/tmp/d", "/tmp/e"));
+    }
 
     #[test]
     fn asking_all_at_once_is_asking_each() {

@@ -115,7 +115,7 @@ fn create(broker: &Broker, caller: &Caller<'_>, request: &Request, place: &Place
         Ok(()) => {}
         Err(refusal) => {
             // `git worktree add` writes pointers; the broker writes the right ones itself.
-            let sink = worktree::write_pointer(place, &path)?;
+            let sink = worktree::write_pointer(&broker.judge, place, &path)?;
             return sink.map(|sink| request.answer(sink)).ok_or(refusal);
         }
     }

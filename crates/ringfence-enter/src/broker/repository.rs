@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::Failure;
 use super::judge::Judge;
-use super::place::Place;
+use super::place::{Place, path_of};
 
 /// What makes a directory a repository.
 const BODY: [&str; 3] = ["HEAD", "objects", "refs"];
@@ -36,13 +36,13 @@ pub(super) fn may_put(judge: &Judge, place: &Place, operation: Operation) -> Res
     if is_body && place.object.is_some() {
         return Ok(());
     }
-    // Below a `.git` the names themselves are protected.
-    if path.split(|byte| *byte == b'/').any(|name| fold(&String::from_utf8_lossy(name)) == ".git") {
-        return Ok(());
-    }
     let in_hooks = !is_body && name != POINTER && !COMMANDS.contains(&name.as_str());
     let outer = if in_hooks { Some(parent_of(&place.parent)?) } else { None };
     let directory = outer.as_ref().unwrap_or(&place.parent);
+    // In a `.git`, a submodule's or a working tree's directory the names themselves are protected.
+    if judge.keeps(&[&path_of(directory)?, &b"/config"[..]].concat())? {
+        return Ok(());
+    }
     let has = |wanted: &str| {
         (!in_hooks && fold(wanted) == name) || statat(directory, wanted, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     };

@@ -10,10 +10,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create, openat};
+use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, memfd_create, openat};
 use rustix::io::Errno;
 
 use super::Failure;
+use super::judge::Judge;
 use super::place::Place;
 
 /// Most linked trees that are looked through for the one that is being made.
@@ -21,12 +22,12 @@ const MOST: usize = 4096;
 
 /// If `path` is a pointer that git makes for a new working tree, writes it rightly and returns a file for the caller to
 /// write into; `None` if it is none.
-pub(super) fn write_pointer(place: &Place, path: &[u8]) -> Result<Option<OwnedFd>, Failure> {
+pub(super) fn write_pointer(judge: &Judge, place: &Place, path: &[u8]) -> Result<Option<OwnedFd>, Failure> {
     let path = Path::new(std::ffi::OsStr::from_bytes(path));
     match place.name.to_bytes() {
         b"gitdir" if is_worktree_directory(path) => make(place, None),
         b"commondir" if is_worktree_directory(path) => make(place, Some(b"../..\n")),
-        b".git" => match directory_of_tree(path) {
+        b".git" => match directory_of_tree(judge, path) {
             Some(directory) => {
                 make(place, Some(&[b"gitdir: ", directory.as_os_str().as_bytes(), b"\n"].concat()))
             }
@@ -55,11 +56,16 @@ fn is_worktree_directory(path: &Path) -> bool {
     named(above.next(), "worktrees") && named(above.next(), ".git")
 }
 
-/// For `<tree>/.git`: the directory below a repository around it whose `gitdir` names exactly this path.
-fn directory_of_tree(pointer: &Path) -> Option<std::path::PathBuf> {
+/// For `<tree>/.git`: the directory below a repository around it whose `gitdir` names exactly this path. Only a protected
+/// one: others may be the sandbox's own (/tmp, HOME), and lead elsewhere on the host.
+fn directory_of_tree(judge: &Judge, pointer: &Path) -> Option<std::path::PathBuf> {
     let tree = pointer.parent()?;
     tree.ancestors().skip(1).find_map(|above| {
         let worktrees = above.join(".git/worktrees");
+        let sample = worktrees.join("_/commondir");
+        if !judge.keeps(sample.as_os_str().as_bytes()).unwrap_or(false) {
+            return None;
+        }
         let names = std::fs::read_dir(&worktrees).ok()?;
         names.flatten().take(MOST).map(|entry| entry.path()).find(|directory| {
             let target = beginning(&directory.join("gitdir")).unwrap_or_default();
@@ -71,6 +77,8 @@ fn directory_of_tree(pointer: &Path) -> Option<std::path::PathBuf> {
 /// As much of a file as a path can be long: the workload wrote it and may have made it endless.
 fn beginning(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    std::fs::File::open(path)?.take(4097).read_to_end(&mut content)?;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(openat(CWD, path, flags, Mode::empty())?);
+    file.take(4097).read_to_end(&mut content)?;
     Ok(content)
 }
