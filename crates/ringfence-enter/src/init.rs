@@ -180,7 +180,23 @@ fn take_stdio(command: &mut Command, control: &Control) -> Result<bool, SetUpErr
     };
     let sources = [place(0)?, place(1)?, place(2)?];
     command::place_stdio(sources)?;
+    refuse_directories()?;
     Ok(slave.is_some())
+}
+
+/// A directory on a standard stream is a door to the host's own mounts: names start from any descriptor.
+fn refuse_directories() -> Result<(), SetUpError> {
+    for (stream, name) in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()]
+        .into_iter()
+        .zip(["standard input", "standard output", "standard error"])
+    {
+        // A closed stream is no door.
+        let kind = rustix::fs::fstat(stream).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode));
+        if kind == Ok(rustix::fs::FileType::Directory) {
+            return Err(SetUpError::new(Step::Stdio, libc::EISDIR).on(name));
+        }
+    }
+    Ok(())
 }
 
 fn make_terminal(control: &Control) -> Result<OwnedFd, SetUpError> {
