@@ -257,7 +257,12 @@ impl Dispatcher<'_> {
     }
 
     /// The command was stopped, so we stop as well: to the shell outside we are the job. Comes back when continued.
+    /// Without a terminal nobody controls jobs and nobody may ever continue us, while other processes of the sandbox run on
+    /// past every limit: then the command alone stays stopped, until the time is up.
     fn suspend(&mut self, signal: i32) {
+        if !has_controlling_terminal() {
+            return;
+        }
         let raw = self.terminal.as_ref().is_some_and(Terminal::is_raw);
         if let Some(terminal) = &mut self.terminal {
             terminal.leave();
@@ -393,4 +398,10 @@ fn allowed(plan: &Plan, limit: Limit) -> String {
         Limit::Tmp => Some(limits.tmp.to_string()),
     };
     words.unwrap_or_default()
+}
+
+/// Opening /dev/tty fails without one (tty(4)).
+fn has_controlling_terminal() -> bool {
+    use rustix::fs::{Mode, OFlags, open};
+    open("/dev/tty", OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).is_ok()
 }
