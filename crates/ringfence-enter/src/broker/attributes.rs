@@ -6,10 +6,10 @@ use rustix::fs::{XattrFlags, removexattr, setxattr};
 use rustix::io::Errno;
 
 use super::caller::Caller;
-use super::calls::kind_of;
+use super::calls::{kind_of, may_set_attributes};
 use super::judge::Kind;
 use super::open::magic;
-use super::place::{self, Last, path_of};
+use super::place::{self, Last};
 use super::{Answer, Broker, Failure, Outcome};
 
 /// XATTR_NAME_MAX and XATTR_SIZE_MAX, linux/limits.h.
@@ -31,7 +31,7 @@ pub(super) fn dispatch(broker: &Broker, caller: &Caller<'_>, number: i64, args: 
     if name.is_empty() || name.len() > LONGEST_NAME {
         return Err(Errno::RANGE.into());
     }
-    broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
+    may_set_attributes(&broker.judge, &object)?;
     if kind_of(&object)? == Kind::Link {
         // No namespace that an unprivileged caller may write exists for symlinks (xattr(7)).
         return Err(Errno::PERM.into());

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
 use super::caller::Caller;
-use super::judge::Kind;
+use super::judge::{Judge, Kind};
 use super::open::{self, Request, magic, with_umask_of};
 use super::place::{self, Last, Place, path_of};
 use super::{Answer, Broker, Failure, Outcome, attributes, repository, socket};
@@ -250,14 +250,14 @@ impl Served<'_> {
         if kind_of(&object)? == Kind::Link {
             return Err(Errno::OPNOTSUPP.into());
         }
-        self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
+        may_set_attributes(&self.broker.judge, &object)?;
         chmodat(CWD, magic(&object), Mode::from_raw_mode(mode & 0o7777), AtFlags::empty())?;
         DONE
     }
 
     fn chmod_descriptor(&self, number: i32, mode: u32) -> Outcome {
         let object = place::in_own_mounts(self.caller.descriptor(number)?)?;
-        self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
+        may_set_attributes(&self.broker.judge, &object)?;
         chmodat(CWD, magic(&object), Mode::from_raw_mode(mode & 0o7777), AtFlags::empty())?;
         DONE
     }
@@ -271,7 +271,7 @@ impl Served<'_> {
         let last = if flags.contains(AtFlags::SYMLINK_NOFOLLOW) { Last::Keep } else { Last::Follow };
         let place = place::find(&self.broker.judge, self.caller, (start, &path), last)?;
         let object = place.object.as_ref().ok_or(Errno::NOENT)?;
-        self.broker.judge.may_set_attributes(&path_of(object)?, kind_of(object)?)?;
+        may_set_attributes(&self.broker.judge, object)?;
         let (uid, gid) = ids(owner);
         if kind_of(object)? == Kind::Link {
             chownat(&place.parent, &place.name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -283,7 +283,7 @@ impl Served<'_> {
 
     fn chown_descriptor(&self, number: i32, owner: (u32, u32)) -> Outcome {
         let object = place::in_own_mounts(self.caller.descriptor(number)?)?;
-        self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
+        may_set_attributes(&self.broker.judge, &object)?;
         let (uid, gid) = ids(owner);
         chownat(CWD, magic(&object), uid, gid, AtFlags::empty())?;
         DONE
@@ -296,14 +296,14 @@ impl Served<'_> {
         let Some(path) = named.filter(|path| !(path.is_empty() && empty)) else {
             // futimens(3): the descriptor itself.
             let object = place::in_own_mounts(self.caller.descriptor(start)?)?;
-            self.broker.judge.may_set_attributes(&path_of(&object)?, kind_of(&object)?)?;
+            may_set_attributes(&self.broker.judge, &object)?;
             utimensat(CWD, magic(&object), &times, AtFlags::empty())?;
             return DONE;
         };
         let last = if flags.contains(AtFlags::SYMLINK_NOFOLLOW) { Last::Keep } else { Last::Follow };
         let place = place::find(&self.broker.judge, self.caller, (start, &path), last)?;
         let object = place.object.as_ref().ok_or(Errno::NOENT)?;
-        self.broker.judge.may_set_attributes(&path_of(object)?, kind_of(object)?)?;
+        may_set_attributes(&self.broker.judge, object)?;
         if kind_of(object)? == Kind::Link {
             utimensat(&place.parent, &place.name, &times, AtFlags::SYMLINK_NOFOLLOW)?;
         } else {
@@ -393,6 +393,14 @@ fn content(place: &Place) -> Result<Option<Vec<u8>>, Errno> {
     }
     content.truncate(len);
     Ok((len <= MOST).then_some(content))
+}
+
+/// Whether the attributes of an object may be changed. What has no name any more is nobody else's.
+pub(super) fn may_set_attributes(judge: &Judge, object: &OwnedFd) -> Result<(), Failure> {
+    if fstat(object)?.st_nlink == 0 {
+        return Ok(());
+    }
+    judge.may_set_attributes(&path_of(object)?, kind_of(object)?)
 }
 
 pub(super) fn kind_of(object: &OwnedFd) -> Result<Kind, Errno> {

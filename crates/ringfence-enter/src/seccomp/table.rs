@@ -100,8 +100,8 @@ pub fn rules(options: &Options) -> Vec<(i64, Rule)> {
     rules.extend(REFUSED.iter().map(|number| (*number, Rule::Always(EPERM))));
     let by_name = if options.broker { Notify } else { Allow };
     rules.extend(CHANGING.iter().map(|number| (*number, Rule::Always(by_name))));
-    // Landlock does not look at owners; where it stands alone nobody changes them.
-    let owners = if options.host_in_reach { EPERM } else { by_name };
+    // Landlock does not look at owners; where it stands alone, only the broker lets them be set, in writable trees.
+    let owners = if options.host_in_reach && !options.broker { EPERM } else { by_name };
     rules.extend(OWNERS.iter().map(|number| (*number, Rule::Always(owners))));
     rules.extend(opens(by_name));
     rules.extend(sockets(options.sockets));

@@ -29,6 +29,9 @@ const fn etc(name: &'static str, why: &'static str) -> Etc {
     Etc { name, below: &[], why }
 }
 
+/// pip does not start where one of these is there and closed, as it is without a mount namespace.
+const RELEASE: &str = "build scripts and pip ask for the distribution";
+
 /// Entries of /etc. Absent on purpose: environment, npmrc, pip.conf and gemrc (registry tokens), ssh (network),
 /// machine-id (tells the host), sudoers, shadow and ssl/private (secrets). passwd, group, hosts, resolv.conf,
 /// nsswitch.conf and hostname are made anew by the fence. Start-up files of shells are absent too: Debian's profile sets
@@ -52,7 +55,12 @@ pub(crate) const ETC: &[Etc] = &[
     etc("localtime", "time zone"),
     etc("services", "names of ports"),
     etc("gitconfig", "git's system configuration"),
-    etc("os-release", "build scripts ask for the distribution"),
+    etc("os-release", RELEASE),
+    etc("debian_version", RELEASE),
+    etc("lsb-release", RELEASE),
+    etc("redhat-release", RELEASE),
+    etc("fedora-release", RELEASE),
+    etc("alpine-release", RELEASE),
     etc("fonts", "fontconfig: plots, documents, browsers"),
     etc("texmf", "TeX keeps its configuration here (Debian)"),
     etc("R", "R keeps its configuration here (Debian)"),
