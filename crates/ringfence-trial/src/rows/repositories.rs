@@ -7,7 +7,7 @@ use crate::row::{Outcome, Row};
 
 /// The rows.
 pub(super) fn rows() -> Vec<Row> {
-    let attacks = git_keys().into_iter().chain(pointers());
+    let attacks = git_keys().into_iter().chain(pointers()).chain(carried());
     let mut rows: Vec<Row> = attacks.map(|attack| attack.held_by("filesystem.protect").row()).collect();
     rows.push(bare_repository());
     rows
@@ -38,6 +38,18 @@ fn bare_repository() -> Row {
         }
     })
     .held_by("filesystem.protect")
+}
+
+/// A directory is filled where the names in it are not kept, and then carried to where they are.
+fn carried() -> [Attack; 2] {
+    let fill = "mkdir -p $D/.vscode; echo x > $D/.vscode/tasks.json; \"$TRIAL\" attempt rename_into $D app";
+    let attack = |name: &str, directory: &str| {
+        Attack::change_below(name, &[3], &["app/.vscode"], format!("D={directory}; {fill}"))
+    };
+    [
+        attack("carried_out_of_an_exception", "node_modules/p"),
+        attack("carried_out_of_the_temporary_directory", "$(mktemp -d)/d"),
+    ]
 }
 
 /// Every way to have git run something: after each, git on the host must not run it.
