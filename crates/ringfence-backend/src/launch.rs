@@ -40,7 +40,6 @@ pub enum LaunchError {
 /// Clones this process; the copy puts itself behind `fence` and runs `command`.
 pub(crate) fn launch(fence: &Fence, mut command: Command) -> Result<Running, LaunchError> {
     let namespaces = match &fence.confinement {
-        Confinement::Namespaces(layout) if layout.host_network => NAMESPACES & !libc::CLONE_NEWNET,
         Confinement::Namespaces(_) => NAMESPACES,
         Confinement::Process => 0,
     };

@@ -135,8 +135,8 @@ pub enum Step {
     IdentityMap,
     /// sethostname(2).
     Hostname,
-    /// Bringing the loopback interface up.
-    Loopback,
+    /// Making the network namespace, with its loopback up.
+    Network,
     /// Opening a path that the policy names.
     OpenPath,
     /// Making the new root.
@@ -183,7 +183,7 @@ impl Step {
         Step::ParentDeath,
         Step::IdentityMap,
         Step::Hostname,
-        Step::Loopback,
+        Step::Network,
         Step::OpenPath,
         Step::NewRoot,
         Step::MountPath,
@@ -211,7 +211,7 @@ impl Step {
             Step::ParentDeath => "tie the sandbox's life to the supervisor's",
             Step::IdentityMap => "map user and group ids into the user namespace",
             Step::Hostname => "set the host name of the UTS namespace",
-            Step::Loopback => "bring up the loopback interface",
+            Step::Network => "make a network namespace",
             Step::OpenPath => "open",
             Step::NewRoot => "make the new root directory",
             Step::MountPath => "mount",

@@ -15,7 +15,8 @@ use crate::protocol::{Control, FromInit, ToInit};
 use crate::steps::landlock::{Rights, Rule};
 use crate::steps::{During, denied, dev, etc, holds, identity, landlock, resolve, root};
 use crate::sys::clone::{block_signal, exit_now, signal_descriptor};
-use crate::sys::{ids, mount, net};
+use crate::sys::net::Network;
+use crate::sys::{ids, mount};
 
 /// Shuts this process in, runs the command, and ends. `ids` are the caller's user and group on the host.
 ///
@@ -120,9 +121,8 @@ fn enter_namespaces(
     ids::die_with_parent(libc::SIGKILL).during(Step::ParentDeath)?;
     identity::map_ids(uid, gid)?;
     identity::set_hostname()?;
-    if !layout.host_network {
-        net::loopback_up().during(Step::Loopback)?;
-    }
+    // Made beside all that follows.
+    let network = if layout.host_network { None } else { Some(Network::start().during(Step::Network)?) };
     let host = resolve::host_root()?;
     let holds = holds::find(&host, &fence.holds)?;
     let mut root = root::build(layout, &host, &holds.existing, fence.landlock > 0)?;
@@ -130,6 +130,9 @@ fn enter_namespaces(
     dev::mount_proc(&root, layout)?;
     etc::write_etc(&root, layout, &host)?;
     root.seal()?;
+    if let Some(network) = network {
+        network.join().during(Step::Network)?;
+    }
     rustix::process::fchdir(&root.fd).during(Step::PivotRoot)?;
     mount::pivot_to_current_directory().during(Step::PivotRoot)?;
     let mut granted: Granted = Vec::new();

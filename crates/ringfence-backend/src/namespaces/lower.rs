@@ -46,13 +46,12 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
 /// The fence as a person would type it.
 pub(super) fn steps(fence: &Fence) -> Vec<String> {
     let Confinement::Namespaces(layout) = &fence.confinement else { return Vec::new() };
-    let network = if layout.host_network { "" } else { "net," };
     let mut steps = vec![
-        format!("clone3 into new user,mount,pid,{network}ipc,uts,cgroup namespaces"),
+        "clone3 into new user,mount,pid,ipc,uts,cgroup namespaces".into(),
         "map the caller to uid 1000, gid 1000; deny setgroups".into(),
     ];
     if !layout.host_network {
-        steps.push("bring up the loopback interface of the new network namespace".into());
+        steps.push("unshare the network namespace in a helper, bring its loopback up, join it".into());
     }
     steps.push(format!(
         "mount a tmpfs of at most {} as the new root, with /tmp, /dev/shm and {}",

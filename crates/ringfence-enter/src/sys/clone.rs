@@ -39,14 +39,13 @@ struct CloneArgs {
 /// CLONE_INTO_CGROUP of linux/sched.h.
 const INTO_CGROUP: u64 = 0x2_0000_0000;
 
-/// The namespaces of a sandbox (namespaces(7)). Time is left out: it would cost a clone for nothing that tells.
+/// The namespaces of a sandbox (namespaces(7)); the network's comes later, beside the mounts. Time is left out: it would cost a clone for nothing that tells.
 pub const NAMESPACES: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS
-    | libc::CLONE_NEWCGROUP
-    | libc::CLONE_NEWNET;
+    | libc::CLONE_NEWCGROUP;
 
 /// Clones this process into new namespaces (`flags`, CLONE_NEW*), and into the control group whose directory is
 /// `cgroup`. The child has a copy of this memory.
