@@ -26,7 +26,12 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         layers: Vec::new(),
         landlock: host.landlock,
         filter: seccomp::Options {
-            sockets: Sockets::Usual,
+            sockets: match network.mode {
+                // Asked for by name as unrestricted; and a call that waits for a distant host is not the broker's.
+                NetworkMode::Host => Sockets::Usual,
+                NetworkMode::None if host.notification.is_yes() => Sockets::OwnUnix,
+                NetworkMode::None => Sockets::NoUnix,
+            },
             nested_namespaces: processes.nested_namespaces,
             broker: host.notification.is_yes(),
             host_in_reach: false,

@@ -40,10 +40,14 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
     }
     all.push(enforced(Field::Environment, "execve with the named variables only"));
     all.push(match network.mode {
-        NetworkMode::None => enforced(
+        NetworkMode::None if host.notification.is_yes() => enforced(
             Field::Network,
-            "a network namespace with nothing but its own loopback; a unix socket that a host service keeps in a granted \
-             directory can be connected to",
+            "a network namespace with nothing but its own loopback; unix sockets connect to what was bound inside",
+        ),
+        NetworkMode::None => narrowed(
+            Field::Network,
+            "no unix sockets, which only the broker could keep from a host service's",
+            "a network namespace with nothing but its own loopback",
         ),
         NetworkMode::Host => {
             enforced(Field::Network, "the host's network, unrestricted, as asked for by name")

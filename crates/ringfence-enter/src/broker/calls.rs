@@ -41,6 +41,7 @@ pub(super) fn dispatch(broker: &Broker, caller: &Caller<'_>, call: &Call) -> Out
         libc::SYS_fchown => b.chown_descriptor(a0 as i32, (a1 as u32, a2 as u32)),
         libc::SYS_fchownat => b.chown(a0 as i32, a1, (a2 as u32, a3 as u32), a4 as u32),
         libc::SYS_utimensat => b.times(a0 as i32, a1, b.timespecs(a2)?, a3 as u32),
+        libc::SYS_connect => socket::connect(broker, caller, a0 as i32, a1, a2 as u32),
         libc::SYS_bind => socket::bind(broker, caller, a0 as i32, a1, a2 as u32),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_open => b.open(here, a0, a1 as u32, a2 as u32),

@@ -17,6 +17,8 @@ mod repository;
 mod socket;
 mod worktree;
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -68,6 +70,8 @@ pub(crate) struct Broker {
     judge: Judge,
     /// RLIMIT_FSIZE of the workload, which the kernel would not apply to a call of ours.
     file_size: u64,
+    /// Device and inode of the unix sockets that were bound here: the only ones that may be connected to.
+    bound: RefCell<HashSet<(u64, u64)>>,
     /// Whether callers may have a root of their own (after chroot in a nested user namespace).
     nested: bool,
 }
@@ -80,6 +84,7 @@ impl Broker {
             listener,
             judge: Judge::new(fence, linked),
             file_size: fence.rlimits.file_size.unwrap_or(u64::MAX),
+            bound: RefCell::default(),
             nested: fence.filter.nested_namespaces && in_namespaces,
         }
     }

@@ -1,14 +1,15 @@
-//! bind(2): for a unix socket it makes a name in the filesystem. Other families pass as they are.
+//! bind(2) and connect(2): for a unix socket the one makes a name in the filesystem and the other looks one up, which is
+//! how services of the host would be reached. Other families pass as they are.
 
 use ringfence_plan::Operation;
-use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fcntl_getfl, fstat, openat2, statat};
 use rustix::io::Errno;
 
 use super::caller::Caller;
 use super::judge::Kind;
 use super::place::{self, Last, Place};
 use super::{Answer, Broker, Outcome, repository};
-use crate::sys::net;
+use crate::sys::{clone, net, notify};
 
 /// sizeof(struct sockaddr_storage), socket(7).
 const LARGEST: u32 = 128;
@@ -17,35 +18,87 @@ const LARGEST: u32 = 128;
 const PATH: usize = 2;
 
 pub(super) fn bind(broker: &Broker, caller: &Caller<'_>, socket: i32, address: u64, length: u32) -> Outcome {
-    if length > LARGEST {
-        return Err(Errno::INVAL.into());
-    }
-    let address = caller.bytes(address, length as usize)?;
-    if address.len() < length as usize {
-        return Err(Errno::FAULT.into());
-    }
+    let address = copy(caller, address, length)?;
     let socket = caller.descriptor(socket)?;
-    let family = address.get(..PATH).map(|bytes| u16::from_ne_bytes([bytes[0], bytes[1]]));
-    let path = address.get(PATH..).unwrap_or_default();
-    // An empty path asks for an abstract name, a leading NUL gives one: neither is in the filesystem.
-    let named = family == Some(libc::AF_UNIX as u16) && path.first().is_some_and(|byte| *byte != 0);
-    if !named {
+    let Some(path) = name_in(&address) else {
         net::bind(&socket, &address)?;
         return Ok(Answer::Value(0));
-    }
-    let end = path.iter().position(|byte| *byte == 0).unwrap_or(path.len());
-    let place = place::find(&broker.judge, caller, (libc::AT_FDCWD, &path[..end]), Last::Keep)?;
+    };
+    let place = place::find(&broker.judge, caller, (libc::AT_FDCWD, path), Last::Keep)?;
     if place.object.is_some() {
         return Err(Errno::ADDRINUSE.into());
     }
     broker.judge.may_create(&place.would_be()?, Kind::Other, Operation::Create)?;
     repository::may_put(&broker.judge, &place, Operation::Create)?;
-    let spelled = leads_to(caller, &path[..end], &place)?;
-    let address = if spelled { address } else { [&address[..PATH], place.name.to_bytes(), b"\0"].concat() };
-    let bound = super::open::with_umask_of(caller, || Ok(net::bind(&socket, &address)?));
+    let spelled = leads_to(caller, path, &place)?;
+    let shorter = [&address[..PATH], place.name.to_bytes(), b"\0"].concat();
+    let address = if spelled { &address } else { &shorter };
+    let bound = super::open::with_umask_of(caller, || Ok(net::bind(&socket, address)?));
     let _ = rustix::process::chdir("/");
     bound?;
+    let made = statat(&place.parent, &place.name, AtFlags::SYMLINK_NOFOLLOW)?;
+    broker.bound.borrow_mut().insert((made.st_dev as u64, made.st_ino as u64));
     Ok(Answer::Value(0))
+}
+
+/// Connects, if not to a socket in the filesystem that something outside has bound.
+pub(super) fn connect(
+    broker: &Broker,
+    caller: &Caller<'_>,
+    socket: i32,
+    address: u64,
+    length: u32,
+) -> Outcome {
+    let mut address = copy(caller, address, length)?;
+    let socket = caller.descriptor(socket)?;
+    let mut object = None;
+    if let Some(path) = name_in(&address) {
+        let place = place::find(&broker.judge, caller, (libc::AT_FDCWD, path), Last::Follow)?;
+        let found = place.object.ok_or(Errno::NOENT)?;
+        let stat = fstat(&found)?;
+        let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
+        if is_socket && !broker.bound.borrow().contains(&(stat.st_dev as u64, stat.st_ino as u64)) {
+            return Err(Errno::ACCESS.into());
+        }
+        // The object that was looked at, not its name again.
+        address.truncate(PATH);
+        address.extend_from_slice(super::open::magic(&found).as_bytes());
+        address.push(0);
+        object = Some(found);
+    }
+    if fcntl_getfl(&socket)?.contains(OFlags::NONBLOCK) {
+        net::connect(&socket, &address)?;
+        return Ok(Answer::Value(0));
+    }
+    // It may wait for room in the other's queue. A helper waits, and this process serves others meanwhile.
+    let (listener, id) = (caller.listener(), caller.id());
+    clone::fork_with(move || {
+        let _kept_open = object;
+        let errno = net::connect(&socket, &address).err().and_then(|error| error.raw_os_error()).unwrap_or(0);
+        i32::from(notify::answer(listener, id, 0, errno).is_err())
+    })?;
+    Ok(Answer::Later)
+}
+
+/// The address of a call, whole.
+fn copy(caller: &Caller<'_>, address: u64, length: u32) -> Result<Vec<u8>, Errno> {
+    if length > LARGEST {
+        return Err(Errno::INVAL);
+    }
+    let bytes = caller.bytes(address, length as usize)?;
+    if bytes.len() < length as usize { Err(Errno::FAULT) } else { Ok(bytes) }
+}
+
+/// The path of a unix address that has one: an empty path asks for an abstract name and a leading NUL gives one, and
+/// neither is in the filesystem.
+fn name_in(address: &[u8]) -> Option<&[u8]> {
+    let family = address.get(..PATH).map(|bytes| u16::from_ne_bytes([bytes[0], bytes[1]]));
+    let path = address.get(PATH..).unwrap_or_default();
+    if family != Some(libc::AF_UNIX as u16) || path.first().is_none_or(|byte| *byte == 0) {
+        return None;
+    }
+    let end = path.iter().position(|byte| *byte == 0).unwrap_or(path.len());
+    Some(&path[..end])
 }
 
 /// Goes to a directory from which the socket can be bound: the caller's own if the path, as spelled, leads to `place` from

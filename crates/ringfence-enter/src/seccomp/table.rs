@@ -24,6 +24,9 @@ pub struct Options {
 pub enum Sockets {
     /// unix, inet, inet6 and netlink's routing family.
     Usual,
+    /// The same, with unix sockets that reach only what was bound inside: their datagrams, which carry a name each, are
+    /// refused, and the broker connects.
+    OwnUnix,
     /// inet, inet6 and netlink's routing family: where unix sockets would reach host services.
     NoUnix,
     /// None; pairs of connected unix sockets can still be made.
@@ -131,6 +134,9 @@ fn sockets(sockets: Sockets) -> Vec<(i64, Rule)> {
     let equal = |arg, value: i32, action| Check::Equal { arg, value: value as u32, action };
     // MPTCP and fast open connect without connect(2), which is what Landlock looks at.
     let mut make = vec![Check::Equal { arg: 2, value: IPPROTO_MPTCP, action: Errno(libc::EPROTONOSUPPORT) }];
+    // An end of a pair of datagram sockets can be pointed at any other name afterwards; the other types stay connected.
+    const DATAGRAM_OR_RAW: u32 = 2;
+    let datagram = Check::AnyBit { arg: 1, mask: DATAGRAM_OR_RAW, action: EPERM };
     if sockets == Sockets::Usual {
         make.push(equal(0, libc::AF_UNIX, Allow));
     }
@@ -143,12 +149,14 @@ fn sockets(sockets: Sockets) -> Vec<(i64, Rule)> {
         make.push(Check::AnyBit { arg: 2, mask: !0, action: EPERM });
         make.push(equal(0, libc::AF_NETLINK, Allow));
     }
+    if sockets == Sockets::OwnUnix {
+        make.extend([datagram, equal(0, libc::AF_UNIX, Allow)]);
+    }
     rules.push((libc::SYS_socket, Rule::When(make, EPERM)));
-    // An end of a pair of datagram sockets can be pointed at any other name afterwards; the other types stay connected.
-    const DATAGRAM_OR_RAW: u32 = 2;
+    rules.push((libc::SYS_connect, Rule::Always(if sockets == Sockets::OwnUnix { Notify } else { Allow })));
     let mut pair = vec![equal(0, libc::AF_UNIX, Allow)];
     if sockets != Sockets::Usual {
-        pair.insert(0, Check::AnyBit { arg: 1, mask: DATAGRAM_OR_RAW, action: EPERM });
+        pair.insert(0, datagram);
     }
     rules.push((libc::SYS_socketpair, Rule::When(pair, EPERM)));
     let fast_open = |arg| {
@@ -391,7 +399,7 @@ const OWNERS: &[i64] = &[
 #[cfg(target_arch = "x86_64")]
 const ALLOWED: &[i64] = calls! {
     SYS_accept SYS_accept4 SYS_adjtimex SYS_brk SYS_capget SYS_capset SYS_chdir SYS_clock_getres
-    SYS_clock_gettime SYS_clock_nanosleep SYS_close SYS_close_range SYS_connect SYS_copy_file_range SYS_dup SYS_dup3
+    SYS_clock_gettime SYS_clock_nanosleep SYS_close SYS_close_range SYS_copy_file_range SYS_dup SYS_dup3
     SYS_epoll_create1 SYS_epoll_ctl SYS_epoll_pwait SYS_epoll_pwait2 SYS_eventfd2 SYS_execve SYS_execveat SYS_exit
     SYS_exit_group SYS_faccessat SYS_faccessat2 SYS_fadvise64 SYS_fallocate SYS_fchdir
     SYS_fdatasync SYS_fgetxattr SYS_flistxattr SYS_flock SYS_fstat SYS_fstatfs SYS_fsync SYS_ftruncate
@@ -428,7 +436,7 @@ const ALLOWED: &[i64] = calls! {
 #[cfg(target_arch = "aarch64")]
 const ALLOWED: &[i64] = calls! {
     SYS_accept SYS_accept4 SYS_adjtimex SYS_brk SYS_capget SYS_capset SYS_chdir SYS_clock_getres
-    SYS_clock_gettime SYS_clock_nanosleep SYS_close SYS_close_range SYS_connect SYS_copy_file_range SYS_dup SYS_dup3
+    SYS_clock_gettime SYS_clock_nanosleep SYS_close SYS_close_range SYS_copy_file_range SYS_dup SYS_dup3
     SYS_epoll_create1 SYS_epoll_ctl SYS_epoll_pwait SYS_epoll_pwait2 SYS_eventfd2 SYS_execve SYS_execveat SYS_exit
     SYS_exit_group SYS_faccessat SYS_faccessat2 SYS_fadvise64 SYS_fallocate SYS_fchdir
     SYS_fdatasync SYS_fgetxattr SYS_flistxattr SYS_flock SYS_fstat SYS_fstatfs SYS_fsync SYS_ftruncate

@@ -126,3 +126,12 @@ pub(crate) fn bind(socket: &OwnedFd, address: &[u8]) -> io::Result<()> {
         unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr().cast(), address.len() as libc::socklen_t) };
     super::check(result.into()).map(drop)
 }
+
+/// connect(2) with an address that was copied from elsewhere, so of any family.
+pub(crate) fn connect(socket: &OwnedFd, address: &[u8]) -> io::Result<()> {
+    // SAFETY: pointer and length of one buffer; the kernel copies and checks it.
+    let result = unsafe {
+        libc::connect(socket.as_raw_fd(), address.as_ptr().cast(), address.len() as libc::socklen_t)
+    };
+    super::check(result.into()).map(drop)
+}
