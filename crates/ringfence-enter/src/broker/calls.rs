@@ -148,9 +148,7 @@ impl Served<'_> {
         }
         self.broker.judge.may_carry(&old.would_be()?, &new.would_be()?, kind)?;
         repository::may_put(&self.broker.judge, &new, Operation::Rename)?;
-        if flags.contains(RenameFlags::EXCHANGE) {
-            repository::may_put(&self.broker.judge, &old, Operation::Rename)?;
-        }
+        repository::may_put(&self.broker.judge, &old, Operation::Rename)?;
         if let Some(replaced) = &new.object {
             let kind = kind_of(replaced)?;
             self.broker.judge.may_move(&new.would_be()?, kind, Operation::Rename)?;
@@ -217,6 +215,7 @@ impl Served<'_> {
             return Err(if kind_of(object)? == Kind::Directory { Errno::ISDIR } else { Errno::NOTDIR }.into());
         }
         self.broker.judge.may_create(&place.would_be()?, kind_of(object)?, Operation::Remove)?;
+        repository::may_put(&self.broker.judge, &place, Operation::Remove)?;
         unlinkat(&place.parent, &place.name, AtFlags::from_bits_retain(flags))?;
         DONE
     }

@@ -23,7 +23,7 @@ const COMMANDS: [&str; 3] = ["config", "config.worktree", "hooks"];
 /// Sends git to another directory for all of these.
 const POINTER: &str = "commondir";
 
-/// Refuses a change at `place` that would complete such a directory, or change what an existing one runs.
+/// Refuses a change at `place` that would complete such a directory, or change or remove what an existing one runs.
 pub(super) fn may_put(judge: &Judge, place: &Place, operation: Operation) -> Result<(), Failure> {
     let name = fold(&String::from_utf8_lossy(place.name.to_bytes()));
     let is_body = BODY.iter().any(|known| fold(known) == name);

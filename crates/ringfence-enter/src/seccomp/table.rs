@@ -199,7 +199,8 @@ fn processes(own_only: bool) -> Vec<(i64, Rule)> {
     ];
     let itself = |arg| match own_only {
         true => Rule::When(vec![Check::Equal { arg, value: 0, action: Allow }], EPERM),
-        false => Rule::Always(Allow),
+        // Not on init, which has the same user: without processor time or descriptors it would take all down with it.
+        false => Rule::When(vec![Check::Equal { arg, value: 1, action: EPERM }], Allow),
     };
     // Zero of a kind: with PRIO_USER (2) and IOPRIO_WHO_USER (3) it is every process of the caller's user.
     let own_kind = |user| match own_only {
