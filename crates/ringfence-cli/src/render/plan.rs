@@ -264,7 +264,7 @@ mod tests {
           filesystem.protect           held  seccomp user notification on write-class calls; read-only mounts at the top of the tree
           filesystem.private           held  overlayfs with its upper layer in the private tmpfs
           environment                  held  execve with the named variables only
-          network.mode                 held  a network namespace with nothing but its own loopback
+          network.mode                 held  a network namespace with nothing but its own loopback; unix sockets connect to what was bound inside
           limits.memory                held  cgroup v2 memory.max
           limits.processes             held  cgroup v2 pids.max
           limits.time                  held  supervisor's timer: SIGTERM, 2 s later SIGKILL
