@@ -1,5 +1,6 @@
 //! Runs a program to its end with a time limit and keeps what it printed. Knows nothing of fences.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
@@ -64,6 +65,16 @@ pub(crate) fn run_and_sweep(command: Command, input: &[u8], limit: Duration) -> 
 /// Runs `command` in a process group of its own with `input` on its standard input, for at most `limit`.
 pub(crate) fn run(mut command: Command, input: &[u8], limit: Duration) -> Result<Ran, String> {
     command.stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() });
+    watch(command, input, limit)
+}
+
+/// The same with `input` itself as its standard input.
+pub(crate) fn run_with_input(mut command: Command, input: File, limit: Duration) -> Result<Ran, String> {
+    command.stdin(input);
+    watch(command, &[], limit)
+}
+
+fn watch(mut command: Command, input: &[u8], limit: Duration) -> Result<Ran, String> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child =
         command.spawn().map_err(|error| format!("starting {:?}: {error}", command.get_program()))?;

@@ -3,6 +3,7 @@
 mod behaviours;
 mod environment;
 mod files;
+mod inherited;
 mod input;
 mod kernel;
 mod network;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Row> {
         kernel::rows(),
         behaviours::rows(),
         input::rows(),
+        inherited::rows(),
     ];
     let alone = [
         network::rows(),

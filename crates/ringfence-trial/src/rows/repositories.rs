@@ -9,22 +9,25 @@ use crate::row::{Outcome, Row};
 pub(super) fn rows() -> Vec<Row> {
     let attacks = git_keys().into_iter().chain(pointers()).chain(carried());
     let mut rows: Vec<Row> = attacks.map(|attack| attack.held_by("filesystem.protect").row()).collect();
-    rows.push(bare_repository());
+    rows.push(planted("bare_repository_is_not_planted", "docs"));
+    // Below a `.git` the same files have other names to be kept by, and from there it could be carried out.
+    rows.push(planted("bare_repository_is_not_carried_out_of_dot_git", "a/.git/foo"));
     rows
 }
 
 /// A directory that is a repository without being called `.git`: git finds it by what is in it. Nobody on the host may
 /// be made to run something by asking git about a directory.
-fn bare_repository() -> Row {
-    const PLANT: &str = r#"mkdir -p docs/objects docs/refs; echo 'ref: refs/heads/main' > docs/HEAD
+fn planted(name: &str, directory: &'static str) -> Row {
+    const PLANT: &str = r#"mkdir -p "$D/objects" "$D/refs"; echo 'ref: refs/heads/main' > "$D/HEAD"
         printf '[core]\nrepositoryformatversion = 0\nbare = false\nworktree = .\nfsmonitor = "touch %s; false"\n' \
-            "$OUTSIDE/ran" > made; mv made docs/config; true"#;
-    Row::new("bare_repository_is_not_planted", &[3, 5], |session| {
+            "$OUTSIDE/ran" > made; mv made "$D/config"; [ "$D" = docs ] || mv "$D" docs; true"#;
+    Row::new(name, &[3, 5], move |session| {
         let attempt = |fence: bool| -> Result<(bool, String), String> {
             let place = session.place()?;
             prepare(session, &place, GIT)?;
+            let line = format!("D={directory}; {PLANT}");
             let ran =
-                if fence { session.fenced(&place, &[], PLANT)? } else { session.bare(&place, PLANT)? };
+                if fence { session.fenced(&place, &[], &line)? } else { session.bare(&place, &line)? };
             let asked = session.bare(&place, "cd docs && git status")?;
             Ok((place.outside.join("ran").exists(), format!("{}\n{}", ran.describe(), asked.describe())))
         };
