@@ -61,7 +61,7 @@ fn plan(rules: &[(List, Vec<Name>)]) -> Plan {
         list(List::Write)
     );
     let path = |text| AbsPath::new(text).expect("in normal form");
-    let context = Context { cwd: path("/work/p"), home: path("/home/u"), user: "u".into() };
+    let context = Context { cwd: path("/srv/p"), home: path("/home/u"), user: "u".into() };
     let composed = Sources::of_text("fuzz.toml", &text, context, Surroundings::default()).and_then(compose);
     compile(&composed.unwrap_or_else(|report| panic!("{report}"))).expect("what is composed compiles")
 }
