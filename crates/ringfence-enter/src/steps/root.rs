@@ -241,7 +241,7 @@ impl Root {
     /// Copies a small configuration file instead of mounting it: a mount costs three times as much, and there are many.
     /// Only below /etc, where nobody waits for a file to change under a running command.
     fn copy(&self, entry: &Opened) -> rustix::io::Result<bool> {
-        const SMALL: u64 = 64 * 1024;
+        const SMALL: u64 = 128 * 1024;
         let Some(size) = entry.size.filter(|size| *size <= SMALL) else { return Ok(false) };
         if entry.mount != Mount::ReadOnly || !entry.path.as_path().starts_with("/etc") {
             return Ok(false);

@@ -29,16 +29,17 @@ const fn etc(name: &'static str, why: &'static str) -> Etc {
     Etc { name, below: &[], why }
 }
 
-/// pip does not start where one of these is there and closed, as it is without a mount namespace.
+/// Why each of the files that name the distribution.
 const RELEASE: &str = "build scripts and pip ask for the distribution";
 
 /// Entries of /etc. Absent on purpose: environment, npmrc, pip.conf and gemrc (registry tokens), ssh (network),
 /// machine-id (tells the host), sudoers, shadow and ssl/private (secrets). passwd, group, hosts, resolv.conf,
-/// nsswitch.conf and hostname are made anew by the fence. Start-up files of shells are absent too: Debian's profile sets
-/// PATH back to the system's directories, away from the tool-chains. The list is short since each entry costs 10 µs of
-/// every start.
+/// nsswitch.conf and hostname are made anew by the fence. What programs look for and would find closed belongs here: without
+/// a mount namespace it is there and answers EACCES, at which pip and perl stop.
 pub(crate) const ETC: &[Etc] = &[
     etc("ld.so.cache", "without it every start searches all library directories"),
+    etc("ld.so.conf", "ld(1) searches these directories for libraries of libraries"),
+    etc("ld.so.conf.d", "ld(1) searches these directories for libraries of libraries"),
     etc("alternatives", "cc, java, editor … are symlinks through it"),
     Etc {
         name: "ssl",
@@ -53,6 +54,19 @@ pub(crate) const ETC: &[Etc] = &[
     },
     etc("crypto-policies", "OpenSSL and GnuTLS do not start without it (Fedora)"),
     etc("localtime", "time zone"),
+    etc("timezone", "time zone, for Java and Python"),
+    etc("mime.types", "types of files, for servers and Python"),
+    etc("protocols", "names of protocols"),
+    etc("bash.bashrc", "interactive bash"),
+    etc("profile", "login shells"),
+    etc("profile.d", "login shells"),
+    etc("zsh", "zsh reads it at every start"),
+    etc("zshenv", "zsh reads it at every start"),
+    etc("zshrc", "zsh reads it at every start"),
+    etc("zprofile", "zsh reads it at every start"),
+    etc("inputrc", "line editing"),
+    etc("locale.alias", "locales"),
+    etc("perl", "on perl's module path"),
     etc("services", "names of ports"),
     etc("gitconfig", "git's system configuration"),
     etc("os-release", RELEASE),
