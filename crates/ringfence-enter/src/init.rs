@@ -136,10 +136,8 @@ fn enter_namespaces(
     rustix::process::fchdir(&root.fd).during(Step::PivotRoot)?;
     mount::pivot_to_current_directory().during(Step::PivotRoot)?;
     let mut granted: Granted = Vec::new();
-    for object in root.readable.unwrap_or_else(|| vec![root.fd]) {
-        let directory = is_directory(&object)?;
-        granted.push((object, directory, Rights::Read));
-    }
+    let readable = root.readable.unwrap_or_else(|| vec![(root.fd, true)]);
+    granted.extend(readable.into_iter().map(|(object, directory)| (object, directory, Rights::Read)));
     for object in root.writable {
         let directory = is_directory(&object)?;
         granted.push((object, directory, Rights::Write));

@@ -1,5 +1,7 @@
 //! Which of the opened paths need a mount of their own. Pure: the kernel is not asked.
 
+use std::path::Path;
+
 use ringfence_plan::AbsPath;
 
 use super::resolve::Opened;
@@ -26,8 +28,11 @@ pub(crate) fn needed(opened: &[Opened]) -> Vec<Option<Ground>> {
                 above.pop();
             }
             let ground = match above.last() {
-                // What is not granted is absent: nothing to cover.
-                None if entry.mount == Mount::Mask => return None,
+                // What is not granted is absent: nothing to cover, and nothing to be seen below it.
+                None if entry.mount == Mount::Mask => {
+                    above.push((&entry.path, entry.mount));
+                    return None;
+                }
                 None => Ground::Skeleton,
                 // Deny wins over whatever lies below it.
                 Some((_, Mount::Mask)) => return None,
@@ -49,27 +54,25 @@ pub const CROWD: usize = 64;
 /// entries from the others, which can then be asked for by name but neither listed nor read. Not a directory above or
 /// below one of `own`, which the root lays out itself and grants as a whole.
 pub(crate) fn crowds(opened: &[Opened], grounds: &[Option<Ground>], own: &[AbsPath]) -> Vec<AbsPath> {
-    let mut crowds = Vec::new();
-    let mut run: Option<(AbsPath, usize)> = None;
+    let mut crowds: Vec<AbsPath> = Vec::new();
+    let mut run: Option<(&Path, usize)> = None;
     for (entry, ground) in opened.iter().zip(grounds) {
         if *ground != Some(Ground::Skeleton) || entry.mount != Mount::ReadOnly {
             continue;
         }
-        let Some(parent) = entry.path.parent() else { continue };
+        let Some(parent) = entry.path.as_path().parent() else { continue };
         match &mut run {
             // Sorted by path, entries of one directory stand together.
             Some((directory, count)) if *directory == parent => {
                 *count += 1;
-                if *count == CROWD
-                    && !crowds.contains(&parent)
-                    && !own.iter().any(|path| path.is_within(&parent) || parent.is_within(path))
-                {
-                    crowds.push(parent);
+                if *count == CROWD && !crowds.iter().any(|known| known.as_path() == parent) {
+                    crowds.extend(entry.path.parent());
                 }
             }
             _ => run = Some((parent, 1)),
         }
     }
+    crowds.retain(|crowd| !own.iter().any(|path| path.is_within(crowd) || crowd.is_within(path)));
     crowds
 }
 
@@ -127,6 +130,8 @@ mod tests {
     #[test]
     fn only_what_changes_the_answer_is_mounted() {
         let opened = opened(&[
+            ("/data", Mount::Mask),
+            ("/data/below", Mount::ReadOnly),
             ("/etc/shadow", Mount::Mask),
             ("/home/u/p", Mount::ReadWrite),
             ("/home/u/p/.env", Mount::Mask),
@@ -140,6 +145,8 @@ mod tests {
         ]);
         use Ground::{Layered, Skeleton, Tree};
         let expected = [
+            None,
+            None,
             None,
             Some(Skeleton),
             Some(Tree),

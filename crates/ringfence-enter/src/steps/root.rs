@@ -40,8 +40,9 @@ pub(crate) struct Root {
     pub(crate) is_host: bool,
     /// The objects that may be written, for Landlock.
     pub(crate) writable: Vec<OwnedFd>,
-    /// The only objects that may be read, for Landlock, where mounts alone show too much; else all that is mounted.
-    pub(crate) readable: Option<Vec<OwnedFd>>,
+    /// The only objects that may be read, and whether each is a directory, for Landlock, where mounts alone show too
+    /// much; else all that is mounted.
+    pub(crate) readable: Option<Vec<(OwnedFd, bool)>>,
     overlays: usize,
 }
 
@@ -193,7 +194,7 @@ impl Root {
             bind(fd.as_fd(), place.as_fd(), SAFE | mount::RDONLY).during_on(Step::MountPath, &crowd)?;
             for (entry, ground) in opened.iter().zip(&mut *grounds) {
                 match ground {
-                    Some(Ground::Skeleton) if entry.path.parent().as_ref() == Some(&crowd) => {
+                    Some(Ground::Skeleton) if entry.path.as_path().parent() == Some(crowd.as_path()) => {
                         *ground = if entry.mount == Mount::ReadOnly { None } else { Some(Ground::Tree) };
                     }
                     Some(Ground::Skeleton) if entry.path.is_within(&crowd) => *ground = Some(Ground::Tree),
@@ -208,12 +209,12 @@ impl Root {
     /// With a crowd, reading is granted object by object, and the skeleton's own directories are part of them.
     fn collect_readable(&mut self, opened: Vec<Opened>) -> Result<(), SetUpError> {
         let Some(mut readable) = self.readable.take() else { return Ok(()) };
-        readable
-            .extend(opened.into_iter().filter(|entry| entry.mount == Mount::ReadOnly).map(|entry| entry.fd));
+        let granted = opened.into_iter().filter(|entry| entry.mount == Mount::ReadOnly);
+        readable.extend(granted.map(|entry| (entry.fd, entry.directory)));
         for name in ["etc", "dev", "proc"] {
             let directory =
                 self.directory(Path::new(name), 0o755).during_on(Step::NewRoot, format!("/{name}"))?;
-            readable.push(directory);
+            readable.push((directory, true));
         }
         self.readable = Some(readable);
         Ok(())

@@ -1,6 +1,7 @@
 //! The table, one file a part of the fence.
 
 mod behaviours;
+mod crowd;
 mod environment;
 mod files;
 mod inherited;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Row> {
         behaviours::rows(),
         input::rows(),
         inherited::rows(),
+        crowd::rows(),
     ];
     let alone = [
         network::rows(),
