@@ -4,6 +4,9 @@
 use super::rounds::Series;
 use std::fmt::Write;
 
+/// What no measurement says by itself: why a target is missed, and what is next. To be read again after each run.
+const MISSED: &str = include_str!("missed.md");
+
 /// What a target asks of a figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bound {
@@ -77,7 +80,7 @@ impl Ledger {
         let Ledger { targets, sections, missed, judged } = self;
         format!(
             "# Benchmarks\n\nWritten by `cargo xtask bench --write`; not by hand.\n\n{machine}\n\n{method}\n\n## Targets\n\n\
-             {} of {judged} met.\n\n| target | limit | measured | |\n| --- | --: | --: | --- |\n{targets}{sections}",
+             {} of {judged} met.\n\n| target | limit | measured | |\n| --- | --: | --: | --- |\n{targets}{sections}{MISSED}",
             judged - missed
         )
     }
