@@ -18,8 +18,9 @@ pub(crate) enum Ground {
     Layered,
 }
 
-/// For each of `opened` (sorted by path), where it is mounted; `None` where what is mounted above says the same.
-pub(crate) fn needed(opened: &[Opened]) -> Vec<Option<Ground>> {
+/// For each of `opened` (sorted by path), where it is mounted; `None` where what is mounted above says the same. Below
+/// `hidden` the host's tree, where it is the root, does not show, since a private directory lies over it.
+pub(crate) fn needed(opened: &[Opened], hidden: Option<&AbsPath>) -> Vec<Option<Ground>> {
     let mut above: Vec<(&AbsPath, Mount)> = Vec::new();
     opened
         .iter()
@@ -27,7 +28,9 @@ pub(crate) fn needed(opened: &[Opened]) -> Vec<Option<Ground>> {
             while above.last().is_some_and(|(path, _)| !entry.path.is_within(path)) {
                 above.pop();
             }
-            let ground = match above.last() {
+            let hidden = hidden.is_some_and(|hidden| entry.path.is_within(hidden));
+            let shown = above.last().filter(|(path, _)| !(hidden && path.depth() == 0));
+            let ground = match shown {
                 // What is not granted is absent: nothing to cover, and nothing to be seen below it.
                 None if entry.mount == Mount::Mask => {
                     above.push((&entry.path, entry.mount));
@@ -119,12 +122,28 @@ mod tests {
         let path = |text| AbsPath::new(text).unwrap();
         let found = |entries: &[(&str, Mount)], own: &[AbsPath]| {
             let opened = opened(entries);
-            crowds(&opened, &needed(&opened), own)
+            crowds(&opened, &needed(&opened, None), own)
         };
         assert_eq!(found(&entries, &[path("/home/u")]), [path("/data/set")]);
         assert_eq!(found(&entries, &[path("/data/set/home")]), []);
         assert_eq!(found(&entries, &[path("/data")]), []);
         assert_eq!(found(&entries[1..], &[]), []);
+    }
+
+    #[test]
+    fn with_the_hosts_root_the_private_tmp_hides_what_is_below_it() {
+        let opened = opened(&[
+            ("/", Mount::ReadOnly),
+            ("/home/u/p", Mount::ReadWrite),
+            ("/tmp/p", Mount::ReadWrite),
+            ("/tmp/p/key", Mount::Mask),
+            ("/tmp/read", Mount::ReadOnly),
+            ("/usr", Mount::ReadOnly),
+        ]);
+        let tmp = AbsPath::new("/tmp").unwrap();
+        use Ground::{Skeleton, Tree};
+        let expected = [Some(Skeleton), Some(Tree), Some(Skeleton), Some(Tree), Some(Skeleton), None];
+        assert_eq!(needed(&opened, Some(&tmp)), expected);
     }
 
     #[test]
@@ -158,6 +177,6 @@ mod tests {
             Some(Skeleton),
             None,
         ];
-        assert_eq!(needed(&opened), expected);
+        assert_eq!(needed(&opened, None), expected);
     }
 }

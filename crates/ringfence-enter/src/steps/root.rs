@@ -58,7 +58,9 @@ pub(crate) fn build(
     let mut root = new_root(layout, host, resolution.opened.first())?;
     root.lay_private(layout, &resolution.opened)?;
     root.make_links(&resolution)?;
-    let mut grounds = layers::needed(&resolution.opened);
+    let tmp =
+        AbsPath::new("/tmp").ok().filter(|tmp| root.is_host && !layers::is_taken(&resolution.opened, tmp));
+    let mut grounds = layers::needed(&resolution.opened, tmp.as_ref());
     if landlocked && !root.is_host {
         root.lay_crowds(layout, host, &resolution.opened, &mut grounds)?;
     }

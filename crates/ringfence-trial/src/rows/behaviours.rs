@@ -37,6 +37,8 @@ fn shell() -> Vec<Work> {
         Work::new("a directory granted for writing", "echo x > $OUTSIDE/tree/granted && cat $OUTSIDE/tree/granted && rm $OUTSIDE/tree/granted && mkdir $OUTSIDE/tree/d && rmdir $OUTSIDE/tree/d && echo ok > file")
             .flags(&["--write", "$OUTSIDE/tree"]).that_changes_the_host(),
         Work::new("one file granted for reading", "cat $OUTSIDE/tree/file").flags(&["--read", "$OUTSIDE/tree/file"]),
+        Work::new("the whole machine granted for reading", "ls -d /etc/group; echo x > file; cat file; t=$(mktemp); echo t > $t; cat $t; rm $t; echo x > /dev/null")
+            .flags(&["--read", "/"]),
         Work::new("a subdirectory as working directory", "echo ${PWD##*/}; echo x > y; ls ..; ls $WORK").after("mkdir sub && git init -q .").started_in("sub"),
     ]
 }
