@@ -98,6 +98,8 @@ const OPEN_TO_CHANGE: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | lib
 pub fn rules(options: &Options) -> Vec<(i64, Rule)> {
     let mut rules: Vec<(i64, Rule)> = Vec::with_capacity(420);
     rules.extend(ALLOWED.iter().map(|number| (*number, Rule::Always(Allow))));
+    #[cfg(target_arch = "x86_64")]
+    rules.extend(ALLOWED_X86.iter().map(|number| (*number, Rule::Always(Allow))));
     let by_number = if options.host_in_reach { EPERM } else { Allow };
     rules.extend(IPC.iter().map(|number| (*number, Rule::Always(by_number))));
     rules.extend(REFUSED.iter().map(|number| (*number, Rule::Always(EPERM))));
@@ -396,8 +398,7 @@ const OWNERS: &[i64] = &[
     libc::SYS_lchown,
 ];
 
-/// Calls of every architecture, then those that only x86-64 has.
-#[cfg(target_arch = "x86_64")]
+/// Calls of every architecture.
 const ALLOWED: &[i64] = calls! {
     SYS_accept SYS_accept4 SYS_adjtimex SYS_brk SYS_capget SYS_capset SYS_chdir SYS_clock_getres
     SYS_clock_gettime SYS_clock_nanosleep SYS_close SYS_close_range SYS_copy_file_range SYS_dup SYS_dup3
@@ -427,41 +428,12 @@ const ALLOWED: &[i64] = calls! {
     SYS_sync SYS_sync_file_range SYS_syncfs SYS_sysinfo SYS_tee SYS_tgkill SYS_timer_create SYS_timer_delete
     SYS_timer_getoverrun SYS_timer_gettime SYS_timer_settime SYS_timerfd_create SYS_timerfd_gettime
     SYS_timerfd_settime SYS_times SYS_tkill SYS_umask SYS_uname SYS_vmsplice SYS_wait4 SYS_waitid SYS_write SYS_writev
-
-    SYS_access SYS_alarm SYS_arch_prctl SYS_dup2 SYS_epoll_create SYS_epoll_wait SYS_eventfd SYS_fork
-    SYS_getdents SYS_getpgrp SYS_inotify_init SYS_lstat SYS_pause SYS_pipe SYS_poll SYS_readlink SYS_select
-    SYS_signalfd SYS_stat SYS_time SYS_ustat SYS_vfork
 };
 
-/// Calls of every architecture.
-#[cfg(target_arch = "aarch64")]
-const ALLOWED: &[i64] = calls! {
-    SYS_accept SYS_accept4 SYS_adjtimex SYS_brk SYS_capget SYS_capset SYS_chdir SYS_clock_getres
-    SYS_clock_gettime SYS_clock_nanosleep SYS_close SYS_close_range SYS_copy_file_range SYS_dup SYS_dup3
-    SYS_epoll_create1 SYS_epoll_ctl SYS_epoll_pwait SYS_epoll_pwait2 SYS_eventfd2 SYS_execve SYS_execveat SYS_exit
-    SYS_exit_group SYS_faccessat SYS_faccessat2 SYS_fadvise64 SYS_fallocate SYS_fchdir
-    SYS_fdatasync SYS_fgetxattr SYS_flistxattr SYS_flock SYS_fstat SYS_fstatfs SYS_fsync SYS_ftruncate
-    SYS_futex SYS_futex_waitv SYS_get_mempolicy SYS_get_robust_list
-    SYS_getcpu SYS_getcwd SYS_getdents64 SYS_getegid SYS_geteuid SYS_getgid SYS_getgroups SYS_getitimer
-    SYS_getpeername SYS_getpgid SYS_getpid SYS_getppid SYS_getpriority SYS_getrandom SYS_getresgid SYS_getresuid
-    SYS_getrlimit SYS_getrusage SYS_getsid SYS_getsockname SYS_getsockopt SYS_gettid SYS_gettimeofday SYS_getuid
-    SYS_getxattr SYS_inotify_add_watch SYS_inotify_init1 SYS_inotify_rm_watch SYS_ioprio_get SYS_kill
-    SYS_landlock_add_rule SYS_landlock_create_ruleset SYS_landlock_restrict_self SYS_lgetxattr SYS_listen
-    SYS_listxattr SYS_llistxattr SYS_lseek SYS_madvise SYS_mbind SYS_membarrier SYS_memfd_create
-    SYS_mincore SYS_mlock SYS_mlock2 SYS_mlockall SYS_mmap SYS_mprotect
-    SYS_mremap SYS_mseal
-    SYS_msync SYS_munlock SYS_munlockall SYS_munmap SYS_nanosleep SYS_newfstatat SYS_pidfd_open
-    SYS_pidfd_send_signal SYS_pipe2 SYS_pkey_alloc SYS_pkey_free SYS_pkey_mprotect SYS_ppoll SYS_prctl SYS_pread64
-    SYS_preadv SYS_preadv2 SYS_pselect6 SYS_pwrite64 SYS_pwritev SYS_pwritev2 SYS_read SYS_readahead SYS_readlinkat
-    SYS_readv SYS_recvfrom SYS_recvmmsg SYS_recvmsg SYS_remap_file_pages SYS_restart_syscall SYS_rseq
-    SYS_rt_sigaction SYS_rt_sigpending SYS_rt_sigprocmask SYS_rt_sigqueueinfo SYS_rt_sigreturn SYS_rt_sigsuspend
-    SYS_rt_sigtimedwait SYS_rt_tgsigqueueinfo SYS_sched_get_priority_max SYS_sched_get_priority_min
-    SYS_sched_getaffinity SYS_sched_getattr SYS_sched_getparam SYS_sched_getscheduler SYS_sched_rr_get_interval
-    SYS_sched_yield SYS_seccomp SYS_sendfile SYS_set_mempolicy
-    SYS_set_robust_list SYS_set_tid_address SYS_setfsgid SYS_setfsuid SYS_setgid SYS_setgroups SYS_setitimer
-    SYS_setpgid SYS_setregid SYS_setresgid SYS_setresuid SYS_setreuid SYS_setrlimit SYS_setsid SYS_setuid
-    SYS_shmdt SYS_shutdown SYS_sigaltstack SYS_signalfd4 SYS_splice SYS_statfs SYS_statx
-    SYS_sync SYS_sync_file_range SYS_syncfs SYS_sysinfo SYS_tee SYS_tgkill SYS_timer_create SYS_timer_delete
-    SYS_timer_getoverrun SYS_timer_gettime SYS_timer_settime SYS_timerfd_create SYS_timerfd_gettime
-    SYS_timerfd_settime SYS_times SYS_tkill SYS_umask SYS_uname SYS_vmsplice SYS_wait4 SYS_waitid SYS_write SYS_writev
+/// Older calls that only x86-64 has.
+#[cfg(target_arch = "x86_64")]
+const ALLOWED_X86: &[i64] = calls! {
+    SYS_access SYS_alarm SYS_arch_prctl SYS_dup2 SYS_epoll_create SYS_epoll_wait SYS_eventfd SYS_fork
+    SYS_getdents SYS_getpgrp SYS_inotify_init SYS_lstat SYS_pause SYS_pipe SYS_poll SYS_readlink
+    SYS_select SYS_signalfd SYS_stat SYS_time SYS_ustat SYS_vfork
 };
