@@ -104,8 +104,9 @@ fn only_own_processes(session: &Session) -> Result<(), String> {
 
 fn survivor(session: &Session, name: &str, line: &str) -> Result<Outcome, String> {
     let place = session.place()?;
-    // Seconds that nobody else sleeps: they name the process on the host.
-    let marker = format!("86{:05}.{}", std::process::id() % 100_000, name.len());
+    // Seconds that nobody else sleeps, no other row either: they name the process on the host.
+    let of_the_row: u32 = name.bytes().map(u32::from).sum();
+    let marker = format!("86{:05}.{of_the_row}", std::process::id() % 100_000);
     let line = line.replace("$M", &marker);
     let mut command = session.fence(&place, &[]);
     command.args(["sh", "-c", &format!("echo {}\n{line}\nsleep 0.2", crate::session::BEGUN)]);
@@ -126,11 +127,14 @@ fn survivor(session: &Session, name: &str, line: &str) -> Result<Outcome, String
         .status()
         .map_err(|error| error.to_string())?;
     let survives = eventually(Duration::from_secs(2), || !running(&marker).is_empty());
-    for pid in running(&marker) {
-        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+    // Until none is left: one that is seen may be just about to fork.
+    eventually(Duration::from_secs(2), || {
+        let left = running(&marker);
+        for pid in left.iter().filter_map(|pid| rustix::process::Pid::from_raw(*pid)) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
-    }
+        left.is_empty()
+    });
     Ok(match survives {
         true => Outcome::Passed,
         false => Outcome::NotProved(format!("nothing survives without a fence either ({child})")),
