@@ -127,13 +127,15 @@ fn survivor(session: &Session, name: &str, line: &str) -> Result<Outcome, String
         .status()
         .map_err(|error| error.to_string())?;
     let survives = eventually(Duration::from_secs(2), || !running(&marker).is_empty());
-    // Until none is left: one that is seen may be just about to fork.
-    eventually(Duration::from_secs(2), || {
+    // Until none has been seen for a while: one may be about to fork, and one that executes has no command line.
+    let quiet = std::cell::Cell::new(0);
+    eventually(Duration::from_secs(5), || {
         let left = running(&marker);
         for pid in left.iter().filter_map(|pid| rustix::process::Pid::from_raw(*pid)) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
-        left.is_empty()
+        quiet.set(if left.is_empty() { quiet.get() + 1 } else { 0 });
+        quiet.get() > 20
     });
     Ok(match survives {
         true => Outcome::Passed,
