@@ -18,7 +18,7 @@ mod socket;
 mod worktree;
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -70,8 +70,9 @@ pub(crate) struct Broker {
     judge: Judge,
     /// RLIMIT_FSIZE of the workload, which the kernel would not apply to a call of ours.
     file_size: u64,
-    /// Device and inode of the unix sockets that were bound here: the only ones that may be connected to.
-    bound: RefCell<HashSet<(u64, u64)>>,
+    /// The unix sockets that were bound here, by device and inode: the only ones that may be connected to. Each is held
+    /// open, since a number that is free again may become a service's of the host.
+    bound: RefCell<HashMap<(u64, u64), OwnedFd>>,
     /// Whether callers may have a root of their own (after chroot in a nested user namespace).
     nested: bool,
 }

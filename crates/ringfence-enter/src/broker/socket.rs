@@ -2,7 +2,7 @@
 //! how services of the host would be reached. Other families pass as they are.
 
 use ringfence_plan::Operation;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fcntl_getfl, fstat, openat2, statat};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fcntl_getfl, fstat, openat, openat2};
 use rustix::io::Errno;
 
 use super::caller::Caller;
@@ -36,9 +36,27 @@ pub(super) fn bind(broker: &Broker, caller: &Caller<'_>, socket: i32, address: u
     let bound = super::open::with_umask_of(caller, || Ok(net::bind(&socket, address)?));
     let _ = rustix::process::chdir("/");
     bound?;
-    let made = statat(&place.parent, &place.name, AtFlags::SYMLINK_NOFOLLOW)?;
-    broker.bound.borrow_mut().insert((made.st_dev as u64, made.st_ino as u64));
+    remember(broker, &place)?;
     Ok(Answer::Value(0))
+}
+
+/// Most bound sockets at once that have a name.
+const MOST: usize = 4096;
+
+fn remember(broker: &Broker, place: &Place) -> Result<(), Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let made = openat(&place.parent, &place.name, flags, Mode::empty())?;
+    let stat = fstat(&made)?;
+    let mut bound = broker.bound.borrow_mut();
+    if bound.len() >= MOST {
+        // What has no name any more is found by no path.
+        bound.retain(|_, socket| fstat(socket).is_ok_and(|stat| stat.st_nlink > 0));
+    }
+    if bound.len() >= MOST {
+        return Err(Errno::NFILE);
+    }
+    bound.insert((stat.st_dev as u64, stat.st_ino as u64), made);
+    Ok(())
 }
 
 /// Connects, if not to a socket in the filesystem that something outside has bound.
@@ -57,7 +75,7 @@ pub(super) fn connect(
         let found = place.object.ok_or(Errno::NOENT)?;
         let stat = fstat(&found)?;
         let is_socket = FileType::from_raw_mode(stat.st_mode) == FileType::Socket;
-        if is_socket && !broker.bound.borrow().contains(&(stat.st_dev as u64, stat.st_ino as u64)) {
+        if is_socket && !broker.bound.borrow().contains_key(&(stat.st_dev as u64, stat.st_ino as u64)) {
             return Err(Errno::ACCESS.into());
         }
         // The object that was looked at, not its name again.
