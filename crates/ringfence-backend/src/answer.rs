@@ -12,6 +12,10 @@ pub(crate) fn narrowed(field: Field, why: impl Into<String>, mechanism: impl Int
     FieldVerdict { field, verdict: Verdict::Narrowed { why: why.into() }, mechanism: mechanism.into() }
 }
 
+/// Why rules by name are not held; the run has no network where its caller does without.
+pub(crate) const NO_GATEWAY: &str =
+    "rules by name, address and port need the gateway, which this version does not have";
+
 /// Not held: `why` names what is missing.
 pub(crate) fn unenforced(field: Field, why: impl Into<String>) -> FieldVerdict {
     FieldVerdict { field, verdict: Verdict::Unenforced { why: why.into() }, mechanism: "none".into() }

@@ -94,7 +94,7 @@ pub fn limit_verdicts(limits: &Limits, host: &Host, isolation: Isolation) -> Vec
 /// measuring.
 pub fn hold(limits: &Limits, host: &Host, isolation: Isolation) -> HeldLimits {
     // No `..`: a limit that is added has to be answered for.
-    let Limits { memory, swap, processes, cpu, time, open_files, file_size, tmp, output } = limits;
+    let Limits { memory, swap, processes, cpu, time, open_files, file_size, tmp, output, rules: _ } = limits;
     let mut held = HeldLimits::default();
     if isolation == Isolation::Shared {
         held.watched.tmp = Some(tmp.0);
@@ -288,6 +288,7 @@ mod tests {
             file_size: None,
             tmp: Bytes(1 << 20),
             output: None,
+            rules: std::collections::BTreeMap::new(),
         }
     }
 

@@ -15,6 +15,10 @@ pub struct Environment {
     /// Names that no pattern of `pass` lets through: loaders, interpreters' start-up hooks, sockets, credentials. A
     /// pattern here yields to a `pass` that names the variable in full; a full name here yields to nothing.
     pub refuse: Vec<EnvPattern>,
+    /// Names that neither pass nor are set, whatever else says so.
+    pub deny: Vec<EnvPattern>,
+    /// Bounds: the caller's variable passes only if every one of these lists has a pattern for it.
+    pub within: Vec<Vec<EnvPattern>>,
     /// Variables with a value of the policy's own. A refused name may be set here: the author wrote it out.
     pub set: BTreeMap<String, (String, RuleId)>,
 }
@@ -56,7 +60,7 @@ impl Environment {
     pub fn apply(&self, caller: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
         let mut result: BTreeMap<OsString, OsString> =
             caller.into_iter().filter(|(name, _)| self.passes(name)).collect();
-        for (name, (value, _)) in &self.set {
+        for (name, (value, _)) in self.set.iter().filter(|(name, _)| !self.denies(name.as_ref())) {
             result.insert(name.into(), value.into());
         }
         result.into_iter().collect()
@@ -65,12 +69,18 @@ impl Environment {
     /// Whether the caller's variable of this name passes.
     pub fn passes(&self, name: &OsStr) -> bool {
         let well_formed = !name.is_empty() && !name.as_encoded_bytes().contains(&b'=');
-        if !well_formed || !self.pass.iter().any(|pattern| pattern.matches(name)) {
+        let named_in = |list: &[EnvPattern]| list.iter().any(|pattern| pattern.matches(name));
+        let bound = self.within.iter().all(|list| named_in(list));
+        if !well_formed || !bound || self.denies(name) || !named_in(&self.pass) {
             return false;
         }
         let named = self.pass.iter().any(|pattern| pattern.is_full_name() && pattern.matches(name));
         let refuses = |pattern: &EnvPattern| (pattern.is_full_name() || !named) && pattern.matches(name);
         !self.refuse.iter().any(refuses)
+    }
+
+    fn denies(&self, name: &OsStr) -> bool {
+        self.deny.iter().any(|pattern| pattern.matches(name))
     }
 }
 
@@ -88,6 +98,7 @@ mod tests {
             pass: patterns(&["PATH", "LC_*", "*"]),
             refuse: patterns(&["LD_*", "*_TOKEN"]),
             set: BTreeMap::from([("CI".into(), ("1".into(), RuleId(0)))]),
+            ..Environment::default()
         };
         let caller = ["PATH", "LC_ALL", "LD_PRELOAD", "GH_TOKEN"].map(|name| (name.into(), "x".into()));
         let names: Vec<_> = environment.apply(caller).into_iter().map(|(name, _)| name).collect();
@@ -99,7 +110,7 @@ mod tests {
         let environment = Environment {
             pass: patterns(&["GH_TOKEN", "BASH_ENV", "*"]),
             refuse: patterns(&["*_TOKEN", "BASH_ENV"]),
-            set: BTreeMap::new(),
+            ..Environment::default()
         };
         assert!(environment.passes("GH_TOKEN".as_ref()));
         assert!(!environment.passes("NPM_TOKEN".as_ref()));

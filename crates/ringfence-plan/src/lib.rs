@@ -4,24 +4,30 @@
 //! Types and pure decisions on them only: nothing here reads a file, parses policy text or calls the system.
 #![forbid(unsafe_code)]
 
+mod endpoint;
 mod environment;
 mod event;
 mod files;
 mod host;
 mod limits;
+mod network;
+mod oversight;
 mod path;
 mod pattern;
 mod plan;
 mod rule;
 mod verdict;
 
+pub use endpoint::{Endpoint, HostName, HostPattern, Ports, Protocol};
 pub use environment::{EnvPattern, Environment};
 pub use event::{Ending, Event, Limit, Operation};
 pub use files::{Access, DenyGlob, Files, Grant, Protect};
 pub use host::{CgroupHost, Host, Support};
 pub use limits::{Bytes, Limits, Millicpus, Millis};
+pub use network::{Network, NetworkMode, NetworkRule};
+pub use oversight::{Audit, AuditDestination, Oversight};
 pub use path::{AbsPath, BadPath};
 pub use pattern::{BadPattern, Match, PathPattern, Segment, fold};
-pub use plan::{Containment, Level, Network, NetworkMode, Plan, Processes};
+pub use plan::{Containment, Level, Plan, Processes};
 pub use rule::{Origin, Rule, RuleId};
 pub use verdict::{Field, FieldVerdict, Verdict, Verdicts};

@@ -1,8 +1,11 @@
 //! The resource part of a plan. `None` means: no limit of ours.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::{Field, RuleId};
 
 /// A size in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,6 +40,9 @@ pub struct Limits {
     pub tmp: Bytes,
     /// Bytes written to standard output and standard error together.
     pub output: Option<Bytes>,
+    /// The line that says each of them, for those that somebody said.
+    #[serde(default)]
+    pub rules: BTreeMap<Field, RuleId>,
 }
 
 impl fmt::Display for Bytes {

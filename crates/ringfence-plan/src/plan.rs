@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Environment, Files, Limits, Rule, RuleId};
+use crate::{Environment, Files, Limits, Network, Oversight, Rule, RuleId};
 
 /// What to hold. Made by `ringfence-policy`, lowered by `ringfence-backend`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,27 +19,10 @@ pub struct Plan {
     pub processes: Processes,
     /// How strong the fence must be.
     pub containment: Containment,
+    /// Records of the run, and whether a part of the fence may be done without.
+    pub oversight: Oversight,
     /// Where every part came from; [`RuleId`] indexes it.
     pub rules: Vec<Rule>,
-}
-
-/// What the workload may reach over a network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Network {
-    /// The base.
-    pub mode: NetworkMode,
-    /// The line that says so.
-    pub rule: RuleId,
-}
-
-/// The base of the network rules. An enum and not a flag: a list of rules becomes a third variant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NetworkMode {
-    /// Nothing but a loopback of its own.
-    None,
-    /// The host's network, unrestricted.
-    Host,
 }
 
 /// What the workload may do with processes.
@@ -48,6 +31,8 @@ pub struct Processes {
     /// Whether it may create user namespaces of its own (browsers do for their own sandbox). Off by default: it opens
     /// kernel code that is otherwise out of reach.
     pub nested_namespaces: bool,
+    /// The line that says so.
+    pub rule: RuleId,
 }
 
 /// The least the fence must be made of.

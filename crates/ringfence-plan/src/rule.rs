@@ -31,6 +31,20 @@ pub enum Origin {
         line: u32,
         /// First column of the value.
         column: u32,
+        /// The reason that stands beside it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// A preset of this program; lines and columns as in a file.
+    Preset {
+        /// Its name.
+        name: String,
+        /// First line of the value.
+        line: u32,
+        /// First column of the value.
+        column: u32,
+        /// The reason that stands beside it.
+        why: String,
     },
     /// A command-line flag, as typed.
     Flag(String),
@@ -40,7 +54,8 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::BuiltIn(why) => write!(f, "built in ({why})"),
-            Origin::File { path, line, column } => write!(f, "{path}:{line}:{column}"),
+            Origin::File { path, line, column, why: _ } => write!(f, "{path}:{line}:{column}"),
+            Origin::Preset { name, line, column: _, why } => write!(f, "preset {name}:{line} ({why})"),
             Origin::Flag(flag) => f.write_str(flag),
         }
     }

@@ -2,9 +2,11 @@
 //!
 //! Decides nothing any more.
 
+use std::collections::BTreeMap;
+
 use ringfence_plan::{
-    Bytes, Containment, DenyGlob, EnvPattern, Environment, Files, Grant, Level, Limits, Millicpus, Millis,
-    Network, NetworkMode, Origin, Plan, Processes, Protect, Rule, RuleId,
+    Bytes, Containment, DenyGlob, EnvPattern, Environment, Field, Files, Grant, Level, Limits, Millicpus,
+    Millis, Network, NetworkMode, Origin, Oversight, Plan, Processes, Protect, Rule, RuleId,
 };
 
 use crate::builtin::limits::TMP;
@@ -25,7 +27,8 @@ pub fn compile(composed: &Composed) -> Result<Plan, Report> {
     let limits = limits(composed, &mut rules);
     let processes = processes(composed, &mut rules);
     let containment = containment(composed, &mut rules);
-    Ok(Plan { files, environment, network, limits, processes, containment, rules: rules.rules })
+    let oversight = Oversight { audit: Vec::new(), bypass: true, rule: rules.none() };
+    Ok(Plan { files, environment, network, limits, processes, containment, oversight, rules: rules.rules })
 }
 
 fn files(composed: &Composed, rules: &mut Rules<'_>) -> Files {
@@ -63,22 +66,26 @@ fn environment(composed: &Composed, rules: &mut Rules<'_>) -> Environment {
             .map(|(name, at)| EnvPattern { name: (*name).to_owned(), rule: rules.id(*at) })
             .collect(),
         set: set.map(|(name, (value, at))| (name.clone(), (value.clone(), rules.id(*at)))).collect(),
+        deny: Vec::new(),
+        within: Vec::new(),
     }
 }
 
 fn network(composed: &Composed, rules: &mut Rules<'_>) -> Network {
-    match composed.single("network.mode") {
-        Some((Value::Network(mode), at)) => Network { mode: *mode, rule: rules.id(at) },
-        _ => Network { mode: NetworkMode::None, rule: rules.none() },
-    }
+    let (mode, rule) = match composed.single("network.mode") {
+        Some((Value::Network(mode), at)) => (*mode, rules.id(at)),
+        _ => (NetworkMode::None, rules.none()),
+    };
+    Network { mode, allow: Vec::new(), deny: Vec::new(), rule }
 }
 
 fn processes(composed: &Composed, rules: &mut Rules<'_>) -> Processes {
-    let nested = composed.single("processes.nested_namespaces");
-    if let Some((_, at)) = nested {
-        rules.id(at);
+    match composed.single("processes.nested_namespaces") {
+        Some((value, at)) => {
+            Processes { nested_namespaces: *value == Value::Switch(true), rule: rules.id(at) }
+        }
+        None => Processes { nested_namespaces: false, rule: rules.none() },
     }
-    Processes { nested_namespaces: matches!(nested, Some((Value::Switch(true), _))) }
 }
 
 fn containment(composed: &Composed, rules: &mut Rules<'_>) -> Containment {
@@ -88,25 +95,25 @@ fn containment(composed: &Composed, rules: &mut Rules<'_>) -> Containment {
     }
 }
 
-/// Limits carry no rule in the plan, but their lines are listed among its rules all the same, so that people see them.
 fn limits(composed: &Composed, rules: &mut Rules<'_>) -> Limits {
-    let mut value = |key: &str| {
-        composed.single(key).map(|(value, at)| {
-            rules.id(at);
+    let mut said = BTreeMap::new();
+    let mut value = |field: Field| {
+        composed.single(field.name()).map(|(value, at)| {
+            said.insert(field, rules.id(at));
             value
         })
     };
-    let memory = size(value("limits.memory"));
     Limits {
-        memory,
-        swap: size(value("limits.swap")),
-        processes: count(value("limits.processes")),
-        cpu: processors(value("limits.cpu")),
-        time: duration(value("limits.time")),
-        open_files: count(value("limits.open_files")),
-        file_size: size(value("limits.file_size")),
-        tmp: size(value("limits.tmp")).unwrap_or(Bytes(TMP)),
-        output: size(value("limits.output")),
+        memory: size(value(Field::Memory)),
+        swap: size(value(Field::Swap)),
+        processes: count(value(Field::Processes)),
+        cpu: processors(value(Field::Cpu)),
+        time: duration(value(Field::Time)),
+        open_files: count(value(Field::OpenFiles)),
+        file_size: size(value(Field::FileSize)),
+        tmp: size(value(Field::Tmp)).unwrap_or(Bytes(TMP)),
+        output: size(value(Field::Output)),
+        rules: said,
     }
 }
 
@@ -174,6 +181,6 @@ impl<'a> Rules<'a> {
         }
         let positions = self.positions[at].get_or_insert_with(|| Positions::new(&source.text));
         let (line, column) = positions.of(span.bytes().start);
-        Origin::File { path: source.name.to_string(), line, column }
+        Origin::File { path: source.name.to_string(), line, column, why: None }
     }
 }

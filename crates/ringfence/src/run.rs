@@ -187,6 +187,8 @@ fn inside(cwd: &Path, files: &Files) -> Result<AbsPath, Error> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::collections::BTreeMap;
+
     use ringfence_backend::{Command, HeldLimits, LaunchError, Refusal, Running};
     use ringfence_plan::*;
 
@@ -256,14 +258,21 @@ mod tests {
             file_size: None,
             tmp: Bytes(1),
             output: None,
+            rules: BTreeMap::new(),
         };
         let plan = Plan {
             files,
             environment: Environment::default(),
-            network: Network { mode: NetworkMode::None, rule: RuleId(0) },
+            network: Network {
+                mode: NetworkMode::None,
+                allow: Vec::new(),
+                deny: Vec::new(),
+                rule: RuleId(0),
+            },
             limits,
-            processes: Processes { nested_namespaces: false },
+            processes: Processes { nested_namespaces: false, rule: RuleId(0) },
             containment: Containment { level, rule: RuleId(0) },
+            oversight: Oversight { audit: Vec::new(), bypass: true, rule: RuleId(0) },
             rules: Vec::new(),
         };
         Run {

@@ -10,7 +10,8 @@ use crate::limits::{self, HeldLimits, Isolation};
 /// The fence, and the limits, of which the supervisor holds a part.
 pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
     // No `..`: a field that is added has to be answered for.
-    let Plan { files, environment: _, network, limits, processes, containment: _, rules: _ } = plan;
+    let Plan { files, environment: _, network, limits, processes, containment: _, oversight: _, rules: _ } =
+        plan;
     let held = limits::hold(limits, host, Isolation::Namespaces);
     let layout = RootLayout {
         layers: layers(files),
@@ -29,8 +30,8 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
             sockets: match network.mode {
                 // Asked for by name as unrestricted; and a call that waits for a distant host is not the broker's.
                 NetworkMode::Host => Sockets::Usual,
-                NetworkMode::None if host.notification.is_yes() => Sockets::OwnUnix,
-                NetworkMode::None => Sockets::NoUnix,
+                NetworkMode::None | NetworkMode::Rules if host.notification.is_yes() => Sockets::OwnUnix,
+                NetworkMode::None | NetworkMode::Rules => Sockets::NoUnix,
             },
             nested_namespaces: processes.nested_namespaces,
             broker: host.notification.is_yes(),

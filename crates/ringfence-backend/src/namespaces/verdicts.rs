@@ -7,11 +7,12 @@ use ringfence_plan::{
     AbsPath, Access, Field, FieldVerdict, Files, Host, Level, NetworkMode, Plan, Support, Verdicts,
 };
 
-use crate::answer::{enforced, narrowed, unenforced};
+use crate::answer::{NO_GATEWAY, enforced, narrowed, unenforced};
 use crate::limits::HeldLimits;
 
 pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdicts {
-    let Plan { files, environment: _, network, limits: _, processes, containment, rules: _ } = plan;
+    let Plan { files, environment: _, network, limits: _, processes, containment, oversight: _, rules: _ } =
+        plan;
     let has = |access| files.grants.iter().any(|grant| grant.access == access);
     let landlock = if host.landlock > 0 { " and Landlock" } else { "" };
     let mut all = vec![
@@ -49,6 +50,7 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
             "no unix sockets, which only the broker could keep from a host service's",
             "a network namespace with nothing but its own loopback",
         ),
+        NetworkMode::Rules => unenforced(Field::Network, NO_GATEWAY),
         NetworkMode::Host => {
             enforced(Field::Network, "the host's network, unrestricted, as asked for by name")
         }

@@ -24,7 +24,8 @@ const ALWAYS: [(Mount, &str); 7] = [
 
 pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
     // No `..`: a field that is added has to be answered for.
-    let Plan { files, environment: _, network, limits, processes: _, containment: _, rules: _ } = plan;
+    let Plan { files, environment: _, network, limits, processes: _, containment: _, oversight: _, rules: _ } =
+        plan;
     let held = limits::hold(limits, host, Isolation::Shared);
     let rule = files.grants.first().map_or(RuleId(0), |grant| grant.rule);
     let always = ALWAYS.iter().filter_map(|(mount, path)| {
@@ -37,7 +38,7 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         landlock: host.landlock,
         filter: seccomp::Options {
             sockets: match network.mode {
-                NetworkMode::None => Sockets::PairsOnly,
+                NetworkMode::None | NetworkMode::Rules => Sockets::PairsOnly,
                 NetworkMode::Host => Sockets::NoUnix,
             },
             nested_namespaces: false,

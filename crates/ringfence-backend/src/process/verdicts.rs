@@ -2,7 +2,7 @@
 
 use ringfence_plan::{Access, Field, FieldVerdict, Files, Host, Level, NetworkMode, Plan, Support, Verdicts};
 
-use crate::answer::{enforced, narrowed, unenforced};
+use crate::answer::{NO_GATEWAY, enforced, narrowed, unenforced};
 use crate::limits::HeldLimits;
 
 /// Landlock ABIs that bring what this backend stands on (Documentation/userspace-api/landlock.rst).
@@ -10,7 +10,8 @@ const TRUNCATE: u32 = 3;
 const SCOPES: u32 = 6;
 
 pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdicts {
-    let Plan { files, environment: _, network, limits: _, processes, containment, rules: _ } = plan;
+    let Plan { files, environment: _, network, limits: _, processes, containment, oversight: _, rules: _ } =
+        plan;
     let abi = host.landlock;
     let mut all = vec![
         // Names, sizes and times of files outside can be asked for; contents cannot.
@@ -39,6 +40,7 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
             "no sockets at all, not even between processes inside: only connected pairs",
             "seccomp on socket(2), Landlock on TCP",
         ),
+        NetworkMode::Rules => unenforced(Field::Network, NO_GATEWAY),
         NetworkMode::Host => narrowed(
             Field::Network,
             "no unix sockets, which would reach the host's services",

@@ -168,7 +168,7 @@ mod tests {
         let path = |text: &str| AbsPath::new(text).unwrap();
         let grant =
             |text, access, rule| Grant { path: path(text), access, optional: false, rule: RuleId(rule) };
-        let file = |line| Origin::File { path: "ringfence.toml".into(), line, column: 9 };
+        let file = |line| Origin::File { path: "ringfence.toml".into(), line, column: 9, why: None };
         let rule = |text: &str, origin| Rule { text: text.into(), origin };
         let workspace = path("/home/u/project");
         let hooks = PathPattern::new(workspace.clone(), "**/.git/hooks", Match::Folded).unwrap();
@@ -190,8 +190,9 @@ mod tests {
                 pass: vec![EnvPattern { name: "LC_*".into(), rule: RuleId(0) }],
                 refuse: vec![EnvPattern { name: "LD_*".into(), rule: RuleId(0) }],
                 set: BTreeMap::from([("CI".into(), ("1".into(), RuleId(1)))]),
+                ..Environment::default()
             },
-            network: Network { mode: NetworkMode::None, rule: RuleId(0) },
+            network: Network { mode: NetworkMode::None, allow: vec![], deny: vec![], rule: RuleId(0) },
             limits: Limits {
                 memory: Some(Bytes(2 << 30)),
                 swap: None,
@@ -202,9 +203,11 @@ mod tests {
                 file_size: None,
                 tmp: Bytes(1 << 30),
                 output: None,
+                rules: BTreeMap::new(),
             },
-            processes: Processes { nested_namespaces: false },
+            processes: Processes { nested_namespaces: false, rule: RuleId(0) },
             containment: Containment { level: Level::Auto, rule: RuleId(3) },
+            oversight: Oversight { audit: vec![], bypass: true, rule: RuleId(0) },
             rules: vec![
                 rule("the base", Origin::BuiltIn("tool-chains".into())),
                 rule("filesystem.workspace = \".\"", file(3)),

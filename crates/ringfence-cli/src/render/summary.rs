@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     fn summary(events: Vec<Event>) -> Summary {
-        let file = Origin::File { path: "ringfence.toml".into(), line: 4, column: 12 };
+        let file = Origin::File { path: "ringfence.toml".into(), line: 4, column: 12, why: None };
         let rule = |text: &str, origin| Rule { text: text.into(), origin };
         let mut summary = Summary {
             warnings: Report::default(),
