@@ -13,6 +13,7 @@
 //!     caller_env: std::env::vars_os().collect(),
 //!     terminal: true,
 //!     allow_unenforced: Vec::new(),
+//!     record: ringfence::Record::default(),
 //! };
 //! let outcome = run.prepare()?.run(&mut |event| eprintln!("{event:?}"))?;
 //! println!("{:?} after {:?}", outcome.ending, outcome.wall_time);
@@ -25,7 +26,9 @@
 )]
 
 mod error;
+mod last_run;
 mod outcome;
+mod record;
 mod run;
 #[cfg(target_os = "linux")]
 mod supervise;
@@ -34,7 +37,9 @@ mod supervise;
 mod supervise;
 
 pub use error::{BackendRefusal, Error, Refused, Unheld};
+pub use last_run::{LastRun, MOST as MOST_REFUSALS, Refusal};
 pub use outcome::{Outcome, TOLD_EVENTS};
+pub use record::{Record, Text};
 pub use ringfence_backend::{probe, probe_deeply};
 pub use ringfence_plan::*;
 pub use run::{Prepared, Run};

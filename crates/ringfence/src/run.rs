@@ -9,6 +9,7 @@ use ringfence_plan::{AbsPath, Access, Event, Field, Files, Host, Level, Plan, Ve
 
 use crate::error::{BackendRefusal, Error, Refused, Unheld};
 use crate::outcome::{EventLog, Outcome};
+use crate::record::Record;
 use crate::supervise;
 
 /// One command to run contained.
@@ -28,6 +29,8 @@ pub struct Run {
     pub terminal: bool,
     /// Fields that the caller does without where they are not held.
     pub allow_unenforced: Vec<Field>,
+    /// What records of the run tell of it.
+    pub record: Record,
 }
 
 /// A run whose fence is decided and whose command has not started.
@@ -283,6 +286,7 @@ mod tests {
             caller_env: Vec::new(),
             terminal: false,
             allow_unenforced: allow_unenforced.to_vec(),
+            record: Record::default(),
         }
     }
 

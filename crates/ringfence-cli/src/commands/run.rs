@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::mem::ManuallyDrop;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use ringfence::Run;
+use ringfence::{Record, Run};
 use ringfence_plan::{Plan, Rule};
 use ringfence_policy::Composed;
 
@@ -80,6 +80,7 @@ pub(super) fn request(plan: Plan, matches: &ArgMatches) -> Result<Run, Failure> 
         caller_env: std::env::vars_os().collect(),
         terminal: no_tty != Some(true),
         allow_unenforced: flags::allowed(matches),
+        record: Record::default(),
     })
 }
 

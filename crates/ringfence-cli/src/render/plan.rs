@@ -241,6 +241,7 @@ mod tests {
             caller_env: vec![],
             terminal: false,
             allow_unenforced: vec![],
+            record: ringfence::Record::default(),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use ringfence::{CgroupHost, Ending, Field, Run};
+use ringfence::{CgroupHost, Ending, Field, Record, Run};
 use ringfence_policy::{Flag, Request, compile, compose, load};
 
 /// `[KEY=VALUE | SWITCH]… -- COMMAND…`: a key with a dot is a field of the policy, the rest are below.
@@ -34,6 +34,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
         caller_env: std::env::vars_os().collect(),
         terminal,
         allow_unenforced,
+        record: Record::default(),
     };
     match run.prepare().and_then(|prepared| {
         prepared.run(&mut |event| {
