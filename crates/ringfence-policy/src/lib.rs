@@ -28,6 +28,7 @@ mod compile;
 mod compose;
 mod context;
 mod diagnostic;
+pub mod difference;
 mod discover;
 mod field;
 mod flag;
