@@ -13,6 +13,24 @@ pub enum Error {
     /// Some field of the plan is not held by any backend that may be used here.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The caller would do without a part of the fence, and the policy does not let him.
+    #[error("doing without {} is forbidden by {rule}", names(.fields))]
+    Bypass {
+        /// The fields that were named.
+        fields: Vec<Field>,
+        /// The rule that forbids it.
+        rule: String,
+    },
+    /// The run could not be recorded, so it was not started.
+    #[error("failed to record the run in {destination}: {why}; asked for by {rule}")]
+    Audit {
+        /// As the policy has it.
+        destination: String,
+        /// The kernel's answer, or ours.
+        why: String,
+        /// The rule that wants the record.
+        rule: String,
+    },
     /// The command line cannot be passed to a program.
     #[error("the command {what}")]
     BadCommand {
@@ -120,6 +138,15 @@ impl Error {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Error::Refused(refused) => refused.hints.clone(),
+            Error::Bypass { .. } => vec![
+                "leave out --allow-unenforced; `ringfence plan` shows what each backend holds here".into(),
+                "whoever wrote that rule can change it".into(),
+            ],
+            Error::Audit { .. } => vec![
+                "make that place writable for this user, outside of everything that the command may write"
+                    .into(),
+                "whoever wrote that rule can name another place".into(),
+            ],
             Error::WorkingDirectory { path, .. } => {
                 let path = path.display();
                 vec![

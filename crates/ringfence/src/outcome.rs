@@ -22,6 +22,8 @@ pub struct Outcome {
     pub denied: u64,
     /// Limits that were reached, each once.
     pub limits: Vec<Limit>,
+    /// What should have been written down of the run and was not, in words; the run itself is none the worse for it.
+    pub unrecorded: Vec<String>,
 }
 
 /// Tells events to the caller, boundedly, and keeps the counts.
@@ -57,7 +59,8 @@ impl<'a> EventLog<'a> {
         wall_time: Duration,
         peak_memory: Option<Bytes>,
     ) -> Outcome {
-        Outcome { ending, wall_time, peak_memory, denied: self.denied, limits: self.limits }
+        let EventLog { denied, limits, .. } = self;
+        Outcome { ending, wall_time, peak_memory, denied, limits, unrecorded: Vec::new() }
     }
 }
 

@@ -8,7 +8,7 @@ use ringfence_backend::{ALL, Backend, Lowered};
 use ringfence_plan::{AbsPath, Access, Event, Field, Files, Host, Level, Plan, Verdicts};
 
 use crate::error::{BackendRefusal, Error, Refused, Unheld};
-use crate::outcome::{EventLog, Outcome};
+use crate::outcome::Outcome;
 use crate::record::Record;
 use crate::supervise;
 
@@ -42,6 +42,7 @@ pub struct Prepared {
     plan: Plan,
     terminal: bool,
     allow_unenforced: Vec<Field>,
+    record: Record,
 }
 
 /// What to run, in the words of execve(2).
@@ -52,23 +53,25 @@ pub(crate) struct CommandLine {
 }
 
 /// Everything that supervising needs to know.
-pub(crate) struct Job {
+pub(crate) struct Job<'a> {
     pub(crate) backend: &'static str,
     pub(crate) lowered: Box<dyn Lowered>,
     pub(crate) command: CommandLine,
-    pub(crate) plan: Plan,
+    pub(crate) plan: &'a Plan,
     pub(crate) terminal: bool,
-    pub(crate) allow_unenforced: Vec<Field>,
+    pub(crate) allow_unenforced: &'a [Field],
+    pub(crate) record: &'a Record,
 }
 
 impl Run {
     /// Chooses the backend: the one that `containment.level` names, or the strongest that holds every field. Touches
     /// nothing.
     pub fn prepare(self) -> Result<Prepared, Error> {
+        refuse_bypass(&self)?;
         let command = CommandLine::new(&self)?;
         let Chosen { backend, passed_over, lowered } = choose(ALL, &self)?;
-        let Run { plan, terminal, allow_unenforced, .. } = self;
-        Ok(Prepared { backend, passed_over, lowered, command, plan, terminal, allow_unenforced })
+        let Run { plan, terminal, allow_unenforced, record, .. } = self;
+        Ok(Prepared { backend, passed_over, lowered, command, plan, terminal, allow_unenforced, record })
     }
 }
 
@@ -95,10 +98,21 @@ impl Prepared {
 
     /// Runs the command to its end. `on_event` is told of refusals and limits as they happen.
     pub fn run(self, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome, Error> {
-        let Prepared { backend, passed_over: _, lowered, command, plan, terminal, allow_unenforced } = self;
-        let job = Job { backend, lowered, command, plan, terminal, allow_unenforced };
-        supervise::run(job, EventLog::new(on_event))
+        let Prepared { backend, passed_over: _, lowered, command, plan, terminal, allow_unenforced, record } =
+            self;
+        let (plan, allow_unenforced, record) = (&plan, &allow_unenforced[..], &record);
+        supervise::run(Job { backend, lowered, command, plan, terminal, allow_unenforced, record }, on_event)
     }
+}
+
+/// Whoever answers for the machine may want every field held or nothing run.
+fn refuse_bypass(run: &Run) -> Result<(), Error> {
+    let oversight = &run.plan.oversight;
+    if oversight.bypass || run.allow_unenforced.is_empty() {
+        return Ok(());
+    }
+    let rule = run.plan.rule(oversight.rule).to_string();
+    Err(Error::Bypass { fields: run.allow_unenforced.clone(), rule })
 }
 
 /// The backend that a run gets.

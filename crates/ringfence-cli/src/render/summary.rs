@@ -91,6 +91,7 @@ impl Summary {
                 parts.push(format!("reached the {} limit of {allowed}", limit_name(*limit)));
             }
         }
+        parts.extend(outcome.unrecorded.iter().map(|what| format!("could not write down {}", escape(what))));
         match parts.is_empty() {
             true => String::new(),
             false => format!("{} {}\n", style().paint(Meaning::Warning, "ringfence:"), parts.join("; ")),
@@ -153,6 +154,7 @@ impl Summary {
             "passed_over": self.passed_over.iter().map(passed_over).collect::<Vec<_>>(),
             "denied": outcome.denied,
             "events": events.collect::<Vec<_>>(),
+            "unrecorded": outcome.unrecorded,
             "warnings": self.warnings,
             "events_left_out": outcome.denied.saturating_sub(told as u64),
             "wall_ms": u64::try_from(outcome.wall_time.as_millis()).unwrap_or(u64::MAX),
@@ -231,6 +233,7 @@ mod tests {
             peak_memory: None,
             denied,
             limits: Vec::new(),
+            unrecorded: Vec::new(),
         }
     }
 
@@ -272,6 +275,14 @@ mod tests {
         let events = vec![Event::LimitReached { limit: Limit::Time, allowed: "10 min".into() }];
         insta::assert_snapshot!(
             summary(events).as_text(&outcome(0, Ending::Stopped(Limit::Time)), || Style::PLAIN), @"ringfence: reached the time limit of 10 min");
+    }
+
+    #[test]
+    fn what_was_not_written_down_is_said() {
+        let unrecorded = vec!["1 audit record, the first to /var/log/x: disk full".into()];
+        let outcome = Outcome { unrecorded, ..outcome(0, Ending::Exited(0)) };
+        insta::assert_snapshot!(
+            summary(Vec::new()).as_text(&outcome, || Style::PLAIN), @"ringfence: could not write down 1 audit record, the first to /var/log/x: disk full");
     }
 
     #[test]
@@ -318,6 +329,7 @@ mod tests {
           "exit_code": 1,
           "passed_over": [],
           "peak_memory": null,
+          "unrecorded": [],
           "wall_ms": 1234,
           "warnings": []
         }

@@ -39,7 +39,7 @@ pub(super) struct Dispatcher<'a> {
     pub(super) groups: Groups,
     pub(super) signals: Signals,
     pub(super) watch: Option<Watch>,
-    pub(super) plan: Plan,
+    pub(super) plan: &'a Plan,
     pub(super) program: String,
     pub(super) backend: &'static str,
     pub(super) log: EventLog<'a>,
@@ -305,7 +305,7 @@ impl Dispatcher<'_> {
     fn stop(&mut self, limit: Limit) {
         if self.end.limit.is_none() {
             self.end.limit = Some(limit);
-            self.log.limit_reached(limit, allowed(&self.plan, limit));
+            self.log.limit_reached(limit, allowed(self.plan, limit));
         }
         self.due.time_limit = None;
         self.sandbox.kill();
@@ -320,7 +320,7 @@ impl Dispatcher<'_> {
         if is_due(self.due.time_limit) {
             self.due.time_limit = None;
             self.end.limit = Some(Limit::Time);
-            self.log.limit_reached(Limit::Time, allowed(&self.plan, Limit::Time));
+            self.log.limit_reached(Limit::Time, allowed(self.plan, Limit::Time));
             self.sandbox.send(ToInit::Signal(libc::SIGTERM));
             // A stopped command could not hear it.
             self.sandbox.send(ToInit::Signal(libc::SIGCONT));
@@ -367,10 +367,10 @@ impl Dispatcher<'_> {
     fn finish(mut self) -> Result<Outcome, Error> {
         let how = self.sandbox.reap();
         if self.groups.ran_out_of_processes() {
-            self.log.limit_reached(Limit::Processes, allowed(&self.plan, Limit::Processes));
+            self.log.limit_reached(Limit::Processes, allowed(self.plan, Limit::Processes));
         }
         if self.groups.ran_out_of_memory() {
-            self.log.limit_reached(Limit::Memory, allowed(&self.plan, Limit::Memory));
+            self.log.limit_reached(Limit::Memory, allowed(self.plan, Limit::Memory));
             if matches!(self.end.command, None | Some(Ending::Signaled(libc::SIGKILL))) {
                 self.end.limit.get_or_insert(Limit::Memory);
             }

@@ -1,12 +1,15 @@
 //! One run from launch to end. Decides nothing about the fence: that is lowered before it comes here.
 
+mod audit;
 mod cgroup;
 mod dispatcher;
 mod flow;
+mod journal;
 mod output;
 mod process_table;
 mod sandbox;
 mod terminal;
+mod time;
 mod watch;
 
 use std::time::{Duration, Instant};
@@ -15,9 +18,11 @@ use ringfence_backend::Command;
 use ringfence_backend::signals::Signals;
 use ringfence_enter::StdioSource;
 use ringfence_enter::protocol::ToInit;
+use ringfence_plan::Event;
 
 use self::cgroup::Groups;
 use self::dispatcher::{Dispatcher, Due, End};
+use self::journal::Journal;
 use self::output::Output;
 use self::sandbox::Sandbox;
 use self::terminal::Terminal;
@@ -44,15 +49,26 @@ const HEARD: [i32; 10] = [
 /// Signals by which a terminal stops a job of the background: we look before we touch it.
 const UNHEARD: [i32; 2] = [libc::SIGTTOU, libc::SIGTTIN];
 
+/// Runs the job to its end, and writes down what is to be written down of it.
+pub(crate) fn run(job: Job<'_>, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome, Error> {
+    let mut journal = Journal::begin(&job)?;
+    let mut tell = |event: &Event| {
+        journal.event(event);
+        on_event(event);
+    };
+    let result = attend(job, EventLog::new(&mut tell));
+    journal.end(result)
+}
+
 /// Launches the job and stays with it to its end.
-pub(crate) fn run(job: Job, log: EventLog<'_>) -> Result<Outcome, Error> {
+fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let started = Instant::now();
-    let Job { backend, lowered, command, plan, terminal, allow_unenforced } = job;
+    let Job { backend, lowered, command, plan, terminal, allow_unenforced, record: _ } = job;
     let owns_namespace = backend == "namespaces";
     let held = lowered.limits().clone();
 
     let signals = Signals::block(&HEARD, &UNHEARD).map_err(Error::supervise("block signals"))?;
-    let mut groups = Groups::make(held.groups, &allow_unenforced)?;
+    let mut groups = Groups::make(held.groups, allow_unenforced)?;
     let mut stdio = [StdioSource::Inherit, StdioSource::Inherit, StdioSource::Inherit];
     let terminal = if terminal { Terminal::take_over(&mut stdio) } else { None };
     let mut outputs = if plan.limits.output.is_some() { Output::relay(&mut stdio)? } else { Vec::new() };
@@ -73,7 +89,7 @@ pub(crate) fn run(job: Job, log: EventLog<'_>) -> Result<Outcome, Error> {
     })?;
 
     let sandbox = Sandbox::new(running, owns_namespace);
-    groups.confine(&allow_unenforced)?;
+    groups.confine(allow_unenforced)?;
     outputs.iter_mut().try_for_each(Output::open)?;
     // With a terminal the loop says so, once the terminal is connected: its first modes must not overwrite the command's.
     if wait_for_go && terminal.is_none() {

@@ -3,6 +3,8 @@
 #![cfg_attr(not(target_os = "linux"), allow(unused))]
 
 #[cfg(target_os = "linux")]
+mod records;
+#[cfg(target_os = "linux")]
 mod rows;
 #[cfg(target_os = "linux")]
 mod runner;
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
     // The rest of the standard harness's arguments do not concern us, but for a name to filter by.
     let filter = arguments.find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let mut failed = 0;
-    for (name, row) in rows::ROWS.iter().filter(|(name, _)| name.contains(&filter)) {
+    for (name, row) in rows::ROWS.iter().chain(records::ROWS).filter(|(name, _)| name.contains(&filter)) {
         let result = std::panic::catch_unwind(row);
         println!("test {name} ... {}", if result.is_ok() { "ok" } else { "FAILED" });
         failed += usize::from(result.is_err());

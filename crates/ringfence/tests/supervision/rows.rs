@@ -8,7 +8,8 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::session::{OnTerminal, Result, Workspace, finish, run, signal, wait_for, wait_stopped};
 
-type Row = (&'static str, fn());
+/// A promise and what tries it.
+pub(crate) type Row = (&'static str, fn());
 
 pub(crate) const ROWS: &[Row] = &[
     ("exit_codes_are_the_commands_own", exit_codes),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use ringfence::{CgroupHost, Ending, Field, Record, Run};
+use ringfence::{AbsPath, Audit, AuditDestination, CgroupHost, Ending, Field, Record, RuleId, Run};
 use ringfence_policy::{Flag, Request, compile, compose, load};
 
 /// `[KEY=VALUE | SWITCH]… -- COMMAND…`: a key with a dot is a field of the policy, the rest are below.
@@ -12,6 +12,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     let mut request = request();
     let mut host = ringfence::probe();
     let (mut terminal, mut verbose, mut allow_unenforced) = (false, false, Vec::new());
+    let (mut audit, mut bypass, mut record) = (Vec::new(), true, Record::default());
     let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next_if(|argument| argument != "--") {
         match argument.as_str() {
@@ -20,12 +21,22 @@ pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
             "own-session" => own_session(),
             "verbose" => verbose = true,
             "lenient" => allow_unenforced = Field::ALL.to_vec(),
-            other => request.flags.push(flag(other)),
+            "no-bypass" => bypass = false,
+            other => match other.split_once(':') {
+                Some(("audit", path)) => audit.push(AuditDestination::File(AbsPath::new(path).unwrap())),
+                Some(("log", path)) => audit.push(AuditDestination::Socket(AbsPath::new(path).unwrap())),
+                Some(("state", path)) => record.state = Some(path.into()),
+                Some(("reason", why)) => record.break_glass = Some(why.into()),
+                _ => request.flags.push(flag(other)),
+            },
         }
     }
     let argv: Vec<_> = arguments.skip(1).map(Into::into).collect();
     let plan = load(&request).and_then(compose).and_then(|composed| compile(&composed));
-    let plan = plan.unwrap_or_else(|report| panic!("{}", report.render(false)));
+    let mut plan = plan.unwrap_or_else(|report| panic!("{}", report.render(false)));
+    let rule = RuleId(0);
+    plan.oversight.audit = audit.into_iter().map(|destination| Audit { destination, rule }).collect();
+    plan.oversight.bypass = bypass;
     let run = Run {
         plan,
         host,
@@ -34,7 +45,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
         caller_env: std::env::vars_os().collect(),
         terminal,
         allow_unenforced,
-        record: Record::default(),
+        record,
     };
     match run.prepare().and_then(|prepared| {
         prepared.run(&mut |event| {
