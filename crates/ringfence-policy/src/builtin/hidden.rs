@@ -17,6 +17,7 @@ const fn hide(path: &'static str, why: &'static str) -> Hidden {
 const KEYS: &str = "private keys";
 const CLOUD: &str = "cloud credentials";
 const TOKENS: &str = "tokens of a registry or forge";
+const ADDRESS: &str = "an index address may hold a password";
 const PASSWORDS: &str = "passwords";
 const BROWSER: &str = "a browser's cookies and passwords";
 const MAIL: &str = "mail and messages";
@@ -44,6 +45,7 @@ pub(crate) const HIDDEN: &[Hidden] = &[
     hide(".kube", CLOUD),
     hide(".terraform.d", CLOUD),
     hide(".terraformrc", CLOUD),
+    hide(".tofurc", CLOUD),
     hide(".vault-token", CLOUD),
     hide(".docker", TOKENS),
     hide(".config/containers/auth.json", TOKENS),
@@ -56,18 +58,36 @@ pub(crate) const HIDDEN: &[Hidden] = &[
     hide(".netrc", TOKENS),
     hide(".npmrc", TOKENS),
     hide(".yarnrc.yml", TOKENS),
+    hide(".yarnrc", TOKENS),
+    hide(".config/pnpm", TOKENS),
+    hide(".bunfig.toml", TOKENS),
     hide(".pypirc", TOKENS),
-    hide(".config/pip", "an index address may hold a password"),
+    hide(".config/pip", ADDRESS),
+    hide(".pip", ADDRESS),
+    hide(".condarc", ADDRESS),
+    hide(".config/uv", ADDRESS),
+    hide(".local/share/uv/credentials", TOKENS),
+    hide(".config/pypoetry", TOKENS),
+    hide(".rattler", TOKENS),
+    hide(".config/go", ADDRESS),
     hide(".cargo/credentials", TOKENS),
     hide(".cargo/credentials.toml", TOKENS),
     hide(".m2/settings.xml", TOKENS),
     hide(".m2/settings-security.xml", TOKENS),
     hide(".gradle/gradle.properties", TOKENS),
+    hide(".gradle/init.d", ADDRESS),
+    hide(".ivy2/.credentials", TOKENS),
+    hide(".sbt/.credentials", TOKENS),
     hide(".gem/credentials", TOKENS),
+    hide(".local/share/gem/credentials", TOKENS),
+    hide(".gemrc", ADDRESS),
     hide(".bundle/config", TOKENS),
     hide(".composer/auth.json", TOKENS),
     hide(".config/composer/auth.json", TOKENS),
     hide(".nuget/NuGet/NuGet.Config", TOKENS),
+    hide(".config/NuGet", TOKENS),
+    hide(".microsoft/usersecrets", PASSWORDS),
+    hide(".dotnet/corefx", KEYS),
     hide(".config/op", PASSWORDS),
     hide(".op", PASSWORDS),
     hide(".1password", PASSWORDS),
