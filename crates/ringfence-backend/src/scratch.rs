@@ -1,9 +1,10 @@
-//! A directory for temporary files where there is no mount namespace to give a private /tmp. Removed when dropped; what a
-//! killed supervisor left is removed by the next run of its user.
+//! A directory for temporary files where there is no mount namespace to give a private /tmp, and for the plan, where there
+//! is no root of its own to put it in. Removed when dropped; what a killed supervisor left is removed by the next run of
+//! its user.
 
-use std::fs::{self, DirBuilder, File};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use ringfence_plan::AbsPath;
@@ -13,6 +14,9 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat};
 #[derive(Debug)]
 pub struct Scratch {
     path: AbsPath,
+    /// The part of it that the workload may write.
+    temporary: AbsPath,
+    plan: AbsPath,
     /// Locked (flock(2)) for as long as supervisor or init lives, which tells a live directory from a left one.
     _lock: File,
 }
@@ -20,8 +24,9 @@ pub struct Scratch {
 const PREFIX: &str = "ringfence-";
 
 impl Scratch {
-    /// Makes one under /tmp. The name is not guessed at: a name that exists, as whatever, is passed over.
-    pub(crate) fn new() -> io::Result<Scratch> {
+    /// Makes one under /tmp, with `plan` in it. The name is not guessed at: a name that exists, as whatever, is passed
+    /// over.
+    pub(crate) fn new(plan: &[u8]) -> io::Result<Scratch> {
         sweep();
         for _ in 0..64 {
             let mut random = [0; 8];
@@ -36,19 +41,33 @@ impl Scratch {
             let Ok(lock) = lock(Path::new(&name)) else { continue };
             // /tmp may be a symlink; Landlock and the broker go by where things really are.
             let Ok(path) = fs::canonicalize(&name) else { continue };
-            return Ok(Scratch { path: AbsPath::new(path).map_err(io::Error::other)?, _lock: lock });
+            return Scratch::fill(AbsPath::new(path).map_err(io::Error::other)?, lock, plan);
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// Where it is.
-    pub(crate) fn path(&self) -> &AbsPath {
-        &self.path
+    fn fill(path: AbsPath, lock: File, plan: &[u8]) -> io::Result<Scratch> {
+        let below = |name| path.join(name).map_err(io::Error::other);
+        let scratch = Scratch { temporary: below("tmp")?, plan: below("plan.json")?, path, _lock: lock };
+        DirBuilder::new().mode(0o700).create(&scratch.temporary)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(&scratch.plan)?;
+        file.write_all(plan)?;
+        Ok(scratch)
     }
 
-    /// What it takes up on its filesystem, bytes; links counted once for each name. What vanishes meanwhile counts not.
+    /// The directory for temporary files.
+    pub(crate) fn temporary(&self) -> &AbsPath {
+        &self.temporary
+    }
+
+    /// The file with the plan.
+    pub(crate) fn plan(&self) -> &AbsPath {
+        &self.plan
+    }
+
+    /// What the temporary files take up on their filesystem, bytes; links counted once for each name. What vanishes meanwhile counts not.
     pub fn size(&self) -> u64 {
-        size_below(self.path.as_path())
+        size_below(self.temporary.as_path())
     }
 }
 
@@ -122,24 +141,24 @@ mod tests {
 
     #[test]
     fn whatever_was_left_is_removed_and_nothing_else() {
-        let outside = Scratch::new().unwrap();
-        fs::write(outside.path().as_path().join("kept"), "").unwrap();
-        let scratch = Scratch::new().unwrap();
-        let path = scratch.path().as_path().to_owned();
-        std::os::unix::fs::symlink(outside.path().as_path(), path.join("link")).unwrap();
+        let outside = Scratch::new(b"{}").unwrap();
+        fs::write(outside.path.as_path().join("kept"), "").unwrap();
+        let scratch = Scratch::new(b"{}").unwrap();
+        let path = scratch.path.as_path().to_owned();
+        std::os::unix::fs::symlink(outside.path.as_path(), path.join("link")).unwrap();
         fs::create_dir(path.join("locked")).unwrap();
         fs::write(path.join("locked/file"), "").unwrap();
         fs::set_permissions(path.join("locked"), std::os::unix::fs::PermissionsExt::from_mode(0o500))
             .unwrap();
         drop(scratch);
-        assert!(!path.exists() && outside.path().as_path().join("kept").exists());
+        assert!(!path.exists() && outside.path.as_path().join("kept").exists());
     }
     #[test]
     fn what_nobody_holds_is_swept_and_what_somebody_holds_stays() {
-        let live = Scratch::new().unwrap();
+        let live = Scratch::new(b"{}").unwrap();
         let left = Path::new("/tmp/ringfence-00000000deadbeef");
         fs::create_dir_all(left.join("deep")).unwrap();
-        let other = Scratch::new().unwrap();
-        assert!(!left.exists() && live.path().as_path().exists() && other.path().as_path().exists());
+        let other = Scratch::new(b"{}").unwrap();
+        assert!(!left.exists() && live.path.as_path().exists() && other.path.as_path().exists());
     }
 }

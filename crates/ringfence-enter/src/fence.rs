@@ -2,6 +2,8 @@
 
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use ringfence_plan::{AbsPath, Bytes, DenyGlob, PathPattern, Protect, RuleId};
 
@@ -103,6 +105,8 @@ pub struct Command {
     pub env: Vec<CString>,
     /// Working directory, as seen inside.
     pub cwd: AbsPath,
+    /// The plan as text, which programs inside may read and not change. It tells and holds nothing.
+    pub plan: Vec<u8>,
     /// Standard input, output and error.
     pub stdio: [StdioSource; 3],
     /// Descriptors that pass, under their own numbers.
@@ -113,6 +117,19 @@ pub struct Command {
     pub wait_for_go: bool,
     /// The control group (of the unified hierarchy) to be born in; `None` for the caller's.
     pub cgroup: Option<OwnedFd>,
+}
+
+impl Command {
+    /// Tells the command where the plan lies, whatever the caller's variable of that name said.
+    pub fn name_plan(&mut self, path: &Path) {
+        self.set_variable(b"RINGFENCE_PLAN=", path);
+    }
+
+    /// Gives a variable (`prefix` is its name and `=`) the value `path`.
+    pub fn set_variable(&mut self, prefix: &[u8], path: &Path) {
+        self.env.retain(|variable| !variable.as_bytes().starts_with(prefix));
+        self.env.extend(CString::new([prefix, path.as_os_str().as_bytes()].concat()));
+    }
 }
 
 /// Where one of the standard descriptors comes from.
@@ -153,6 +170,8 @@ pub enum Step {
     MountDev,
     /// Writing the synthesized files of /etc.
     WriteEtc,
+    /// Writing the plan.
+    WritePlan,
     /// pivot_root(2) and leaving the old root.
     PivotRoot,
     /// A new session keyring.
@@ -192,6 +211,7 @@ impl Step {
         Step::MountProc,
         Step::MountDev,
         Step::WriteEtc,
+        Step::WritePlan,
         Step::PivotRoot,
         Step::Keyring,
         Step::Capabilities,
@@ -220,6 +240,7 @@ impl Step {
             Step::MountProc => "mount /proc",
             Step::MountDev => "make /dev",
             Step::WriteEtc => "write into the new /etc",
+            Step::WritePlan => "write the plan for programs inside",
             Step::PivotRoot => "change to the new root directory",
             Step::Keyring => "start a new session keyring",
             Step::Capabilities => "drop all capabilities",

@@ -70,7 +70,7 @@ fn set_up(
     // A session of its own: the caller's terminal is out of reach, and stopping works as under a shell.
     rustix::process::setsid().during(Step::Stdio)?;
     let (rules, linked) = match &fence.confinement {
-        Confinement::Namespaces(layout) => enter_namespaces(fence, layout, caller)?,
+        Confinement::Namespaces(layout) => enter_namespaces(fence, layout, command, caller)?,
         Confinement::Process => stay_in_host(fence)?,
     };
     identity::leave_keyring()?;
@@ -116,6 +116,7 @@ fn raise_descriptor_limit() {
 fn enter_namespaces(
     fence: &Fence,
     layout: &RootLayout,
+    command: &mut Command,
     (uid, gid): (u32, u32),
 ) -> Result<(Granted, Vec<Protect>), SetUpError> {
     ids::die_with_parent(libc::SIGKILL).during(Step::ParentDeath)?;
@@ -129,6 +130,7 @@ fn enter_namespaces(
     dev::mount_dev(&mut root, &host)?;
     dev::mount_proc(&root, layout)?;
     etc::write_etc(&root, layout, &host)?;
+    root.write_plan(command)?;
     root.seal()?;
     if let Some(network) = network {
         network.join().during(Step::Network)?;

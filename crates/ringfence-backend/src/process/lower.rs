@@ -1,14 +1,12 @@
 //! A plan as Landlock rules, a filter and the broker. Pure.
 
-use std::ffi::CString;
-use std::os::unix::ffi::OsStrExt;
-
 use ringfence_enter::seccomp::{self, Sockets};
 use ringfence_enter::{Command, Confinement, Fence, Layer, Mount, Rlimits};
 use ringfence_plan::{AbsPath, Host, NetworkMode, Plan, RuleId};
 
 use crate::fence::{common_steps, holds, kept, layers};
 use crate::limits::{self, HeldLimits, Isolation};
+use crate::scratch::Scratch;
 
 /// What every program needs to reach and a root of its own would bring along: rights and path. Terminals are not among
 /// it: the one in use is open already, and the user's others are not the workload's.
@@ -64,18 +62,20 @@ fn without_overlay(layer: Layer) -> Layer {
     }
 }
 
-/// Grants the run's own directory for temporary files and names it in TMPDIR, for programs that ask.
-pub(super) fn use_scratch(fence: &mut Fence, command: &mut Command, path: &AbsPath) {
+/// Grants the run's own directory for temporary files and the plan beside it, and names both to programs that ask.
+pub(super) fn use_scratch(fence: &mut Fence, command: &mut Command, scratch: &Scratch) {
     let rule = fence.layers.first().map_or(RuleId(0), |layer| layer.rule);
-    fence.layers.push(Layer { path: path.clone(), mount: Mount::ReadWrite, optional: false, rule });
-    command.env.retain(|variable| !variable.as_bytes().starts_with(b"TMPDIR="));
-    command.env.extend(CString::new([b"TMPDIR=", path.as_path().as_os_str().as_bytes()].concat()));
+    let layer = |path: &AbsPath, mount| Layer { path: path.clone(), mount, optional: false, rule };
+    fence.layers.push(layer(scratch.temporary(), Mount::ReadWrite));
+    fence.layers.push(layer(scratch.plan(), Mount::ReadOnly));
+    command.set_variable(b"TMPDIR=", scratch.temporary().as_path());
+    command.name_plan(scratch.plan().as_path());
 }
 
 /// The fence as a person would type it.
 pub(super) fn steps(fence: &Fence) -> Vec<String> {
     let mut steps = vec![
-        "make a directory of its own under /tmp, mode 0700, for TMPDIR".into(),
+        "make a directory of its own under /tmp, mode 0700, for TMPDIR and the plan".into(),
         "fork; become the subreaper of what the command leaves behind".into(),
     ];
     for layer in &fence.layers {

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::During;
 use super::identity::INSIDE_ID;
-use super::root::{Root, bind};
+use super::root::{Root, bind, put};
 use crate::fence::{RootLayout, SetUpError, Step};
 use crate::sys::mount;
 
@@ -64,14 +64,6 @@ fn memory_file(root: &Root, name: &str, text: &[u8]) -> rustix::io::Result<Owned
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
     put(&openat(&place, name, flags, Mode::from_raw_mode(0o444))?, text)?;
     openat(&place, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-}
-
-fn put(file: &OwnedFd, mut text: &[u8]) -> rustix::io::Result<()> {
-    while !text.is_empty() {
-        let written = rustix::io::write(file, text)?;
-        text = &text[written..];
-    }
-    Ok(())
 }
 
 /// The host's resolver configuration, at most 64 KiB; nothing if it cannot be read.

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::During;
 use super::layers::{self, Ground};
 use super::resolve::{self, Opened, Resolution, below_root};
-use crate::fence::{Mount, RootLayout, SetUpError, Step};
+use crate::fence::{Command, Mount, RootLayout, SetUpError, Step};
 use crate::sys::mount;
 
 /// Where the root keeps what its mounts are made of. Nothing in it is secret; it is not writable in the end.
@@ -260,11 +260,7 @@ impl Root {
             if read == 0 {
                 break;
             }
-            let mut rest = &buffer[..read];
-            while !rest.is_empty() {
-                let written = rustix::io::write(&copy, rest)?;
-                rest = &rest[written..];
-            }
+            put(&copy, &buffer[..read])?;
             left -= read;
         }
         Ok(true)
@@ -339,6 +335,22 @@ impl Root {
         }
     }
 
+    /// Writes the plan where programs inside find it, and names the place to them.
+    pub(crate) fn write_plan(&mut self, command: &mut Command) -> Result<(), SetUpError> {
+        let path = self.own().join("plan.json");
+        let write = || {
+            let file = self.new_file(&path, OFlags::EXCL | OFlags::WRONLY)?;
+            put(&file, &command.plan)?;
+            self.find(&path)
+        };
+        let file = write().during_on(Step::WritePlan, format!("/{}", path.display()))?;
+        if let Some(readable) = &mut self.readable {
+            readable.push((file, false));
+        }
+        command.name_plan(&Path::new("/").join(path));
+        Ok(())
+    }
+
     /// Makes the skeleton read-only; what was mounted in it keeps its own attributes.
     pub(crate) fn seal(&self) -> Result<(), SetUpError> {
         let skeleton = self.find(Path::new(if self.is_host { "dev" } else { "" })).during(Step::NewRoot)?;
@@ -395,6 +407,15 @@ impl Root {
             other => other,
         }
     }
+}
+
+/// Writes all of `text`.
+pub(crate) fn put(file: &OwnedFd, mut text: &[u8]) -> rustix::io::Result<()> {
+    while !text.is_empty() {
+        let written = rustix::io::write(file, text)?;
+        text = &text[written..];
+    }
+    Ok(())
 }
 
 /// Mounts the tree at `source` on `target`.

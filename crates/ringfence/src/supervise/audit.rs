@@ -171,9 +171,10 @@ fn bounded(argv: &[CString]) -> (Vec<String>, usize) {
     (kept, left_out)
 }
 
-fn fingerprint(plan: &Plan) -> String {
-    let text = serde_json::to_vec(plan).unwrap_or_default();
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+/// Of the plan as JSON; `None` where a path in it is no UTF-8, and the plan cannot be JSON.
+fn fingerprint(plan: &Plan) -> Option<String> {
+    let text = serde_json::to_vec(plan).ok()?;
+    Some(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The login name of a user of this machine's own; of a directory service's users only the number is known.
