@@ -23,6 +23,26 @@ pub struct Environment {
     pub set: BTreeMap<String, (String, RuleId)>,
 }
 
+/// What becomes of one variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Passage {
+    /// The caller's value passes.
+    Passes,
+    /// It has the policy's own value.
+    Set,
+    /// It is denied.
+    Denied,
+    /// A pattern would let it pass, and it is one of those that no pattern lets through.
+    Refused,
+    /// Something lets it pass, and a bound does not speak of it.
+    OutOfBounds,
+    /// Nothing names it.
+    NotNamed,
+    /// It is no name that a variable can have.
+    NoName,
+}
+
 /// A variable's name, or a prefix of it followed by `*`, or `*` and a suffix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvPattern {
@@ -50,8 +70,8 @@ impl EnvPattern {
 }
 
 impl EnvPattern {
-    fn is_full_name(&self) -> bool {
-        !self.name.contains('*')
+    pub(crate) fn is_full_name(&self) -> bool {
+        !self.name.starts_with('*') && !self.name.ends_with('*')
     }
 }
 
@@ -60,27 +80,51 @@ impl Environment {
     pub fn apply(&self, caller: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
         let mut result: BTreeMap<OsString, OsString> =
             caller.into_iter().filter(|(name, _)| self.passes(name)).collect();
-        for (name, (value, _)) in self.set.iter().filter(|(name, _)| !self.denies(name.as_ref())) {
+        for (name, (value, _)) in self.set.iter().filter(|(name, _)| self.denial(name.as_ref()).is_none()) {
             result.insert(name.into(), value.into());
         }
         result.into_iter().collect()
     }
 
-    /// Whether the caller's variable of this name passes.
+    /// Whether the caller's variable of this name passes, unless it is set.
     pub fn passes(&self, name: &OsStr) -> bool {
-        let well_formed = !name.is_empty() && !name.as_encoded_bytes().contains(&b'=');
-        let named_in = |list: &[EnvPattern]| list.iter().any(|pattern| pattern.matches(name));
-        let bound = self.within.iter().all(|list| named_in(list));
-        if !well_formed || !bound || self.denies(name) || !named_in(&self.pass) {
-            return false;
-        }
-        let named = self.pass.iter().any(|pattern| pattern.is_full_name() && pattern.matches(name));
-        let refuses = |pattern: &EnvPattern| (pattern.is_full_name() || !named) && pattern.matches(name);
-        !self.refuse.iter().any(refuses)
+        self.decide_passing(name).0 == Passage::Passes
     }
 
-    fn denies(&self, name: &OsStr) -> bool {
-        self.deny.iter().any(|pattern| pattern.matches(name))
+    /// What becomes of the variable `name`, and the rule that decides; `None` where there is none.
+    pub fn decide(&self, name: &OsStr) -> (Passage, Option<RuleId>) {
+        let own = name.to_str().and_then(|name| self.set.get(name));
+        match (own, self.denial(name)) {
+            (Some((_, rule)), None) => (Passage::Set, Some(*rule)),
+            _ => self.decide_passing(name),
+        }
+    }
+
+    fn decide_passing(&self, name: &OsStr) -> (Passage, Option<RuleId>) {
+        if name.is_empty() || name.as_encoded_bytes().contains(&b'=') {
+            return (Passage::NoName, None);
+        }
+        if let Some(rule) = self.denial(name) {
+            return (Passage::Denied, Some(rule));
+        }
+        let in_full = self.pass.iter().find(|pattern| pattern.is_full_name() && pattern.matches(name));
+        let Some(passing) = in_full.or_else(|| self.pass.iter().find(|pattern| pattern.matches(name))) else {
+            return (Passage::NotNamed, None);
+        };
+        let refuses =
+            |pattern: &&EnvPattern| (pattern.is_full_name() || in_full.is_none()) && pattern.matches(name);
+        if let Some(refusing) = self.refuse.iter().find(refuses) {
+            return (Passage::Refused, Some(refusing.rule));
+        }
+        match self.within.iter().find(|bound| !bound.iter().any(|pattern| pattern.matches(name))) {
+            // A bound of no patterns has no line of its own.
+            Some(bound) => (Passage::OutOfBounds, bound.first().map(|pattern| pattern.rule)),
+            None => (Passage::Passes, Some(passing.rule)),
+        }
+    }
+
+    fn denial(&self, name: &OsStr) -> Option<RuleId> {
+        self.deny.iter().find(|pattern| pattern.matches(name)).map(|pattern| pattern.rule)
     }
 }
 
@@ -120,5 +164,35 @@ mod tests {
     #[test]
     fn nothing_named_nothing_passed() {
         assert!(Environment::default().apply([("HOME".into(), "/root".into())]).is_empty());
+    }
+
+    #[test]
+    fn the_deciding_rule_is_told() {
+        let at = |rule, names: &[&str]| -> Vec<EnvPattern> {
+            names.iter().map(|name| EnvPattern { name: (*name).into(), rule: RuleId(rule) }).collect()
+        };
+        let environment = Environment {
+            pass: at(1, &["A*", "AB", "SET"]),
+            refuse: at(2, &["A_TOKEN"]),
+            deny: at(3, &["*_DENIED", "SET2"]),
+            within: vec![at(4, &["*"]), at(5, &["AB*", "A_*"])],
+            set: ["SET", "SET2"].map(|name| (name.into(), ("1".into(), RuleId(6)))).into(),
+        };
+        let cases = [
+            ("AB", Passage::Passes, Some(1)),
+            ("AC", Passage::OutOfBounds, Some(5)),
+            ("A_TOKEN", Passage::Refused, Some(2)),
+            ("A_DENIED", Passage::Denied, Some(3)),
+            ("SET", Passage::Set, Some(6)),
+            ("SET2", Passage::Denied, Some(3)),
+            ("B", Passage::NotNamed, None),
+            ("A=B", Passage::NoName, None),
+        ];
+        for (name, passage, rule) in cases {
+            assert_eq!(environment.decide(name.as_ref()), (passage, rule.map(RuleId)), "{name}");
+        }
+        let caller = cases.map(|(name, ..)| (name.into(), "x".into()));
+        let names: Vec<_> = environment.apply(caller).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["AB", "SET"]);
     }
 }

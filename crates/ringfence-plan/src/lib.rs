@@ -18,8 +18,8 @@ mod plan;
 mod rule;
 mod verdict;
 
-pub use endpoint::{Endpoint, HostName, HostPattern, Ports, Protocol};
-pub use environment::{EnvPattern, Environment};
+pub use endpoint::{BadEndpoint, Endpoint, HostName, HostPattern, Ports, Protocol, Target};
+pub use environment::{EnvPattern, Environment, Passage};
 pub use event::{Ending, Event, Limit, Operation};
 pub use files::{Access, DenyGlob, Files, Grant, Protect};
 pub use host::{CgroupHost, Host, Support};
