@@ -10,6 +10,7 @@ mod event;
 mod files;
 mod host;
 mod limits;
+mod meet;
 mod network;
 mod oversight;
 mod path;

@@ -1,0 +1,82 @@
+//! The meet of two network parts: hosts looked up, so that ten thousand rules on each side are no hundred million pairs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{stricter, union};
+use crate::endpoint::first_of_block;
+use crate::{Endpoint, HostPattern, Network, NetworkMode, NetworkRule, RuleId};
+
+pub(super) fn meet(left: &Network, right: &Network) -> Network {
+    // No `..`: a field that is added has to be met.
+    let Network { mode, allow, deny, rule } = left;
+    let (mode, rule) = stricter((*mode, *rule), (right.mode, right.rule));
+    let allow = match (left.mode, right.mode) {
+        (NetworkMode::Rules, NetworkMode::Rules) => allowed_by_both(allow, &right.allow),
+        (NetworkMode::Rules, NetworkMode::Host) => allow.clone(),
+        (NetworkMode::Host, NetworkMode::Rules) => right.allow.clone(),
+        (NetworkMode::None, _) | (_, NetworkMode::None) | (NetworkMode::Host, NetworkMode::Host) => {
+            Vec::new()
+        }
+    };
+    let deny = union(deny, &right.deny, |rule| &rule.endpoint);
+    Network { mode, allow, deny, rule }
+}
+
+/// Every intersection of a rule of one side with one of the other, in the order of endpoints.
+fn allowed_by_both(left: &[NetworkRule], right: &[NetworkRule]) -> Vec<NetworkRule> {
+    let (of_left, of_right) = (Hosts::new(left), Hosts::new(right));
+    let mut met: BTreeMap<Endpoint, RuleId> = BTreeMap::new();
+    for own in left {
+        for its in of_right.around(&own.endpoint.host) {
+            if let Some(both) = own.endpoint.intersect(&its.endpoint) {
+                let rule = if own.endpoint.is_within(&its.endpoint) { own.rule } else { its.rule };
+                met.entry(both).or_insert(rule);
+            }
+        }
+    }
+    for its in right {
+        for own in of_left.around(&its.endpoint.host) {
+            if let Some(both) = own.endpoint.intersect(&its.endpoint) {
+                met.entry(both).or_insert(its.rule);
+            }
+        }
+    }
+    met.into_iter().map(|(endpoint, rule)| NetworkRule { endpoint, rule }).collect()
+}
+
+/// Rules by their hosts.
+struct Hosts<'a> {
+    rules: HashMap<HostPattern, Vec<&'a NetworkRule>>,
+    /// The lengths of prefixes that occur, so that no other is looked up.
+    prefixes: BTreeSet<u8>,
+}
+
+impl<'a> Hosts<'a> {
+    fn new(rules: &'a [NetworkRule]) -> Hosts<'a> {
+        let mut hosts = Hosts { rules: HashMap::with_capacity(rules.len()), prefixes: BTreeSet::new() };
+        for rule in rules {
+            if let HostPattern::Block { prefix, .. } = rule.endpoint.host {
+                hosts.prefixes.insert(prefix);
+            }
+            hosts.rules.entry(rule.endpoint.host.clone()).or_default().push(rule);
+        }
+        hosts
+    }
+
+    /// The rules whose hosts include all of `host`.
+    fn around(&self, host: &HostPattern) -> impl Iterator<Item = &'a NetworkRule> {
+        let wider: Vec<HostPattern> = match host {
+            HostPattern::Name(name) | HostPattern::Below(name) => {
+                name.parents().map(HostPattern::Below).collect()
+            }
+            HostPattern::Block { address, prefix } => {
+                let block = |&prefix: &u8| {
+                    first_of_block(*address, prefix).map(|address| HostPattern::Block { address, prefix })
+                };
+                self.prefixes.range(..prefix).filter_map(block).collect()
+            }
+        };
+        let found = std::iter::once(host).chain(&wider).filter_map(|host| self.rules.get(host));
+        found.flatten().copied().collect::<Vec<_>>().into_iter()
+    }
+}
