@@ -9,7 +9,7 @@ use ringfence_policy::{Context, Report, Sources, Surroundings, compile, compose}
 
 fuzz_target!(|text: &str| {
     let path = |text| AbsPath::new(text).expect("in normal form");
-    let context = Context { cwd: path("/srv/p"), home: path("/home/u"), user: "u".into() };
+    let context = Context::new(path("/srv/p"), path("/home/u"), "u");
     let surroundings = Surroundings { project: Some(path("/srv")), ..Surroundings::default() };
     match Sources::of_text("fuzz.toml", text, context, surroundings).and_then(compose) {
         Ok(composed) => {

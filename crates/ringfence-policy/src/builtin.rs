@@ -7,4 +7,3 @@ pub(crate) mod hidden;
 pub(crate) mod limits;
 pub(crate) mod protect;
 pub(crate) mod system;
-pub(crate) mod toolchains;

@@ -5,33 +5,47 @@
 use std::collections::BTreeMap;
 
 use ringfence_plan::{
-    Bytes, Containment, DenyGlob, EnvPattern, Environment, Field, Files, Grant, Level, Limits, Millicpus,
-    Millis, Network, NetworkMode, Origin, Oversight, Plan, Processes, Protect, Rule, RuleId,
+    Audit, Bytes, Containment, DenyGlob, Endpoint, EnvPattern, Environment, Field, Files, Grant, Level,
+    Limits, Millicpus, Millis, Network, NetworkMode, NetworkRule, Origin, Oversight, Plan, Processes,
+    Protect, Rule, RuleId,
 };
 
 use crate::builtin::limits::TMP;
-use crate::compose::{Composed, StatementId};
-use crate::diagnostic::Report;
+use crate::compose::{Composed, Fields, StatementId};
+use crate::diagnostic::{Diagnostic, Report};
 use crate::source::{Author, Positions, Source};
 use crate::statement::{Place, Statement, Value};
 
-/// The plan of `composed`.
+/// The plan of `composed`: what every stage lets.
 ///
 /// # Errors
-/// None today; ceilings that a policy oversteps will be.
+/// None today: what cannot be meant is told when it is composed.
 pub fn compile(composed: &Composed) -> Result<Plan, Report> {
-    let mut rules = Rules::new(composed);
+    let mut stages = composed.readings.iter().map(|reading| plan(&composed.texts, &reading.fields));
+    let Some(grants) = stages.next() else {
+        return Err(Diagnostic::error("there is nothing that grants").into());
+    };
+    let narrowed = stages.fold(grants, |plan, stage| plan.meet(&stage));
+    Ok(match &composed.parent {
+        Some(parent) => narrowed.meet(parent),
+        None => narrowed,
+    })
+}
+
+/// One stage's fields, worded as a plan.
+pub(crate) fn plan(texts: &[Source], composed: &Fields) -> Plan {
+    let mut rules = Rules::new(texts, composed);
     let files = files(composed, &mut rules);
     let environment = environment(composed, &mut rules);
     let network = network(composed, &mut rules);
     let limits = limits(composed, &mut rules);
     let processes = processes(composed, &mut rules);
     let containment = containment(composed, &mut rules);
-    let oversight = Oversight { audit: Vec::new(), bypass: true, rule: rules.none() };
-    Ok(Plan { files, environment, network, limits, processes, containment, oversight, rules: rules.rules })
+    let oversight = oversight(composed, &mut rules);
+    Plan { files, environment, network, limits, processes, containment, oversight, rules: rules.rules }
 }
 
-fn files(composed: &Composed, rules: &mut Rules<'_>) -> Files {
+fn files(composed: &Fields, rules: &mut Rules<'_>) -> Files {
     let grant = |claim: &crate::settle::Claim, rules: &mut Rules<'_>| Grant {
         path: claim.path.clone(),
         access: claim.access,
@@ -56,46 +70,74 @@ fn files(composed: &Composed, rules: &mut Rules<'_>) -> Files {
     }
 }
 
-fn environment(composed: &Composed, rules: &mut Rules<'_>) -> Environment {
-    let pass = composed.pass.iter();
+fn environment(composed: &Fields, rules: &mut Rules<'_>) -> Environment {
+    let mut patterns = |names: &[(String, StatementId)]| -> Vec<EnvPattern> {
+        names.iter().map(|(name, at)| EnvPattern { name: name.clone(), rule: rules.id(*at) }).collect()
+    };
+    let (said, deny) = (patterns(&composed.pass), patterns(&composed.deny));
+    let (pass, within) = match (composed.is_ceiling, said.is_empty()) {
+        (false, _) => (said, Vec::new()),
+        (true, true) => (vec![EnvPattern { name: "*".into(), rule: rules.none() }], Vec::new()),
+        (true, false) => (vec![EnvPattern { name: "*".into(), rule: rules.none() }], vec![said]),
+    };
     let refuse = composed.refuse.iter();
+    let refuse =
+        refuse.map(|(name, at)| EnvPattern { name: (*name).to_owned(), rule: rules.id(*at) }).collect();
     let set = composed.set.iter();
-    Environment {
-        pass: pass.map(|(name, at)| EnvPattern { name: name.clone(), rule: rules.id(*at) }).collect(),
-        refuse: refuse
-            .map(|(name, at)| EnvPattern { name: (*name).to_owned(), rule: rules.id(*at) })
-            .collect(),
-        set: set.map(|(name, (value, at))| (name.clone(), (value.clone(), rules.id(*at)))).collect(),
-        deny: Vec::new(),
-        within: Vec::new(),
-    }
+    let set = set.map(|(name, (value, at))| (name.clone(), (value.clone(), rules.id(*at)))).collect();
+    Environment { pass, refuse, set, deny, within }
 }
 
-fn network(composed: &Composed, rules: &mut Rules<'_>) -> Network {
+fn network(composed: &Fields, rules: &mut Rules<'_>) -> Network {
+    let mut list = |endpoints: &[(Endpoint, StatementId)]| -> Vec<NetworkRule> {
+        let rule = |(endpoint, at): &(Endpoint, StatementId)| NetworkRule {
+            endpoint: endpoint.clone(),
+            rule: rules.id(*at),
+        };
+        endpoints.iter().map(rule).collect()
+    };
+    let (allow, deny) = (list(&composed.allow_net), list(&composed.deny_net));
     let (mode, rule) = match composed.single("network.mode") {
         Some((Value::Network(mode), at)) => (*mode, rules.id(at)),
+        _ if composed.is_ceiling && allow.is_empty() => (NetworkMode::Host, rules.none()),
+        _ if composed.is_ceiling => (NetworkMode::Rules, allow[0].rule),
         _ => (NetworkMode::None, rules.none()),
     };
-    Network { mode, allow: Vec::new(), deny: Vec::new(), rule }
+    // Rules speak only where rules decide.
+    let allow = if mode == NetworkMode::Rules { allow } else { Vec::new() };
+    Network { mode, allow, deny, rule }
 }
 
-fn processes(composed: &Composed, rules: &mut Rules<'_>) -> Processes {
+fn processes(composed: &Fields, rules: &mut Rules<'_>) -> Processes {
     match composed.single("processes.nested_namespaces") {
         Some((value, at)) => {
             Processes { nested_namespaces: *value == Value::Switch(true), rule: rules.id(at) }
         }
-        None => Processes { nested_namespaces: false, rule: rules.none() },
+        None => Processes { nested_namespaces: composed.is_ceiling, rule: rules.none() },
     }
 }
 
-fn containment(composed: &Composed, rules: &mut Rules<'_>) -> Containment {
+fn containment(composed: &Fields, rules: &mut Rules<'_>) -> Containment {
     match composed.single("containment.level") {
         Some((Value::Level(level), at)) => Containment { level: *level, rule: rules.id(at) },
+        // The weakest one bounds nothing.
+        _ if composed.is_ceiling => Containment { level: Level::Process, rule: rules.none() },
         _ => Containment { level: Level::Auto, rule: rules.none() },
     }
 }
 
-fn limits(composed: &Composed, rules: &mut Rules<'_>) -> Limits {
+fn oversight(composed: &Fields, rules: &mut Rules<'_>) -> Oversight {
+    let audit = composed.audit.iter();
+    let audit =
+        audit.map(|(destination, at)| Audit { destination: destination.clone(), rule: rules.id(*at) });
+    let audit = audit.collect();
+    match composed.single("oversight.bypass") {
+        Some((value, at)) => Oversight { audit, bypass: *value == Value::Switch(true), rule: rules.id(at) },
+        None => Oversight { audit, bypass: true, rule: rules.none() },
+    }
+}
+
+fn limits(composed: &Fields, rules: &mut Rules<'_>) -> Limits {
     let mut said = BTreeMap::new();
     let mut value = |field: Field| {
         composed.single(field.name()).map(|(value, at)| {
@@ -111,7 +153,11 @@ fn limits(composed: &Composed, rules: &mut Rules<'_>) -> Limits {
         time: duration(value(Field::Time)),
         open_files: count(value(Field::OpenFiles)),
         file_size: size(value(Field::FileSize)),
-        tmp: size(value(Field::Tmp)).unwrap_or(Bytes(TMP)),
+        tmp: size(value(Field::Tmp)).unwrap_or(if composed.is_ceiling {
+            Bytes(u64::MAX)
+        } else {
+            Bytes(TMP)
+        }),
         output: size(value(Field::Output)),
         rules: said,
     }
@@ -135,17 +181,19 @@ fn duration(value: Option<&Value>) -> Option<Millis> {
 
 /// The rules of the plan: one a statement that has an effect, in the order in which the plan speaks of them.
 struct Rules<'a> {
-    composed: &'a Composed,
+    texts: &'a [Source],
+    statements: &'a [Statement],
     ids: Vec<Option<RuleId>>,
     positions: Vec<Option<Positions<'a>>>,
     rules: Vec<Rule>,
 }
 
 impl<'a> Rules<'a> {
-    fn new(composed: &'a Composed) -> Rules<'a> {
-        let positions = composed.texts.iter().map(|_| None).collect();
-        let most = composed.statements.len();
-        Rules { composed, ids: vec![None; most], positions, rules: Vec::with_capacity(most) }
+    fn new(texts: &'a [Source], composed: &'a Fields) -> Rules<'a> {
+        let positions = texts.iter().map(|_| None).collect();
+        let statements = &composed.statements[..];
+        let most = statements.len();
+        Rules { texts, statements, ids: vec![None; most], positions, rules: Vec::with_capacity(most) }
     }
 
     fn id(&mut self, at: StatementId) -> RuleId {
@@ -153,7 +201,7 @@ impl<'a> Rules<'a> {
         if let Some(id) = self.ids[at] {
             return id;
         }
-        let statement = &self.composed.statements[at];
+        let statement = &self.statements[at];
         let origin = self.origin(statement);
         let id = self.push(Rule { text: statement.text(), origin });
         self.ids[at] = Some(id);
@@ -161,7 +209,7 @@ impl<'a> Rules<'a> {
     }
 
     fn none(&mut self) -> RuleId {
-        self.push(Rule { text: "default".into(), origin: Origin::BuiltIn("the safe choice".into()) })
+        self.push(Rule { text: "default".into(), origin: Origin::BuiltIn("nobody says otherwise".into()) })
     }
 
     fn push(&mut self, rule: Rule) -> RuleId {
@@ -175,12 +223,31 @@ impl<'a> Rules<'a> {
             Place::Written(span) => span,
         };
         let at = span.source.0 as usize;
-        let source: &'a Source = &self.composed.texts[at];
-        if source.author == Author::Flag {
-            return Origin::Flag(source.text.to_string());
-        }
+        let source: &'a Source = &self.texts[at];
         let positions = self.positions[at].get_or_insert_with(|| Positions::new(&source.text));
-        let (line, column) = positions.of(span.bytes().start);
-        Origin::File { path: source.name.to_string(), line, column, why: None }
+        worded(source, positions.of(span.bytes().start), statement)
+    }
+}
+
+/// Where `statement` stands.
+pub(crate) fn origin(texts: &[Source], statement: &Statement) -> Origin {
+    match &statement.place {
+        Place::BuiltIn(why) => Origin::BuiltIn((*why).to_owned()),
+        Place::Written(span) => {
+            let source = &texts[span.source.0 as usize];
+            worded(source, Positions::new(&source.text).of(span.bytes().start), statement)
+        }
+    }
+}
+
+fn worded(source: &Source, (line, column): (u32, u32), statement: &Statement) -> Origin {
+    let why = statement.why.as_deref();
+    match source.author {
+        Author::Flag => Origin::Flag(source.text.to_string()),
+        Author::Preset => {
+            let name = source.name.to_string();
+            Origin::Preset { name, line, column, why: why.unwrap_or("part of it").to_owned() }
+        }
+        _ => Origin::File { path: source.name.to_string(), line, column, why: why.map(str::to_owned) },
     }
 }

@@ -1,47 +1,86 @@
-//! From statements of several authors to one set of fields, each value with its origin. Pure.
+//! From the layers of several authors to stages, of which each can only narrow the one before. Pure.
 //!
-//! Not the plan: `compile` words the outcome as one.
+//! Not the plan: `compile` words the stages as one.
 
-use std::collections::BTreeMap;
+use ringfence_plan::{Origin, Plan};
 
-use ringfence_plan::{AbsPath, PathPattern};
-
-use crate::context::{Context, Surroundings};
-use crate::diagnostic::{Diagnostic, Report, quoted};
-use crate::field::{self, FIELDS, FieldSpec};
-use crate::load::Sources;
-use crate::settle::{Claim, Hide, settle};
-use crate::source::{Author, Source};
-use crate::statement::{Place, Statement, Value};
+use crate::compile;
+use crate::diagnostic::Report;
+use crate::layers::break_glass::Lifted;
+use crate::load::{Layer, LayerKind, Part, Sources, Unsettled};
+use crate::presets::Chosen;
+use crate::source::Source;
+use crate::statement::Statement;
 
 mod base;
+mod ceiling;
 mod claims;
+mod composer;
 mod environment;
+mod fields;
+mod network;
 mod patterns;
-mod requests;
 mod workspace;
 
-/// Index into [`Composed::statements`].
-pub(crate) type StatementId = u32;
+pub(crate) use fields::{Fields, StatementId};
 
-/// Every field's value, with the statement that says so.
+/// Stages with every field's value, and the statement that says so.
 #[derive(Debug)]
 pub struct Composed {
     pub(crate) texts: Vec<Source>,
-    pub(crate) statements: Vec<Statement>,
-    pub(crate) home: AbsPath,
-    pub(crate) workspace: Option<AbsPath>,
-    /// Sorted by path, one a path.
-    pub(crate) grants: Vec<Claim>,
-    pub(crate) deny_globs: Vec<(PathPattern, StatementId)>,
-    pub(crate) protect: Vec<(PathPattern, StatementId)>,
-    pub(crate) protect_except: Vec<PathPattern>,
-    pub(crate) pass: Vec<(String, StatementId)>,
-    pub(crate) refuse: Vec<(&'static str, StatementId)>,
-    pub(crate) set: BTreeMap<String, (String, StatementId)>,
-    /// The deciding statement of each field that has a single value, in the order of [`FIELDS`].
-    pub(crate) singles: [Option<StatementId>; FIELDS.len()],
+    /// The grants first.
+    pub(crate) readings: Vec<Reading>,
+    pub(crate) parent: Option<Box<Plan>>,
+    chosen: Vec<Chosen>,
+    unsettled: Option<Unsettled>,
+    lifted: Option<Lifted>,
     warnings: Report,
+}
+
+/// One stage, not yet worded.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) name: String,
+    pub(crate) kind: StageKind,
+    pub(crate) fields: Fields,
+}
+
+/// One author's whole word, as a plan. The plan of a run is what all stages let.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// For people.
+    pub name: String,
+    /// What it does.
+    pub kind: StageKind,
+    /// What it lets.
+    pub plan: Plan,
+}
+
+/// What a stage does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageKind {
+    /// Grants: the base, presets, policies and flags.
+    Grants,
+    /// The same with a project's policy that is not trusted, which therefore only narrows.
+    Untrusted,
+    /// Narrows.
+    Ceiling,
+    /// The plan of the sandbox around this run.
+    Parent,
+}
+
+/// Something that was granted and has no effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Void {
+    /// What was said.
+    pub text: String,
+    /// Where.
+    pub origin: Origin,
+    /// What counts instead.
+    pub by: String,
+    /// Where that stands.
+    pub by_origin: Origin,
 }
 
 impl Composed {
@@ -55,10 +94,48 @@ impl Composed {
         self.texts.iter().filter(|source| !source.files.is_empty()).map(|source| &*source.name)
     }
 
-    /// The deciding value of a field that has a single one.
-    pub(crate) fn single(&self, key: &str) -> Option<(&Value, StatementId)> {
-        let at = self.singles[field::position(field::known(key))]?;
-        Some((&self.statements[at as usize].value, at))
+    /// The presets that took part, each with who asked for it.
+    pub fn presets(&self) -> &[Chosen] {
+        &self.chosen
+    }
+
+    /// The project's policy, if it is not trusted.
+    pub fn unsettled(&self) -> Option<&Unsettled> {
+        self.unsettled.as_ref()
+    }
+
+    /// The exception from the machine's ceiling, if this run has one.
+    pub fn exception(&self) -> Option<&Lifted> {
+        self.lifted.as_ref()
+    }
+
+    /// Every stage by itself: the grants first, then what narrows them.
+    pub fn stages(&self) -> Vec<Stage> {
+        let worded = self.readings.iter().map(|reading| Stage {
+            name: reading.name.clone(),
+            kind: reading.kind,
+            plan: compile::plan(&self.texts, &reading.fields),
+        });
+        let parent = self.parent.iter().map(|plan| Stage {
+            name: "the sandbox around this one".into(),
+            kind: StageKind::Parent,
+            plan: (**plan).clone(),
+        });
+        worded.chain(parent).collect()
+    }
+
+    /// What was granted and lost within the grants.
+    pub fn void(&self) -> Vec<Void> {
+        let Some(Reading { fields, .. }) = self.readings.first() else { return Vec::new() };
+        let of = |at: StatementId| {
+            let statement = &fields.statements[at as usize];
+            (statement.text(), compile::origin(&self.texts, statement))
+        };
+        let void = |(lost, by): &(crate::settle::Claim, crate::settle::Claim)| {
+            let ((text, origin), (by, by_origin)) = (of(lost.statement), of(by.statement));
+            Void { text, origin, by, by_origin }
+        };
+        fields.void.iter().map(void).collect()
     }
 }
 
@@ -67,148 +144,38 @@ impl Composed {
 /// # Errors
 /// Every path, pattern or variable that cannot be meant, and a workspace that would hand over too much.
 pub fn compose(sources: Sources) -> Result<Composed, Report> {
-    let Sources { context, surroundings, texts, statements } = sources;
-    let mut composer = Composer::new(context, surroundings, texts, statements);
-    composer.requests();
-    composer.base_singles();
-    composer.workspace();
-    composer.base_grants();
-    composer.written_paths();
-    composer.hidden_places();
-    let settled = settle(std::mem::take(&mut composer.claims));
-    composer.warn_of_void(&settled.void);
-    composer.grants = settled.kept;
-    composer.keep_unseen(settled.unseen);
-    composer.deny_patterns();
-    composer.protect_patterns();
-    composer.environment();
-    composer.finish()
+    let Sources { context, surroundings, texts, layers, chosen, unsettled, lifted, parent } = sources;
+    let (mut ceilings, mut granting) = (Vec::new(), Vec::new());
+    for layer in layers {
+        match layer.kind {
+            LayerKind::Ceiling => ceilings.push(layer),
+            LayerKind::Grants => granting.push(layer),
+        }
+    }
+    let with: Option<Vec<Statement>> = unsettled.as_ref().map(|_| statements(&granting, Part::With));
+    let (fields, warnings) = composer::grants(&texts, &context, &surroundings, into_statements(granting))?;
+    let anchors = fields.anchors();
+    let mut readings = vec![Reading { name: "your policy".into(), kind: StageKind::Grants, fields }];
+    if let (Some(statements), Some(project)) = (with, &unsettled) {
+        let (fields, _) = composer::grants(&texts, &context, &surroundings, statements)?;
+        let name = format!("the project's policy {}, which is not trusted", project.name);
+        readings.push(Reading { name, kind: StageKind::Untrusted, fields });
+    }
+    for Layer { name, statements, .. } in ceilings.into_iter().filter(|layer| !layer.statements.is_empty()) {
+        let said = (statements, anchors.clone());
+        let fields = composer::ceiling(&texts, &context, &surroundings, said)?;
+        readings.push(Reading { name, kind: StageKind::Ceiling, fields });
+    }
+    Ok(Composed { texts, readings, parent, chosen, unsettled, lifted, warnings: Report(warnings) })
 }
 
-struct Composer {
-    context: Context,
-    surroundings: Surroundings,
-    variables: Vec<&'static str>,
-    texts: Vec<Source>,
-    /// What people wrote first, then the base: so that what was read keeps its place.
-    statements: Vec<Statement>,
-    written: StatementId,
-    claims: Vec<Claim>,
-    workspace: Option<AbsPath>,
-    grants: Vec<Claim>,
-    deny_globs: Vec<(PathPattern, StatementId)>,
-    protect: Vec<(PathPattern, StatementId)>,
-    protect_except: Vec<PathPattern>,
-    pass: Vec<(String, StatementId)>,
-    refuse: Vec<(&'static str, StatementId)>,
-    set: BTreeMap<String, (String, StatementId)>,
-    singles: [Option<StatementId>; FIELDS.len()],
-    problems: Vec<Diagnostic>,
-    warnings: Vec<Diagnostic>,
+/// The statements of one reading.
+fn statements(layers: &[Layer], part: Part) -> Vec<Statement> {
+    let counts = |layer: &&Layer| layer.part == Part::Always || layer.part == part;
+    layers.iter().filter(counts).flat_map(|layer| layer.statements.iter().cloned()).collect()
 }
 
-impl Composer {
-    fn new(
-        context: Context,
-        mut surroundings: Surroundings,
-        texts: Vec<Source>,
-        mut statements: Vec<Statement>,
-    ) -> Composer {
-        // Room for the base, so that it is not moved again and again.
-        statements.reserve(192);
-        let mut singles = [None; FIELDS.len()];
-        for (at, statement) in (0..).zip(&statements) {
-            // The later statement replaces the earlier: what extends, flags.
-            if !statement.field.repeatable {
-                singles[field::position(statement.field)] = Some(at);
-            }
-        }
-        Composer {
-            context,
-            variables: std::mem::take(&mut surroundings.variables),
-            surroundings,
-            texts,
-            written: statements.len() as StatementId,
-            statements,
-            claims: Vec::new(),
-            workspace: None,
-            grants: Vec::new(),
-            deny_globs: Vec::new(),
-            protect: Vec::new(),
-            protect_except: Vec::new(),
-            pass: Vec::new(),
-            refuse: Vec::new(),
-            set: BTreeMap::new(),
-            singles,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-        }
-    }
-
-    fn finish(self) -> Result<Composed, Report> {
-        if !self.problems.is_empty() {
-            return Err(Report(self.problems));
-        }
-        // A workspace that somebody made readable only is none.
-        let writable = |claim: &&Claim| claim.hide == Hide::Workspace;
-        let workspace = self.grants.iter().find(writable).map(|claim| claim.path.clone());
-        Ok(Composed {
-            texts: self.texts,
-            statements: self.statements,
-            home: self.context.home,
-            workspace,
-            grants: self.grants,
-            deny_globs: self.deny_globs,
-            protect: self.protect,
-            protect_except: self.protect_except,
-            pass: self.pass,
-            refuse: self.refuse,
-            set: self.set,
-            singles: self.singles,
-            warnings: Report(self.warnings),
-        })
-    }
-
-    /// A statement of the base.
-    fn built_in(
-        &mut self,
-        field: &'static FieldSpec,
-        words: impl Into<std::borrow::Cow<'static, str>>,
-        value: Value,
-        why: &'static str,
-    ) -> StatementId {
-        let id = self.statements.len() as StatementId;
-        self.statements.push(Statement { field, value, words: words.into(), place: Place::BuiltIn(why) });
-        id
-    }
-
-    /// The statements that people wrote for the field `key`.
-    fn written_for(&self, key: &'static str) -> Vec<StatementId> {
-        let written = &self.statements[..self.written as usize];
-        (0..).zip(written).filter(|(_, statement)| statement.field.key == key).map(|(id, _)| id).collect()
-    }
-
-    fn author(&self, statement: &Statement) -> Author {
-        match &statement.place {
-            Place::BuiltIn(_) => Author::BuiltIn,
-            Place::Written(span) => self.texts[span.source.0 as usize].author,
-        }
-    }
-
-    /// An error about a statement that somebody wrote.
-    fn problem(&mut self, id: StatementId, what: &str, label: &str, help: Option<String>) {
-        let statement = &self.statements[id as usize];
-        let title = format!("{} {} {what}", quoted(statement.field.key), quoted(&statement.words));
-        let mut diagnostic = self.point(Diagnostic::error(title), id, label);
-        diagnostic.help.extend(help);
-        self.problems.push(diagnostic);
-    }
-
-    /// `diagnostic` with a remark under the statement, if it stands in a text.
-    fn point(&self, diagnostic: Diagnostic, id: StatementId, label: &str) -> Diagnostic {
-        match &self.statements[id as usize].place {
-            Place::Written(span) => diagnostic.at(&self.texts, span, label),
-            Place::BuiltIn(_) => diagnostic,
-        }
-    }
+/// The statements of the reading in which the project has no say it was not given.
+fn into_statements(layers: Vec<Layer>) -> Vec<Statement> {
+    layers.into_iter().filter(|layer| layer.part != Part::With).flat_map(|layer| layer.statements).collect()
 }

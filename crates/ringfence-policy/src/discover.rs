@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ringfence_plan::{AbsPath, Access};
 
 use crate::builtin::hidden::{HIDDEN, Hidden, OWN};
-use crate::builtin::{system, toolchains};
+use crate::builtin::system;
 use crate::context::{Context, Surroundings};
 
 mod memory;
@@ -18,6 +18,7 @@ mod search_path;
 
 pub use project::Worktree;
 pub(crate) use project::project;
+pub(crate) use search_path::add as search_path;
 
 /// A place that exists and that a command needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,8 @@ pub struct Found {
 }
 
 /// Adds the system's directories, the harmless entries of /etc, and the size of memory.
-pub(crate) fn system(surroundings: &mut Surroundings) {
+pub(crate) fn system(surroundings: &mut Surroundings, assume: bool) {
+    let exists = |path: &Path| assume || exists(path);
     let found = &mut surroundings.system;
     // Not looked for: /usr is everywhere, the others are optional, and whoever opens them sees whether they are there.
     for (directory, why) in system::DIRECTORIES {
@@ -40,58 +42,49 @@ pub(crate) fn system(surroundings: &mut Surroundings) {
     // A look for each name: to list /etc costs the kernel twice as much, since it sorts what is in it.
     for entry in system::ETC {
         let path = Path::new("/etc").join(entry.name);
-        if entry.below.is_empty() {
-            add(found, &path, Access::Read, entry.why);
+        let below = entry.below.iter().map(|below| path.join(below));
+        let whole = entry.below.is_empty().then(|| path.clone());
+        for path in whole.into_iter().chain(below).filter(|path| exists(path)) {
+            see(found, &path, Access::Read, entry.why);
         }
-        for below in entry.below {
-            add(found, &path.join(below), Access::Read, entry.why);
-        }
+    }
+    if assume {
+        return;
     }
     for name in fs::read_dir(system::JVMS).into_iter().flatten().flatten().map(|entry| entry.file_name()) {
         if let Some((name, _)) = name.to_str().and_then(|name| name.rsplit_once('-')) {
-            add(found, &Path::new("/etc").join(name), Access::Read, system::JVM_WHY);
+            let path = Path::new("/etc").join(name);
+            if exists(&path) {
+                see(found, &path, Access::Read, system::JVM_WHY);
+            }
         }
     }
     surroundings.memory = memory::total();
 }
 
-/// Adds the tool-chains that exist, the variables that point at them, and the caller's own directories of programs.
-pub(crate) fn tool_chains(
-    surroundings: &mut Surroundings,
-    context: &Context,
-    env: &BTreeMap<String, String>,
-) {
-    for tool in toolchains::TOOL_CHAINS {
-        let told = tool.variable.and_then(|name| env.get(name)).filter(|value| is_own_place(value, context));
-        let root = match told {
-            Some(value) => PathBuf::from(value),
-            None if tool.root.is_empty() => continue,
-            None => context.home.as_path().join(tool.root),
-        };
-        let path = if tool.below.is_empty() { root } else { root.join(tool.below) };
-        let there = add(&mut surroundings.tool_chains, &path, tool.access, tool.why);
-        if let (true, Some(_), Some(variable)) = (there, told, tool.variable)
-            && !surroundings.variables.contains(&variable)
-        {
-            surroundings.variables.push(variable);
-        }
+/// The value of the caller's variable `name`, if it may be the root of a tool-chain.
+pub(crate) fn root(name: &str, env: &BTreeMap<String, String>, context: &Context) -> Option<String> {
+    env.get(name).filter(|value| is_own_place(value, context)).cloned()
+}
+
+/// Whether the host has a program called `text` on the search path, or, with a slash, something at that path.
+pub(crate) fn host_has(text: &str, search: &str, context: &Context) -> bool {
+    if let Some(below) = text.strip_prefix("~/") {
+        return exists(&context.home.as_path().join(below));
     }
-    search_path::add(surroundings, context, env);
+    match text.contains('/') {
+        true => text.starts_with('/') && exists(Path::new(text)),
+        false => search
+            .split(':')
+            .filter(|directory| directory.starts_with('/'))
+            .any(|directory| exists(&Path::new(directory).join(text))),
+    }
 }
 
 /// Adds the hidden places that exist.
 pub(crate) fn hidden(surroundings: &mut Surroundings, context: &Context) {
     let there = |place: &&Hidden| exists(&context.home.as_path().join(place.path));
     surroundings.hidden = HIDDEN.iter().chain(OWN).filter(there).map(|place| place.path).collect();
-}
-
-/// Adds `path` if it exists; whether it does.
-fn add(list: &mut Vec<Found>, path: &Path, access: Access, why: &'static str) -> bool {
-    let there = exists(path);
-    if there {
-        see(list, path, access, why);
-    }
-    there
 }
 
 fn see(list: &mut Vec<Found>, path: &Path, access: Access, why: &'static str) {
@@ -107,12 +100,12 @@ fn is_own_place(value: &str, context: &Context) -> bool {
 
 /// Whether there is something at `path`, at the end of its symlinks.
 #[cfg(target_os = "linux")]
-fn exists(path: &Path) -> bool {
+pub(crate) fn exists(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::EXISTS).is_ok()
 }
 
 /// The same.
 #[cfg(not(target_os = "linux"))]
-fn exists(path: &Path) -> bool {
+pub(crate) fn exists(path: &Path) -> bool {
     path.exists()
 }

@@ -19,6 +19,8 @@ pub struct FieldSpec {
     pub help: &'static str,
     /// A value as one would write it in a policy file.
     pub example: &'static str,
+    /// Whether only a ceiling may say it.
+    pub ceiling_only: bool,
 }
 
 /// What a value is.
@@ -34,8 +36,18 @@ pub enum Kind {
     Variable,
     /// A table of names and values.
     Variables,
-    /// `none` or `host`.
+    /// `none`, `rules` or `host`.
     Network,
+    /// A host with ports: `example.org`, `*.example.org:443`, `10.0.0.0/8:5432`; in a file also a table.
+    Endpoint,
+    /// Where records go: `/var/log/file`, or `unix:/path/of/a/socket`.
+    Audit,
+    /// A minisign public key.
+    Key,
+    /// A user of this machine, by name or as `uid:1000`.
+    User,
+    /// A field or group of this table, by name.
+    FieldName,
     /// Bytes: `2GiB`, `512MB`, or a whole number.
     Size,
     /// A whole number.
@@ -57,8 +69,24 @@ const fn field(
     help: &'static str,
     example: &'static str,
 ) -> FieldSpec {
-    let repeatable = matches!(kind, Kind::Path | Kind::PathPattern | Kind::Variable | Kind::Variables);
-    FieldSpec { key, flag, kind, repeatable, help, example }
+    FieldSpec { key, flag, kind, repeatable: kind.repeats(), help, example, ceiling_only: false }
+}
+
+/// A field that only a ceiling may say, and no flag.
+const fn of_ceilings(key: &'static str, kind: Kind, help: &'static str, example: &'static str) -> FieldSpec {
+    FieldSpec { ceiling_only: true, ..field(key, None, kind, help, example) }
+}
+
+impl Kind {
+    /// Whether a field of this kind is a list, or a table of several.
+    const fn repeats(self) -> bool {
+        match self {
+            Kind::Path | Kind::PathPattern | Kind::Variable | Kind::Variables => true,
+            Kind::Endpoint | Kind::Audit | Kind::Key | Kind::User | Kind::FieldName => true,
+            Kind::Workspace | Kind::Network | Kind::Size | Kind::Count | Kind::Processors => false,
+            Kind::Duration | Kind::Switch | Kind::Level => false,
+        }
+    }
 }
 
 /// Every field, in the order of the documentation.
@@ -107,6 +135,13 @@ pub const FIELDS: &[FieldSpec] = &[
         "[\"PATH\", \"LC_*\"]",
     ),
     field(
+        "environment.deny",
+        Some("--deny-env"),
+        Kind::Variable,
+        "variables that neither pass nor are set, whatever else says so",
+        "[\"AWS_*\"]",
+    ),
+    field(
         "environment.set",
         None,
         Kind::Variables,
@@ -117,8 +152,22 @@ pub const FIELDS: &[FieldSpec] = &[
         "network.mode",
         Some("--network"),
         Kind::Network,
-        "none: a loopback of its own; host: the host's network, unrestricted",
+        "none: a loopback of its own; rules: what `allow` names; host: the host's network, unrestricted",
         "\"none\"",
+    ),
+    field(
+        "network.allow",
+        Some("--allow-net"),
+        Kind::Endpoint,
+        "hosts that may be reached; without a port the web's, 80 and 443",
+        "[\"api.example.org\", \"*.example.org:443\", \"10.0.0.0/8:5432\"]",
+    ),
+    field(
+        "network.deny",
+        Some("--deny-net"),
+        Kind::Endpoint,
+        "hosts that may not be reached, whatever else allows it",
+        "[\"telemetry.example.org\"]",
     ),
     field("limits.memory", Some("--memory"), Kind::Size, "memory of all processes together", "\"2GiB\""),
     field("limits.swap", Some("--swap"), Kind::Size, "swap on top of the memory", "\"0\""),
@@ -155,19 +204,39 @@ pub const FIELDS: &[FieldSpec] = &[
         "the least the fence is made of; auto: the strongest that this host has",
         "\"auto\"",
     ),
-];
-
-/// Names that this version knows but cannot hold, with the reason. They are refused rather than ignored: a rule that
-/// its author believes in and nobody holds is worse than none.
-const RESERVED: &[(&str, &str)] = &[
-    (
-        "network.allow",
-        "rules by name, address and port come with the gateway; today `network.mode` is the only choice",
+    field(
+        "oversight.audit",
+        Some("--audit"),
+        Kind::Audit,
+        "where records of the run go; one that cannot be written stops the run",
+        "[\"/var/log/ringfence.jsonl\", \"unix:/dev/log\"]",
     ),
-    (
-        "network.deny",
-        "rules by name, address and port come with the gateway; today `network.mode` is the only choice",
+    field(
+        "oversight.bypass",
+        None,
+        Kind::Switch,
+        "whether --allow-unenforced may do without what this host cannot hold",
+        "true",
     ),
+    of_ceilings(
+        "signing.keys",
+        Kind::Key,
+        "public keys of minisign; with them, every file of ceiling.d must be signed by one",
+        "[\"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\"]",
+    ),
+    of_ceilings(
+        "break_glass.users",
+        Kind::User,
+        "who may set this ceiling aside for one run, with a reason that is recorded",
+        "[\"alice\", \"uid:1000\"]",
+    ),
+    of_ceilings(
+        "break_glass.fields",
+        Kind::FieldName,
+        "what of this ceiling is then set aside",
+        "[\"network\", \"limits.time\"]",
+    ),
+    of_ceilings("break_glass.time", Kind::Duration, "how long such a run may take", "\"30m\""),
 ];
 
 /// The field called `key`.
@@ -183,11 +252,6 @@ pub(crate) fn known(key: &str) -> &'static FieldSpec {
 /// Where `spec` stands in [`FIELDS`].
 pub(crate) fn position(spec: &FieldSpec) -> usize {
     FIELDS.iter().position(|known| known.key == spec.key).unwrap_or(0)
-}
-
-/// Why `key`, which is no field, is refused all the same.
-pub(crate) fn reserved(key: &str) -> Option<&'static str> {
-    RESERVED.iter().find(|(name, _)| *name == key).map(|(_, why)| *why)
 }
 
 /// The groups, in order.
@@ -237,7 +301,17 @@ mod tests {
         assert_eq!((keys.len(), flags.len()), (all_keys, all_flags));
         assert_eq!(
             groups().collect::<Vec<_>>(),
-            ["filesystem", "environment", "network", "limits", "processes", "containment"]
+            [
+                "filesystem",
+                "environment",
+                "network",
+                "limits",
+                "processes",
+                "containment",
+                "oversight",
+                "signing",
+                "break_glass"
+            ]
         );
     }
 

@@ -49,7 +49,13 @@ pub(crate) fn read(id: SourceId, sources: &[Source], flag: &Flag) -> Result<Stat
         diagnostic.help.extend(bad.help);
         diagnostic
     })?;
-    Ok(Statement { field: field_of(spec, flag), value, words: words.into(), place: Place::Written(span) })
+    Ok(Statement {
+        field: field_of(spec, flag),
+        value,
+        words: words.into(),
+        place: Place::Written(span),
+        why: None,
+    })
 }
 
 fn value(spec: &'static FieldSpec, flag: &Flag) -> Result<(Value, String), scalar::BadValue> {
@@ -75,13 +81,16 @@ fn value(spec: &'static FieldSpec, flag: &Flag) -> Result<(Value, String), scala
 /// `--env NAME=VALUE` says `environment.set`, `--env NAME` says `environment.pass`.
 fn field_of(spec: &'static FieldSpec, flag: &Flag) -> &'static FieldSpec {
     match assignment(flag) {
-        Some(_) => field::find("environment.set").unwrap_or(spec),
+        Some(_) => field::known("environment.set"),
         None => spec,
     }
 }
 
 fn assignment(flag: &Flag) -> Option<(&str, &str)> {
-    if flag.key.starts_with("environment.") { flag.value.split_once('=') } else { None }
+    match flag.key {
+        "environment.pass" | "environment.set" => flag.value.split_once('='),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -91,7 +100,7 @@ mod tests {
 
     fn context() -> Context {
         let path = |text| AbsPath::new(text).unwrap();
-        Context { cwd: path("/w"), home: path("/home/u"), user: "u".into() }
+        Context::new(path("/w"), path("/home/u"), "u")
     }
 
     #[test]

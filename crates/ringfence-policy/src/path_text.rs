@@ -6,13 +6,13 @@ use std::path::Path;
 
 use ringfence_plan::{AbsPath, BadPath};
 
+use crate::context::Context;
 use crate::diagnostic::quoted;
 
 /// The names that a path may start from.
 #[derive(Clone, Debug)]
 pub(crate) struct Names<'a> {
-    pub(crate) home: &'a AbsPath,
-    pub(crate) user: &'a str,
+    pub(crate) context: &'a Context,
     /// Not yet known while the workspace itself is read.
     pub(crate) workspace: Option<&'a AbsPath>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Rooted<'a> {
     pub(crate) relative: bool,
 }
 
-const VARIABLES: &str = "$HOME, $WORKSPACE, $TMPDIR and $USER";
+const VARIABLES: &str = "$HOME, $WORKSPACE, $TMPDIR, $USER, $AGENT and $TASK";
 
 /// The path that `text`, written in a file of `directory`, means.
 pub(crate) fn absolute(text: &str, directory: &Path, names: &Names<'_>) -> Result<AbsPath, BadText> {
@@ -83,7 +83,7 @@ pub(crate) fn root<'a>(text: &'a str, directory: &Path, names: &Names<'_>) -> Re
 
 /// `text` with `~` and variables replaced; borrowed where there are none.
 fn substituted<'a>(text: &'a str, names: &Names<'_>) -> Result<std::borrow::Cow<'a, str>, BadText> {
-    let home = || names.home.to_string();
+    let home = || names.context.home.to_string();
     if !text.starts_with('~') && !text.contains('$') {
         return Ok(text.into());
     }
@@ -106,8 +106,10 @@ fn substituted<'a>(text: &'a str, names: &Names<'_>) -> Result<std::borrow::Cow<
         match name {
             "$" => result.push('$'),
             "HOME" => result.push_str(&home()),
-            "USER" => result.push_str(names.user),
+            "USER" => result.push_str(&names.context.user),
             "TMPDIR" => result.push_str("/tmp"),
+            "AGENT" => result.push_str(told(names.context.agent.as_deref(), "$AGENT", "--agent NAME")?),
+            "TASK" => result.push_str(told(names.context.task.as_deref(), "$TASK", "--task ID")?),
             "WORKSPACE" => match names.workspace {
                 Some(workspace) => result.push_str(&workspace.to_string()),
                 None => return Err(bad("there is no workspace that $WORKSPACE could stand for", None)),
@@ -121,6 +123,11 @@ fn substituted<'a>(text: &'a str, names: &Names<'_>) -> Result<std::borrow::Cow<
     }
     result.push_str(rest);
     Ok(result.into())
+}
+
+/// What a variable stands for, if the caller has said it.
+fn told<'a>(value: Option<&'a str>, variable: &str, flag: &str) -> Result<&'a str, BadText> {
+    value.ok_or_else(|| bad(&format!("{variable} stands for nothing here"), Some(&format!("{flag} says it"))))
 }
 
 /// The name at the start of what follows a `$` (`NAME`, `{NAME}` or `$`), and what follows it.
@@ -161,7 +168,9 @@ mod tests {
     fn read(text: &str) -> Result<String, String> {
         let home = AbsPath::new("/home/u").unwrap();
         let workspace = AbsPath::new("/home/u/p").unwrap();
-        let names = Names { home: &home, user: "u", workspace: Some(&workspace) };
+        let cwd = workspace.clone();
+        let context = Context { cwd, home, user: "u".into(), agent: Some("bot".into()), task: None };
+        let names = Names { context: &context, workspace: Some(&workspace) };
         absolute(text, Path::new("/home/u/p/conf"), &names)
             .map(|path| path.to_string())
             .map_err(|bad| bad.label)
@@ -183,6 +192,7 @@ mod tests {
             ("$WORKSPACE/out", "/home/u/p/out"),
             ("$TMPDIR", "/tmp"),
             ("/srv/$USER/x", "/srv/u/x"),
+            ("/srv/$AGENT/x", "/srv/bot/x"),
             ("a$$b", "/home/u/p/conf/a$b"),
             ("//usr//lib/", "/usr/lib"),
         ];
@@ -194,7 +204,8 @@ mod tests {
     #[test]
     fn what_cannot_be_decided_is_refused() {
         for text in [
-            "", "a/../b", "/a/..", "~root/x", "$PATH/x", "${HOME", "$", "*.rs", "a[1]", "a?", "a\0b", "$home",
+            "", "a/../b", "/a/..", "~root/x", "$PATH/x", "${HOME", "$", "*.rs", "a[1]", "a?", "a\0b",
+            "$home", "$TASK",
         ] {
             assert!(read(text).is_err(), "{text}");
         }

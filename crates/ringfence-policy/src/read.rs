@@ -11,30 +11,37 @@ use crate::nearest::nearest;
 use crate::source::{Source, SourceId, Span};
 use crate::statement::{Place, Statement, Value};
 
+mod condition;
 pub(crate) mod entry;
+pub(crate) mod facts;
 pub(crate) mod scalar;
+
+pub(crate) use facts::Facts;
 
 /// The newest version of the language that this program reads.
 const VERSION: &str = "1";
 
 /// What a file says.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Document {
     /// In the order of the text.
     pub(crate) statements: Vec<Statement>,
     /// `None` where the file does not say `extends`, which differs from saying that it extends nothing.
     pub(crate) extends: Option<Vec<(String, Span)>>,
+    /// Whether it says `kind = "ceiling"`, and where.
+    pub(crate) ceiling: Option<Span>,
+    /// What a preset says of itself.
+    pub(crate) about: Option<String>,
+    /// Names in a project that call for this preset.
+    pub(crate) detect: Vec<String>,
+    /// The caller's variables that moved a root.
+    pub(crate) moved: Vec<String>,
 }
 
 /// Reads the source `id`.
-pub(crate) fn read(id: SourceId, sources: &[Source]) -> Result<Document, Report> {
+pub(crate) fn read(id: SourceId, sources: &[Source], facts: &Facts<'_>) -> Result<Document, Report> {
     let text = sources[id.0 as usize].text.clone();
-    let mut reader = Reader {
-        id,
-        sources,
-        problems: Vec::new(),
-        document: Document { statements: Vec::new(), extends: None },
-    };
+    let mut reader = Reader { id, sources, facts, problems: Vec::new(), document: Document::default() };
     let (table, errors) = DeTable::parse_recoverable(&text);
     // The first mistake only: a missing bracket makes nonsense of what follows.
     if let Some(error) = errors.iter().min_by_key(|error| error.span().map(|span| span.start)) {
@@ -43,6 +50,7 @@ pub(crate) fn read(id: SourceId, sources: &[Source]) -> Result<Document, Report>
     if reader.problems.is_empty() {
         reader.top(table.get_ref());
     }
+    reader.of_ceilings();
     if reader.problems.is_empty() {
         reader.document.statements.sort_by_key(|statement| match &statement.place {
             Place::Written(span) => span.range.start,
@@ -57,6 +65,7 @@ pub(crate) fn read(id: SourceId, sources: &[Source]) -> Result<Document, Report>
 struct Reader<'a> {
     id: SourceId,
     sources: &'a [Source],
+    facts: &'a Facts<'a>,
     problems: Vec<Diagnostic>,
     document: Document,
 }
@@ -69,17 +78,86 @@ impl Reader<'_> {
             match key.get_ref().as_ref() {
                 "version" => self.version(value),
                 "extends" => self.extends(value),
-                name if field::groups().any(|group| group == name) => match value.get_ref() {
-                    DeValue::Table(fields) => self.group(name, fields),
-                    other => self.problem(
-                        format!("{} is a group of fields, not a value", quoted(name)),
-                        &value.span(),
-                        format!("this is {}", type_name(other)),
-                        Some(format!("write it as a table: [{name}]")),
-                    ),
-                },
-                _ => self.unknown_at_top(key, value),
+                "kind" => self.kind(value),
+                "about" if self.facts.preset => {
+                    self.document.about = value.get_ref().as_str().map(str::to_owned)
+                }
+                "detect" if self.facts.preset => {
+                    let names = value.get_ref().as_array().into_iter().flatten();
+                    self.document.detect =
+                        names.filter_map(|name| name.get_ref().as_str().map(str::to_owned)).collect();
+                }
+                "conditional" => self.conditionals(value),
+                _ => self.group_at(key, value, &["version", "kind", "extends", "conditional"]),
             }
+        }
+    }
+
+    /// What stands behind `key`, if that is a group of fields; `beside` are the other names that could stand here.
+    fn group_at(&mut self, key: Key<'_>, value: &Spanned<DeValue<'_>>, beside: &[&'static str]) {
+        let Some(group) = field::groups().find(|group| group == key.get_ref()) else {
+            return self.unknown_at_top(key, value, beside);
+        };
+        match value.get_ref() {
+            DeValue::Table(fields) => self.group(group, fields),
+            other => self.problem(
+                format!("{} is a group of fields, not a value", quoted(group)),
+                &value.span(),
+                format!("this is {}", type_name(other)),
+                Some(format!("write it as a table: [{group}]")),
+            ),
+        }
+    }
+
+    fn conditionals(&mut self, value: &Spanned<DeValue<'_>>) {
+        let entries = value.get_ref().as_array().into_iter().flatten();
+        let mut tables = 0;
+        for entry in entries {
+            match entry.get_ref() {
+                DeValue::Table(table) => {
+                    tables += 1;
+                    self.conditional(table, &entry.span());
+                }
+                _ => break,
+            }
+        }
+        if value.get_ref().as_array().is_none_or(|entries| entries.len() != tables) {
+            let label = format!("this is {}", type_name(value.get_ref()));
+            let help =
+                Some("write [[conditional]], then when = { … } and groups: [conditional.limits]".into());
+            self.problem("`conditional` must be a list of tables".into(), &value.span(), label, help);
+        }
+    }
+
+    fn kind(&mut self, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref().as_str() {
+            Some("policy") => {}
+            Some("ceiling") => self.document.ceiling = Some(Span::new(self.id, value.span())),
+            _ => self.problem(
+                "`kind` must be \"policy\" or \"ceiling\"".into(),
+                &value.span(),
+                "neither of them".into(),
+                Some("a policy grants; a ceiling only narrows what others grant".into()),
+            ),
+        }
+    }
+
+    /// Refuses what only a ceiling may say.
+    fn of_ceilings(&mut self) {
+        let source = &self.sources[self.id.0 as usize];
+        if self.document.ceiling.is_some() || source.author.is_ceiling() {
+            return;
+        }
+        let said = self.document.statements.iter().filter(|statement| statement.field.ceiling_only);
+        let said: Vec<_> = said.map(|statement| (statement.field.key, statement.place.clone())).collect();
+        for (key, place) in said {
+            let Place::Written(span) = place else { continue };
+            self.problem(
+                format!("{} is for ceilings", quoted(key)),
+                &span.bytes(),
+                "this file is a policy".into(),
+                Some("ceilings are /etc/ringfence/ceiling.toml, or files that say kind = \"ceiling\"".into()),
+            );
         }
     }
 
@@ -96,12 +174,12 @@ impl Reader<'_> {
     fn field(&mut self, spec: &'static FieldSpec, value: &Spanned<DeValue<'_>>) {
         match (spec.kind, value.get_ref()) {
             (Kind::Variables, DeValue::Table(table)) => self.variables(spec, table),
-            (Kind::Path | Kind::PathPattern | Kind::Variable, DeValue::Array(entries)) => {
+            (kind, DeValue::Array(entries)) if spec.repeatable && kind != Kind::Variables => {
                 for entry in entries {
                     self.entry(spec, entry);
                 }
             }
-            (Kind::Path | Kind::PathPattern | Kind::Variable | Kind::Variables, other) => {
+            (_, other) if spec.repeatable => {
                 let (_, name) = field::group_and_name(spec.key);
                 let wanted =
                     if spec.kind == Kind::Variables { "a table of names and values" } else { "a list" };
@@ -176,21 +254,25 @@ impl Reader<'_> {
 
     fn say(&mut self, spec: &'static FieldSpec, value: Value, words: String, at: &std::ops::Range<usize>) {
         let place = Place::Written(Span::new(self.id, at.clone()));
-        self.document.statements.push(Statement { field: spec, value, words: words.into(), place });
+        self.document.statements.push(Statement {
+            field: spec,
+            value,
+            words: words.into(),
+            place,
+            why: None,
+        });
     }
 
-    fn unknown_at_top(&mut self, key: Key<'_>, value: &Spanned<DeValue<'_>>) {
+    fn unknown_at_top(&mut self, key: Key<'_>, value: &Spanned<DeValue<'_>>, beside: &[&'static str]) {
         let name = key.get_ref().as_ref();
-        let names = ["version", "extends"].into_iter().chain(field::groups());
+        let names = beside.iter().copied().chain(field::groups());
         let group = matches!(value.get_ref(), DeValue::Table(_));
         let near = nearest(name, names).map(|near| if group { format!("[{near}]") } else { near.to_owned() });
         let help = near.or_else(|| (!group).then(|| field::meant(name).map(str::to_owned)).flatten());
         let help = help.map_or_else(
             || {
-                format!(
-                    "the top level knows version, extends, {}",
-                    field::groups().collect::<Vec<_>>().join(", ")
-                )
+                let groups = field::groups().collect::<Vec<_>>().join(", ");
+                format!("here may stand {}, {groups}", beside.join(", "))
             },
             |near| format!("did you mean {}?", quoted(near)),
         );
@@ -203,14 +285,6 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, key: &str, at: &std::ops::Range<usize>) {
-        if let Some(why) = field::reserved(key) {
-            return self.problem(
-                format!("{} is not yet to be had", quoted(key)),
-                at,
-                "refused, since nothing would hold it".into(),
-                Some(why.into()),
-            );
-        }
         let help = field::meant(key).map_or_else(
             || {
                 let group = key.split_once('.').map_or("", |(group, _)| group);
@@ -253,4 +327,19 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
+}
+
+/// What is wrong with `text`, called `name`, as a policy of anybody's; nothing of it is kept.
+///
+/// # Errors
+/// Everything that is wrong.
+pub(crate) fn check(name: &str, text: &str) -> Result<(), Report> {
+    let source = Source {
+        name: name.into(),
+        text: text.into(),
+        directory: std::path::PathBuf::from("/"),
+        files: Vec::new(),
+        author: crate::source::Author::User,
+    };
+    read(SourceId(0), &[source], &Facts::NOTHING).map(|_| ())
 }

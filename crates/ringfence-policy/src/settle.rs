@@ -25,7 +25,7 @@ pub(crate) struct Claim {
 pub(crate) enum Hide {
     /// An ordinary claim.
     No,
-    /// A hidden place of the base: yields to the user who names it, not to the project.
+    /// A hidden place of the base: yields to whoever names it exactly.
     Liftable,
     /// A hidden place that nobody can grant.
     Always,
@@ -46,8 +46,8 @@ pub(crate) struct Settled {
 
 /// Settles `claims`:
 ///
-/// 1. At one path, people's claims replace the base's, but for hidden places (see [`Hide`]); among people's the
-///    strictest counts.
+/// 1. At one path a deny counts; else people's claims replace those of base and presets, but for hidden places (see
+///    [`Hide`]). Among people's the strictest counts, among the others the widest.
 /// 2. Below a denied path nothing counts.
 /// 3. What repeats the access of the nearest claim above it is dropped, as is a hidden place under no grant.
 pub(crate) fn settle(mut claims: Vec<Claim>) -> Settled {
@@ -89,7 +89,7 @@ fn by_names(left: &AbsPath, right: &AbsPath) -> Ordering {
 #[derive(Clone)]
 struct Open {
     claim: Claim,
-    /// Whether it is in the outcome; a hidden place under no grant is not, and voids the project's claims all the same.
+    /// Whether it is in the outcome; a hidden place under no grant is not, and voids the base's claims all the same.
     kept: bool,
 }
 
@@ -99,7 +99,7 @@ fn place(claim: Claim, above: &mut Vec<Open>, settled: &mut Settled) {
         .rev()
         .find(|open| open.claim.access == Access::Deny && (open.kept || denies_unseen(open, &claim)));
     if let Some(deny) = deny {
-        if claim.author != Author::BuiltIn && claim.access != Access::Deny {
+        if claim.author.is_person() && claim.access != Access::Deny {
             settled.void.push((claim, deny.claim.clone()));
         }
         return;
@@ -122,7 +122,7 @@ fn denies_unseen(hidden: &Open, claim: &Claim) -> bool {
         // A deny below it is still needed: a person's grant may lie between the two.
         _ if claim.access == Access::Deny => false,
         Hide::Always => true,
-        Hide::Liftable => claim.author <= Author::Project,
+        Hide::Liftable => !claim.author.lifts(),
         Hide::No | Hide::Workspace => false,
     }
 }
@@ -132,23 +132,26 @@ fn strictest(mut group: Vec<Claim>, void: &mut Vec<(Claim, Claim)>) -> Claim {
     if group.len() == 1 {
         return group.remove(0);
     }
-    let lifts = |claim: &Claim| claim.author >= Author::User && claim.access != Access::Deny;
+    let lifts = |claim: &Claim| claim.author.lifts() && claim.access != Access::Deny;
     let user_lifts = group.iter().any(lifts);
     let weight = |claim: &Claim| {
-        let person = claim.author != Author::BuiltIn;
+        let person = claim.author.is_person();
         let rank = match claim.hide {
-            // A person's deny holds for everybody; a hidden place does not.
-            _ if person && claim.access == Access::Deny => 0,
+            // A deny that somebody wrote holds for everybody; a hidden place does not.
+            Hide::No if claim.access == Access::Deny => 0,
             Hide::Always => 1,
             Hide::Liftable if !user_lifts => 2,
             _ if person => 3,
             _ => 4,
         };
-        (rank, claim.access, claim.hide != Hide::Workspace, claim.optional, claim.statement)
+        // What this program grants adds up: two presets that share a cache must not take it from each other.
+        let access =
+            if person || claim.access == Access::Deny { claim.access as i8 } else { -(claim.access as i8) };
+        (rank, access, claim.hide != Hide::Workspace, claim.optional, claim.statement)
     };
     let best = (0..group.len()).min_by_key(|&at| weight(&group[at])).unwrap_or(0);
     let mut winner = group.swap_remove(best);
-    if winner.author != Author::BuiltIn {
+    if winner.author.lifts() {
         // Who may lift a hidden place lifts it also where somebody else asks for less at the same path.
         winner.author = group.iter().map(|claim| claim.author).fold(winner.author, Author::max);
     }
@@ -156,7 +159,7 @@ fn strictest(mut group: Vec<Claim>, void: &mut Vec<(Claim, Claim)>) -> Claim {
         winner.hide = Hide::Workspace;
     }
     for loser in group {
-        if loser.author != Author::BuiltIn && loser.access != winner.access {
+        if loser.author.is_person() && loser.access != winner.access {
             void.push((loser, winner.clone()));
         }
     }

@@ -15,12 +15,33 @@ pub(crate) struct SourceId(pub(crate) u32);
 pub(crate) enum Author {
     /// This program.
     BuiltIn,
+    /// This program, in a preset that was chosen.
+    Preset,
+    /// The user, in a file of his own or one that he named.
+    User,
     /// Whoever wrote the project: the file was found, not named.
     Project,
-    /// The user, who named the file with `--policy`.
-    User,
     /// The user, on the command line.
     Flag,
+    /// Whoever owns a ceiling.
+    Ceiling,
+}
+
+impl Author {
+    /// Whether a person said it, who wants to hear what becomes of it.
+    pub(crate) fn is_person(self) -> bool {
+        self > Author::Preset
+    }
+
+    /// Whether it may grant a place that is hidden, by naming it exactly.
+    pub(crate) fn lifts(self) -> bool {
+        self > Author::BuiltIn
+    }
+
+    /// Whether what it says only narrows.
+    pub(crate) fn is_ceiling(self) -> bool {
+        self == Author::Ceiling
+    }
 }
 
 /// One text.

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use ringfence_plan::{Access, Bytes, Level, Millicpus, Millis, NetworkMode};
+use ringfence_plan::{Access, AuditDestination, Bytes, Endpoint, Level, Millicpus, Millis, NetworkMode};
 
 use crate::field::FieldSpec;
 use crate::source::Span;
@@ -17,6 +17,8 @@ pub(crate) struct Statement {
     /// The value as its author wrote it (a path's text, a size's text).
     pub(crate) words: Cow<'static, str>,
     pub(crate) place: Place,
+    /// The reason that stands beside it.
+    pub(crate) why: Option<Box<str>>,
 }
 
 /// Where a statement stands.
@@ -47,6 +49,11 @@ pub(crate) enum Value {
         value: String,
     },
     Network(NetworkMode),
+    /// A host without a port stands for two endpoints.
+    Endpoints(Vec<Endpoint>),
+    Audit(AuditDestination),
+    /// A key, user or field; the text is [`Statement::words`].
+    Text,
     /// `None` is `"unlimited"`.
     Size(Option<Bytes>),
     Count(Option<u32>),

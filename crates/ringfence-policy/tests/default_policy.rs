@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use ringfence_plan::{AbsPath, Access, NetworkMode, Plan};
+use ringfence_plan::{AbsPath, Access, Level, Millis, NetworkMode, Plan};
 use ringfence_policy::{Flag, Report, Request, compile, compose, load};
 
 /// A home directory with a project in it.
@@ -125,9 +125,12 @@ fn the_rest_of_home_and_of_the_machine_is_absent() {
 }
 
 #[test]
-fn tool_chains_that_exist_are_granted_and_their_credentials_are_not() {
+fn tool_chains_that_the_project_calls_for_are_granted_and_their_credentials_are_not() {
     let home = Home::new();
     let project = home.dir("p");
+    home.file("p/Cargo.toml", "");
+    home.file("p/pyproject.toml", "");
+    home.dir(".nvm");
     home.dir(".rustup/toolchains");
     home.file(".cargo/credentials.toml", "");
     home.dir(".cache/pip");
@@ -138,12 +141,14 @@ fn tool_chains_that_exist_are_granted_and_their_credentials_are_not() {
     assert_eq!(access(&plan, home.path.join(".cache/pip")), Some(Access::Private));
     assert_eq!(access(&plan, home.path.join(".cache/chromium")), None);
     assert_eq!(access(&plan, home.path.join(".npm")), None, "what is absent is not granted");
+    assert_eq!(access(&plan, home.path.join(".nvm")), None, "nothing in this project calls for node");
 }
 
 #[test]
 fn variables_move_tool_chains_but_never_to_home_itself() {
     let home = Home::new();
     let project = home.dir("p");
+    home.file("p/Cargo.toml", "");
     let elsewhere = home.dir("tools/cargo");
     let env = |value: &Path| BTreeMap::from([("CARGO_HOME".to_owned(), value.to_str().unwrap().to_owned())]);
     let moved = plan(&Request { caller_env: env(&elsewhere), ..home.request(&project) }).unwrap();
@@ -370,39 +375,48 @@ fn ringfences_own_places_cannot_be_granted() {
 fn extending_nothing_leaves_the_base_alone() {
     let home = Home::new();
     let project = home.dir("p");
+    home.file("p/Cargo.toml", "");
     home.dir(".rustup");
     home.file("p/ringfence.toml", "extends = []\n");
-    let plan = home.plan(&project);
-    assert_eq!(access(&plan, home.path.join(".rustup")), None);
-    assert_eq!(access(&plan, "/usr"), Some(Access::Read));
+    let named = Request { policy_files: vec!["ringfence.toml".into()], ..home.request(&project) };
+    assert_eq!(access(&plan(&named).unwrap(), home.path.join(".rustup")), None);
+    assert_eq!(access(&home.plan(&project), home.path.join(".rustup")), None, "untrusted, it may narrow");
+    assert_eq!(access(&home.plan(&project), "/usr"), Some(Access::Read));
     home.file("p/ringfence.toml", "extends = [\"default\"]\n");
+    assert_eq!(access(&plan(&named).unwrap(), home.path.join(".rustup")), Some(Access::Read));
     assert_eq!(access(&home.plan(&project), home.path.join(".rustup")), Some(Access::Read));
 }
 
 #[test]
-fn a_policy_found_in_a_project_makes_no_hole_until_the_user_names_it() {
+fn a_policy_found_in_a_project_only_narrows_until_the_user_names_it() {
     let home = Home::new();
     let project = home.dir("p");
     home.file(
         "p/ringfence.toml",
-        "[filesystem]\nwrite = ['./out', '~/.config', '../q']\n[network]\nmode = 'host'\n\
-         [processes]\nnested_namespaces = true\n[containment]\nlevel = 'process'\n[limits]\nmemory = 'unlimited'\n",
+        "[filesystem]\nread = ['~/notes']\nwrite = ['./out', '~/.config', '../q']\ndeny = ['./secret']\n\
+         [environment]\npass = ['GH_TOKEN']\n[network]\nmode = 'host'\n\
+         [processes]\nnested_namespaces = true\n[containment]\nlevel = 'process'\n\
+         [limits]\nmemory = 'unlimited'\ntime = '5s'\n",
     );
     let composed = load(&home.request(&project)).and_then(compose).unwrap();
+    assert_eq!(composed.unsettled().map(|project| project.name.as_str()), Some("ringfence.toml"));
     let found = compile(&composed).unwrap();
-    assert_eq!(composed.warnings().0.len(), 6, "{}", composed.warnings().render(false));
     assert_eq!((found.network.mode, found.processes.nested_namespaces), (NetworkMode::None, false));
-    assert_eq!(
-        (access(&found, home.path.join(".config/x")), access(&found, home.path.join("q"))),
-        (None, None)
-    );
+    assert_eq!((found.containment.level, found.limits.time), (Level::Auto, Some(Millis(5000))));
+    assert!(found.limits.memory.is_some() && !found.environment.passes("GH_TOKEN".as_ref()));
+    for outside in [".config/x", "q", "notes"] {
+        assert_eq!(access(&found, home.path.join(outside)), None, "{outside}");
+    }
     assert_eq!(access(&found, project.join("out")), Some(Access::Write));
+    assert_eq!(access(&found, project.join("secret/x")), Some(Access::Deny));
     let request = Request { policy_files: vec!["ringfence.toml".into()], ..home.request(&project) };
     let named = plan(&request).unwrap();
     assert_eq!((named.network.mode, named.processes.nested_namespaces), (NetworkMode::Host, true));
     assert_eq!(access(&named, home.path.join("q")), Some(Access::Write));
+    assert!(named.environment.passes("GH_TOKEN".as_ref()) && named.limits.memory.is_none());
     home.file("p/ringfence.toml", "[filesystem]\nworkspace = '../q'\n");
-    assert!(home.error(&project).contains("outside of the project"));
+    let elsewhere = home.plan(&project);
+    assert_eq!((access(&elsewhere, home.path.join("q")), access(&elsewhere, &project)), (None, None));
 }
 
 #[test]
@@ -416,7 +430,8 @@ fn hidden_places_are_denied_by_name_where_a_grant_may_be_another_name_of_one() {
         |plan: &Plan| plan.files.grants.iter().any(|grant| grant.path == ssh && grant.access == Access::Deny);
     assert!(!denied(&home.plan(&project)), "nothing that people granted");
     home.file("p/ringfence.toml", "[filesystem]\nread = ['../dotfiles']\n");
-    let plan = home.plan(&project);
+    let request = Request { policy_files: vec!["ringfence.toml".into()], ..home.request(&project) };
+    let plan = plan(&request).unwrap();
     assert!(denied(&plan));
     assert!(plan.files.grants.windows(2).all(|pair| pair[0].path < pair[1].path));
 }
@@ -452,7 +467,8 @@ fn every_part_of_a_plan_names_its_line() {
     let project = home.dir("p");
     home.file("p/ringfence.toml", "[filesystem]\nread = [\n  \"/srv/ä\", \"/srv/b\",\n]\n");
     let flag = Flag { key: "limits.time", value: "5s".into(), typed: "--timeout 5s".into() };
-    let plan = plan(&Request { flags: vec![flag], ..home.request(&project) }).unwrap();
+    let policy_files = vec!["ringfence.toml".into()];
+    let plan = plan(&Request { flags: vec![flag], policy_files, ..home.request(&project) }).unwrap();
     let (_, rule) = plan.files.access(&abs("/srv/b/x")).unwrap();
     assert_eq!(plan.rule(rule).to_string(), "filesystem.read = \"/srv/b\" (ringfence.toml:3:13)");
     assert!(plan.rules.iter().any(|rule| rule.to_string() == "limits.time = \"5s\" (--timeout 5s)"));

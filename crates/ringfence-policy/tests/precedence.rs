@@ -19,7 +19,7 @@ fn abs(path: &str) -> AbsPath {
 }
 
 fn plan(text: &str) -> Plan {
-    let context = Context { cwd: abs("/srv/p"), home: abs("/home/u"), user: "u".into() };
+    let context = Context::new(abs("/srv/p"), abs("/home/u"), "u");
     let sources = Sources::of_text("test.toml", text, context, Surroundings::default());
     let composed = sources.and_then(compose).unwrap_or_else(|report| panic!("{report}\n{text}"));
     compile(&composed).unwrap()
@@ -70,7 +70,7 @@ proptest! {
 
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,200}") {
-        let context = Context { cwd: abs("/srv/p"), home: abs("/home/u"), user: "u".into() };
+        let context = Context::new(abs("/srv/p"), abs("/home/u"), "u");
         match Sources::of_text("test.toml", &text, context, Surroundings::default()).and_then(compose) {
             Ok(composed) => drop(compile(&composed)),
             Err(report) => prop_assert!(!report.render(false).is_empty()),

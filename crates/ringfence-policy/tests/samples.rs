@@ -127,8 +127,18 @@ fn said(plan: &Plan, warnings: &Report) -> String {
         let Some(origin) = written(*rule) else { continue };
         text += &format!("set {name}={value}  ({origin})\n");
     }
-    text += &format!("{:?}\n{:?} {:?}\n", plan.network.mode, plan.processes, plan.containment.level);
+    for (word, rules) in [("allow", &plan.network.allow), ("deny", &plan.network.deny)] {
+        for rule in rules {
+            text += &format!("{word} {}  ({})\n", rule.endpoint, plan.rule(rule.rule).origin);
+        }
+    }
+    for deny in &plan.environment.deny {
+        text += &format!("never {}  ({})\n", deny.name, plan.rule(deny.rule).origin);
+    }
+    let nested = plan.processes.nested_namespaces;
+    text += &format!("{:?}\nnested {nested:?} {:?}\n", plan.network.mode, plan.containment.level);
     let mut limits = plan.limits.clone();
+    limits.rules.clear();
     if !plan
         .rules
         .iter()

@@ -4,7 +4,7 @@
 
 use ringfence_plan::{AbsPath, Access, Bytes, Level, NetworkMode};
 
-use super::Composer;
+use super::composer::Composer;
 use crate::builtin::hidden::{HIDDEN, Hidden, OWN};
 use crate::builtin::limits;
 use crate::context::Surroundings;
@@ -14,11 +14,18 @@ use crate::settle::{Claim, Hide};
 use crate::source::Author;
 use crate::statement::Value;
 
-impl Composer {
+impl Composer<'_> {
     /// The single values that hold when nobody says otherwise.
     pub(super) fn base_singles(&mut self) {
         let safe = "the safe choice";
-        self.default_single("network.mode", "none", Value::Network(NetworkMode::None), safe);
+        match self.written_for("network.allow").first() {
+            Some(_) => {
+                let why = "the network is what `allow` names";
+                self.default_single("network.mode", "rules", Value::Network(NetworkMode::Rules), why);
+            }
+            None => self.default_single("network.mode", "none", Value::Network(NetworkMode::None), safe),
+        }
+        self.default_single("oversight.bypass", "true", Value::Switch(true), "nobody forbids it");
         self.default_single("processes.nested_namespaces", "false", Value::Switch(false), safe);
         self.default_single(
             "containment.level",
@@ -47,13 +54,12 @@ impl Composer {
         }
     }
 
-    /// System, tool-chains, and a worktree's repository.
+    /// System, programs on PATH, and a worktree's repository.
     pub(super) fn base_grants(&mut self) {
-        let Surroundings { system, tool_chains, worktree, project, .. } = &mut self.surroundings;
-        let (system, tool_chains) = (std::mem::take(system), std::mem::take(tool_chains));
-        let (worktree, project) = (worktree.take(), project.clone());
-        for Found { path, access, why } in system.into_iter().chain(tool_chains) {
-            self.base_claim(path, access, why);
+        let surroundings = self.surroundings;
+        let Surroundings { system, programs, worktree, project, .. } = surroundings;
+        for Found { path, access, why } in system.iter().chain(programs) {
+            self.base_claim(path.clone(), *access, why);
         }
         let at_work = |project: &AbsPath| {
             self.workspace
@@ -64,7 +70,7 @@ impl Composer {
             && project.as_ref().is_some_and(at_work)
         {
             let why = "the repository of this worktree: commits go there";
-            self.base_claim(worktree.git_directory, Access::Write, why);
+            self.base_claim(worktree.git_directory.clone(), Access::Write, why);
         }
     }
 
@@ -107,7 +113,7 @@ impl Composer {
     /// by another name (a symlink, a bind mount), and whoever opens both sees that they are the same. The default policy
     /// does without; it grants only what this program chose, and a hundred looks would double its cost.
     pub(super) fn keep_unseen(&mut self, unseen: Vec<Claim>) {
-        let people = |claim: &Claim| claim.author != Author::BuiltIn && claim.access != Access::Deny;
+        let people = |claim: &Claim| claim.author.is_person() && claim.access != Access::Deny;
         if !unseen.is_empty() && self.grants.iter().any(people) {
             let (statements, there) = (&self.statements, &self.surroundings.hidden);
             let words = |claim: &Claim| &statements[claim.statement as usize].words;

@@ -6,17 +6,17 @@ use std::path::Path;
 
 use ringfence_plan::{AbsPath, Access};
 
-use super::{Composer, StatementId};
+use super::composer::Composer;
+use super::fields::StatementId;
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::path_text::{self, BadText, Names, absolute};
 use crate::settle::{Claim, Hide};
-use crate::source::Author;
 use crate::statement::{Place, Value, access_of};
 
 /// At most this many remarks about grants without effect; ten thousand would hide the rest.
 const MOST: usize = 20;
 
-impl Composer {
+impl Composer<'_> {
     /// Every path in `read`, `write`, `private`, and in `deny` if it has no wildcard.
     pub(super) fn written_paths(&mut self) {
         for id in 0..self.written {
@@ -32,11 +32,8 @@ impl Composer {
             let optional = optional.unwrap_or(access == Access::Deny);
             match self.path_of(id) {
                 Err(bad) => self.problem(id, "names no place", &bad.label, bad.help),
-                Ok(path) => match impossible(&path, access) {
+                Ok(path) => match impossible(&path, access).filter(|_| self.anchors.is_none()) {
                     Some((label, help)) => self.problem(id, "cannot be granted", label, Some(help.into())),
-                    None if access == Access::Write && !self.is_ones_own(id, &path) => {
-                        self.not_a_projects(id)
-                    }
                     None => {
                         let author = self.author(&self.statements[id as usize]);
                         self.claims.push(Claim {
@@ -70,7 +67,7 @@ impl Composer {
     }
 
     pub(super) fn names(&self) -> Names<'_> {
-        Names { home: &self.context.home, user: &self.context.user, workspace: self.workspace.as_ref() }
+        Names { context: self.context, workspace: self.workspace.as_ref() }
     }
 
     /// Tells of claims that have no effect.
@@ -104,10 +101,6 @@ impl Composer {
             Place::BuiltIn(why) => warning.help(format!("{} is hidden: {why}", quoted(&deciding.words))),
         };
         match by.hide {
-            Hide::Liftable if claim.author == Author::Project => warning.help(format!(
-                "a policy found in a project cannot lift it; you can, with --read {} or by naming the file with --policy",
-                shell_word(&deciding.words)
-            )),
             Hide::Liftable => warning.help(format!("to lift it, grant {} itself", quoted(&deciding.words))),
             _ => warning,
         }
@@ -140,12 +133,3 @@ fn impossible(path: &AbsPath, access: Access) -> Option<(&'static str, &'static 
 
 const NOTHING_TO_GRANT: (&str, &str) =
     ("the sandbox has its own, or none", "nothing needs to be granted here");
-
-/// `words` as one would type it into a shell.
-fn shell_word(words: &str) -> String {
-    if words.contains([' ', '\'', '"', '$', '\\']) {
-        format!("'{}'", words.replace('\'', "'\\''"))
-    } else {
-        words.into()
-    }
-}

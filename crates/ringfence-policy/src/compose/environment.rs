@@ -6,14 +6,13 @@ use std::ffi::OsStr;
 
 use ringfence_plan::{EnvPattern, RuleId};
 
-use super::{Composer, StatementId};
+use super::composer::Composer;
+use super::fields::StatementId;
 use crate::builtin::environment::{DANGEROUS, PASS, SECRET, SESSION, SET};
-use crate::diagnostic::{Diagnostic, quoted};
 use crate::field;
-use crate::source::Author;
 use crate::statement::Value;
 
-impl Composer {
+impl Composer<'_> {
     /// Composes `pass`, `set` and what never passes.
     pub(super) fn environment(&mut self) {
         self.base_environment();
@@ -25,9 +24,17 @@ impl Composer {
                 self.set.insert(name.clone(), (value.clone(), id));
             }
         }
+        self.denied_variables();
         // A refusal by name yields to whoever names that very variable; one by pattern does so in the plan.
         let named: Vec<&str> = self.pass.iter().map(|(name, _)| name.as_str()).collect();
         self.refuse.retain(|(pattern, _)| !named.contains(pattern));
+    }
+
+    /// Names that neither pass nor are set.
+    pub(super) fn denied_variables(&mut self) {
+        for id in self.written_for("environment.deny") {
+            self.deny.push((self.statements[id as usize].words.to_string(), id));
+        }
     }
 
     fn base_environment(&mut self) {
@@ -36,10 +43,10 @@ impl Composer {
             let id = self.built_in(pass, *name, Value::Variable, why);
             self.pass.push(((*name).to_owned(), id));
         }
-        for variable in std::mem::take(&mut self.variables) {
-            let id =
-                self.built_in(pass, variable, Value::Variable, "it points at a tool-chain that is granted");
-            self.pass.push((variable.to_owned(), id));
+        for variable in &self.surroundings.variables {
+            let why = "it points at a tool-chain that is granted";
+            let id = self.built_in(pass, variable.clone(), Value::Variable, why);
+            self.pass.push((variable.clone(), id));
         }
         let classes = [
             (
@@ -69,24 +76,12 @@ impl Composer {
     fn pass_written(&mut self, id: StatementId) {
         let statement = &self.statements[id as usize];
         let name = statement.words.to_string();
-        let author = self.author(statement);
         let in_full = !name.contains('*');
         if in_full && matches_any(DANGEROUS, &name) {
             let help = format!(
                 "if the command needs it, write its value out: [environment] set = {{ {name} = \"…\" }}"
             );
             return self.problem(id, "never passes", "it tells a program what to load or run", Some(help));
-        }
-        if in_full && author == Author::Project && (matches_any(SECRET, &name) || matches_any(SESSION, &name))
-        {
-            let title = format!("`environment.pass` {} has no effect", quoted(&name));
-            let warning = self.point(
-                Diagnostic::warning(title),
-                id,
-                "not passed: it looks like a credential or a socket",
-            );
-            let help = format!("a policy found in a project cannot ask for it; you can, with --env {name}");
-            return self.warnings.push(warning.help(help));
         }
         self.pass.push((name, id));
     }

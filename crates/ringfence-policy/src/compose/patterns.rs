@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use ringfence_plan::{AbsPath, Access, BadPattern, Match, PathPattern, Segment, fold};
 
 use super::claims::is_pattern;
-use super::{Composer, StatementId};
+use super::composer::Composer;
+use super::fields::{Anchors, Fields, StatementId};
 use crate::builtin::protect::{EXCEPT, IN_HOME, NAMES};
 use crate::builtin::system::DIRECTORIES;
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::field;
 use crate::path_text::{self, BadText, Rooted};
 use crate::settle::{Claim, Hide};
-use crate::source::Author;
 use crate::statement::Value;
 
 /// With more trees than this, a pattern is anchored once, at what the trees have in common: a plan must not grow with
@@ -23,7 +23,7 @@ const MOST_TREES: usize = 16;
 /// At most this many grants are looked at for a word about protection.
 const MOST_CHECKED: usize = 100;
 
-impl Composer {
+impl Composer<'_> {
     /// `deny` with wildcards.
     pub(super) fn deny_patterns(&mut self) {
         let mut trees = None;
@@ -79,9 +79,26 @@ impl Composer {
         self.protect_home(&trees);
         self.protect_own(&trees);
         self.warn_of_protected();
+        self.protect_what_people_wrote(&trees, &bases);
+    }
+
+    /// `protect` of a ceiling, which has no base of its own.
+    pub(super) fn protect_written_only(&mut self) {
+        let trees = self.writable_trees();
+        let bases = bounded(trees.iter().map(above_dotted).collect());
+        self.protect_except = self.anchors.as_ref().map(|anchors| anchors.except.clone()).unwrap_or_default();
+        self.protect_what_people_wrote(&trees, &bases);
+    }
+
+    fn protect_what_people_wrote(&mut self, trees: &[AbsPath], bases: &[AbsPath]) {
+        let before = self.protect.len();
         for id in self.written_for("filesystem.protect") {
-            self.protect_written(id, &trees, &bases);
+            self.protect_written(id, trees, bases);
         }
+        // An exception of the base's yields to whoever protects that very name.
+        let last = |pattern: &PathPattern| pattern.segments.last().cloned();
+        let written: Vec<_> = self.protect[before..].iter().map(|(pattern, _)| last(pattern)).collect();
+        self.protect_except.retain(|except| !written.contains(&last(except)));
     }
 
     fn protect_written(&mut self, id: StatementId, trees: &[AbsPath], bases: &[AbsPath]) {
@@ -182,21 +199,41 @@ impl Composer {
         self.problem(id, "is no pattern", &format!("it {why}"), None);
     }
 
-    /// The trees that people grant: the workspace and what they wrote, without what lies in another of them, and without
-    /// the system's directories, which people like to name although they are there anyway.
     fn granted_trees(&self) -> Vec<AbsPath> {
-        let system = |path: &AbsPath| DIRECTORIES.iter().any(|(tree, _)| path.as_path().starts_with(tree));
-        let granted = |claim: &&Claim| match claim.access {
-            Access::Deny => false,
-            _ if claim.hide == Hide::Workspace => true,
-            _ => claim.author != Author::BuiltIn && !system(&claim.path),
-        };
-        bounded(outermost(self.grants.iter().filter(granted)))
+        self.anchors.as_ref().map_or_else(|| granted_trees(&self.grants), |anchors| anchors.granted.clone())
     }
 
     fn writable_trees(&self) -> Vec<AbsPath> {
-        outermost(self.grants.iter().filter(|claim| claim.access == Access::Write))
+        self.anchors.as_ref().map_or_else(|| writable_trees(&self.grants), |anchors| anchors.writable.clone())
     }
+}
+
+impl Fields {
+    /// Where a ceiling's patterns of any depth begin: at what these fields grant.
+    pub(super) fn anchors(&self) -> Anchors {
+        Anchors {
+            workspace: self.workspace.clone(),
+            granted: granted_trees(&self.grants),
+            writable: writable_trees(&self.grants),
+            except: self.protect_except.clone(),
+        }
+    }
+}
+
+/// The trees that people grant: the workspace and what they wrote, without what lies in another of them, and without
+/// the system's directories, which people like to name although they are there anyway.
+fn granted_trees(grants: &[Claim]) -> Vec<AbsPath> {
+    let system = |path: &AbsPath| DIRECTORIES.iter().any(|(tree, _)| path.as_path().starts_with(tree));
+    let granted = |claim: &&Claim| match claim.access {
+        Access::Deny => false,
+        _ if claim.hide == Hide::Workspace => true,
+        _ => claim.author.is_person() && !system(&claim.path),
+    };
+    bounded(outermost(grants.iter().filter(granted)))
+}
+
+fn writable_trees(grants: &[Claim]) -> Vec<AbsPath> {
+    outermost(grants.iter().filter(|claim| claim.access == Access::Write))
 }
 
 /// The paths of `claims`, which are sorted, that lie in no other of them.

@@ -4,7 +4,8 @@
 
 use ringfence_plan::{AbsPath, Access};
 
-use super::{Composer, StatementId};
+use super::composer::Composer;
+use super::fields::StatementId;
 use crate::diagnostic::{Diagnostic, quoted};
 use crate::field;
 use crate::path_text::{Names, absolute};
@@ -19,7 +20,7 @@ const SYSTEM_TREES: &[&str] =
 const SYSTEM_DIRECTORIES: &[&str] =
     &["/home", "/mnt", "/media", "/opt", "/root", "/srv", "/tmp", "/var", "/var/tmp"];
 
-impl Composer {
+impl Composer<'_> {
     /// Settles the workspace: what people wrote, else the project's root, else the current directory.
     pub(super) fn workspace(&mut self) {
         let spec = field::known("filesystem.workspace");
@@ -33,18 +34,13 @@ impl Composer {
         let statement = &self.statements[id as usize];
         let (Value::Path { .. }, Place::Written(span)) = (&statement.value, &statement.place) else { return };
         let source = &self.texts[span.source.0 as usize];
-        let names = Names { home: &self.context.home, user: &self.context.user, workspace: None };
+        let names = Names { context: self.context, workspace: None };
         let author = source.author;
         match absolute(&statement.words, &source.directory, &names) {
             Err(bad) => self.problem(id, "names no place", &bad.label, bad.help),
             Ok(path) => match too_much(&path, &self.context.home) {
                 Some(why) => {
                     let help = "name the directory of one project; further ones can go into `write`";
-                    self.problem(id, "cannot be the workspace", why, Some(help.into()));
-                }
-                None if !self.is_ones_own(id, &path) => {
-                    let help = "if you mean it: --workspace DIRECTORY, or name the file with --policy";
-                    let why = "it lies outside of the project that this policy was found in";
                     self.problem(id, "cannot be the workspace", why, Some(help.into()));
                 }
                 None => self.claim_workspace(path, author, id),

@@ -9,38 +9,47 @@ use std::path::{Path, PathBuf};
 use ringfence_plan::{AbsPath, Access};
 
 use super::{Found, exists, is_own_place};
-use crate::builtin::toolchains::PREFIX_MARKS;
 use crate::context::{Context, Surroundings};
 
 /// A PATH longer than this is somebody's mistake; the rest of it is not looked at.
 const MOST: usize = 64;
 
 /// Adds what PATH, VIRTUAL_ENV and CONDA_PREFIX name.
-pub(super) fn add(surroundings: &mut Surroundings, context: &Context, env: &BTreeMap<String, String>) {
+pub(crate) fn add(surroundings: &mut Surroundings, context: &Context, env: &BTreeMap<String, String>) {
     let Some(path) = env.get("PATH") else { return };
     for entry in path.split(':').take(MOST) {
         let Ok(directory) = AbsPath::new(entry) else { continue };
         let known = |found: &[Found]| found.iter().any(|found| directory.is_within(&found.path));
         if known(&surroundings.system)
-            || known(&surroundings.tool_chains)
+            || known(&surroundings.programs)
             || is_in_project(&directory, surroundings, context)
         {
             continue;
         }
         if let Some(found) = programs(&directory, context) {
-            surroundings.tool_chains.push(found);
+            surroundings.programs.push(found);
         }
     }
     for variable in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
         let granted = env.get(variable).and_then(|root| AbsPath::new(root).ok()).is_some_and(|root| {
             is_in_project(&root, surroundings, context)
-                || surroundings.tool_chains.iter().any(|found| root.is_within(&found.path))
+                || surroundings.programs.iter().any(|found| root.is_within(&found.path))
         });
         if granted {
-            surroundings.variables.push(variable);
+            surroundings.variables.push(variable.to_owned());
         }
     }
 }
+
+/// A file that shows a directory to be the root of a tool-chain and nothing else, with what it is. A directory on PATH
+/// whose parent has one is granted as a whole; otherwise only the directory with the programs.
+const PREFIX_MARKS: &[(&str, &str)] = &[
+    ("conda-meta", "a conda environment"),
+    ("pyvenv.cfg", "a Python environment"),
+    ("include/node/node.h", "node"),
+    ("lib/modules", "a Java development kit"),
+    ("pkg/tool", "Go"),
+];
 
 fn is_in_project(path: &AbsPath, surroundings: &Surroundings, context: &Context) -> bool {
     path.is_within(surroundings.project.as_ref().unwrap_or(&context.cwd))

@@ -1,4 +1,4 @@
-//! Entries of lists and tables: paths, variables.
+//! Entries of lists and tables: paths, variables, hosts.
 //!
 //! Single values are in `scalar`.
 
@@ -7,31 +7,38 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Reader, type_name};
+use super::{Reader, scalar, type_name};
 use crate::diagnostic::quoted;
 use crate::field::{FieldSpec, Kind};
 use crate::nearest::nearest;
 use crate::statement::Value;
 
+/// An entry's table, its keys read and not yet weighed.
+#[derive(Default)]
+struct Entry {
+    /// The value: of `path`, `name`, `host` or `value`, by kind.
+    main: Option<(String, Range<usize>)>,
+    optional: Option<bool>,
+    why: Option<String>,
+    /// The variable that moves the root.
+    variable: Option<String>,
+    /// What below the root.
+    below: Option<String>,
+    /// `false` where a condition does not hold.
+    counts: bool,
+}
+
 impl Reader<'_> {
     /// One entry of a list.
     pub(super) fn entry(&mut self, spec: &'static FieldSpec, entry: &Spanned<DeValue<'_>>) {
         let at = entry.span();
-        match (spec.kind, entry.get_ref()) {
-            (Kind::Variable, DeValue::String(name)) => match bad_pattern(name) {
-                None => self.say(spec, Value::Variable, name.to_string(), &at),
-                Some(why) => self.bad_variable(name, why, &at),
-            },
-            (Kind::Path | Kind::PathPattern, DeValue::String(text)) => self.path(spec, text, None, &at),
-            (Kind::Path | Kind::PathPattern, DeValue::Table(table)) => self.path_table(spec, table, &at),
-            (Kind::Variable, other) => {
-                let title = format!("{} lists names of variables", quoted(spec.key));
-                self.problem(title, &at, format!("this is {}", type_name(other)), None);
-            }
-            (_, other) => {
-                let title = format!("{} lists paths", quoted(spec.key));
-                let help =
-                    "an entry is a text, or a table such as { path = \"…\", optional = true }".to_owned();
+        match entry.get_ref() {
+            DeValue::String(text) => self.listed(spec, text, None, None, &at),
+            DeValue::Table(table) => self.table(spec, table, &at),
+            other => {
+                let title = format!("{} lists {}", quoted(spec.key), plural(spec.kind));
+                let key = main_key(spec.kind);
+                let help = format!("an entry is a text, or a table such as {{ {key} = \"…\", why = \"…\" }}");
                 self.problem(title, &at, format!("this is {}", type_name(other)), Some(help));
             }
         }
@@ -62,41 +69,166 @@ impl Reader<'_> {
         }
     }
 
-    fn path_table(&mut self, spec: &'static FieldSpec, table: &DeTable<'_>, at: &Range<usize>) {
-        let (mut path, mut optional) = (None, None);
+    fn table(&mut self, spec: &'static FieldSpec, table: &DeTable<'_>, at: &Range<usize>) {
+        let mut entry = Entry { counts: true, ..Entry::default() };
         for (key, value) in table {
-            match (key.get_ref().as_ref(), value.get_ref()) {
-                ("path", DeValue::String(text)) => path = Some((text.to_string(), value.span())),
-                ("optional", DeValue::Boolean(flag)) => optional = Some(*flag),
-                ("path" | "optional", other) => {
-                    let wanted = if key.get_ref() == "path" { "a text" } else { "true or false" };
-                    let title = format!("{} must be {wanted}", quoted(key.get_ref()));
-                    self.problem(title, &value.span(), format!("this is {}", type_name(other)), None);
-                    return;
-                }
-                (name, _) => {
-                    let help = nearest(name, ["path", "optional"].into_iter())
-                        .map_or("an entry knows path and optional".into(), |near| {
-                            format!("did you mean `{near}`?")
-                        });
-                    let title = format!("unknown field {}", quoted(name));
-                    self.problem(title, &key.span(), "not a field of an entry".into(), Some(help));
-                    return;
-                }
+            if !self.key(spec.kind, &mut entry, key, value) {
+                return;
             }
         }
-        match path {
-            Some((text, span)) => self.path(spec, &text, optional, &span),
-            None => self.problem("this entry names no path".into(), at, "`path` is missing".into(), None),
+        let Some((text, span)) = self.placed(spec.kind, &mut entry, at) else { return };
+        let before = self.document.statements.len();
+        self.listed(spec, &text, entry.optional, entry.why, &span);
+        // Read although it does not count, so that a mistake is told on every machine.
+        if !entry.counts {
+            self.document.statements.truncate(before);
         }
     }
 
-    fn path(&mut self, spec: &'static FieldSpec, text: &str, optional: Option<bool>, at: &Range<usize>) {
-        self.say(spec, Value::Path { optional }, text.to_owned(), at);
+    /// Takes one key of an entry; `false` ends the entry, with a diagnostic.
+    fn key(
+        &mut self,
+        kind: Kind,
+        entry: &mut Entry,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> bool {
+        let known = keys(kind, self.facts.preset);
+        let name = key.get_ref().as_ref();
+        if !known.contains(&name) {
+            let help = nearest(name, known.iter().copied())
+                .map_or(format!("an entry knows {}", known.join(", ")), |near| {
+                    format!("did you mean `{near}`?")
+                });
+            self.problem(
+                format!("unknown field {}", quoted(name)),
+                &key.span(),
+                "not a field of an entry".into(),
+                Some(help),
+            );
+            return false;
+        }
+        match (name, value.get_ref()) {
+            ("when", _) => entry.counts &= self.holds(value),
+            ("optional", DeValue::Boolean(flag)) => entry.optional = Some(*flag),
+            ("why", DeValue::String(text)) => entry.why = Some(text.to_string()),
+            ("variable", DeValue::String(text)) => entry.variable = Some(text.to_string()),
+            ("below", DeValue::String(text)) => entry.below = Some(text.to_string()),
+            (main, DeValue::String(text)) if main == main_key(kind) => {
+                entry.main = Some((text.to_string(), value.span()));
+            }
+            (name, other) => {
+                let wanted = if name == "optional" { "true or false" } else { "a text" };
+                let title = format!("{} must be {wanted}", quoted(name));
+                self.problem(title, &value.span(), format!("this is {}", type_name(other)), None);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The entry's text, where a preset's root may be moved by a variable; `None` where there is nothing to say.
+    fn placed(&mut self, kind: Kind, entry: &mut Entry, at: &Range<usize>) -> Option<(String, Range<usize>)> {
+        let moved = entry.variable.as_deref().and_then(|name| (self.facts.root)(name));
+        if let (Some(_), Some(name)) = (&moved, &entry.variable) {
+            self.document.moved.push(name.clone());
+        }
+        let (root, span) = match (moved, entry.main.take()) {
+            (Some(root), main) => (root, main.map_or(at.clone(), |(_, span)| span)),
+            (None, Some(main)) => main,
+            (None, None) if entry.variable.is_some() => return None,
+            (None, None) => {
+                let key = main_key(kind);
+                let title = format!("this entry names no {}", singular(kind));
+                self.problem(title, at, format!("`{key}` is missing"), None);
+                return None;
+            }
+        };
+        Some(match entry.below.take() {
+            Some(below) => (format!("{root}/{below}"), span),
+            None => (root, span),
+        })
+    }
+
+    /// One value of a list, as a statement.
+    fn listed(
+        &mut self,
+        spec: &'static FieldSpec,
+        text: &str,
+        optional: Option<bool>,
+        why: Option<String>,
+        at: &Range<usize>,
+    ) {
+        let value = match spec.kind {
+            Kind::Variable => match bad_pattern(text) {
+                None => Value::Variable,
+                Some(why) => return self.bad_variable(text, why, at),
+            },
+            Kind::Path | Kind::PathPattern => {
+                // A preset speaks of many machines: what it grants is there or not.
+                Value::Path { optional: optional.or(self.facts.preset.then_some(true)) }
+            }
+            _ => match scalar::parse(spec, text) {
+                Ok(value) => value,
+                Err(bad) => {
+                    let (title, label) = bad.in_words(spec, text);
+                    return self.problem(title, at, label, bad.help);
+                }
+            },
+        };
+        self.say(spec, value, text.to_owned(), at);
+        if let (Some(statement), Some(why)) = (self.document.statements.last_mut(), why) {
+            statement.why = Some(why.into());
+        }
     }
 
     fn bad_variable(&mut self, name: &str, why: &'static str, at: &Range<usize>) {
         self.problem(format!("{} is no name of a variable", quoted(name)), at, why.into(), None);
+    }
+}
+
+/// The key of an entry's value.
+pub(crate) fn main_key(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Path | Kind::PathPattern => "path",
+        Kind::Variable | Kind::User | Kind::FieldName => "name",
+        Kind::Endpoint => "host",
+        _ => "value",
+    }
+}
+
+/// Every key that an entry of this kind may have.
+pub(crate) fn keys(kind: Kind, preset: bool) -> &'static [&'static str] {
+    match kind {
+        Kind::Path | Kind::PathPattern if preset => &["path", "optional", "why", "when", "variable", "below"],
+        Kind::Path | Kind::PathPattern => &["path", "optional", "why", "when"],
+        Kind::Variable | Kind::User | Kind::FieldName => &["name", "why", "when"],
+        Kind::Endpoint => &["host", "why", "when"],
+        _ => &["value", "why", "when"],
+    }
+}
+
+fn plural(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Variable | Kind::Variables => "names of variables",
+        Kind::Endpoint => "hosts",
+        Kind::Audit => "destinations",
+        Kind::Key => "public keys",
+        Kind::User => "users",
+        Kind::FieldName => "names of fields",
+        _ => "paths",
+    }
+}
+
+fn singular(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Variable | Kind::Variables => "variable",
+        Kind::Endpoint => "host",
+        Kind::Audit => "destination",
+        Kind::Key => "public key",
+        Kind::User => "user",
+        Kind::FieldName => "field",
+        _ => "path",
     }
 }
 

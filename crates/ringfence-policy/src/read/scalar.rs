@@ -4,11 +4,11 @@
 
 use std::borrow::Cow;
 
-use ringfence_plan::{Bytes, Level, NetworkMode};
+use ringfence_plan::{AbsPath, AuditDestination, Bytes, Endpoint, Level, NetworkMode};
 use toml::de::DeValue;
 
 use crate::diagnostic::quoted;
-use crate::field::{FieldSpec, Kind};
+use crate::field::{self, FieldSpec, Kind};
 use crate::nearest::nearest;
 use crate::quantity;
 use crate::statement::Value;
@@ -41,6 +41,9 @@ pub(crate) fn of_toml(kind: Kind, value: &DeValue<'_>) -> Option<String> {
         Kind::Switch => (false, false, false, true),
         Kind::Network | Kind::Level => (true, false, false, false),
         Kind::Path | Kind::PathPattern | Kind::Variable | Kind::Variables => (false, false, false, false),
+        Kind::Endpoint | Kind::Audit | Kind::Key | Kind::User | Kind::FieldName => {
+            (false, false, false, false)
+        }
     };
     match value {
         DeValue::String(content) if text => Some(content.to_string()),
@@ -65,9 +68,10 @@ pub(crate) fn wanted(kind: Kind) -> &'static str {
         Kind::Count => "a whole number",
         Kind::Processors => "a number of processors",
         Kind::Switch => "true or false",
-        Kind::Network => "\"none\" or \"host\"",
+        Kind::Network => "\"none\", \"rules\" or \"host\"",
         Kind::Level => "\"auto\", \"process\" or \"namespaces\"",
-        Kind::Path | Kind::PathPattern | Kind::Variable => "a list",
+        Kind::Path | Kind::PathPattern | Kind::Variable | Kind::Endpoint => "a list",
+        Kind::Audit | Kind::Key | Kind::User | Kind::FieldName => "a list",
         Kind::Variables => "a table",
     }
 }
@@ -103,14 +107,42 @@ fn parse_kind(kind: Kind, words: &str) -> Result<Value, BadValue> {
             words.parse().map(Value::Switch).map_err(|_| plain("is neither true nor false".into()))
         }
         Kind::Network => {
-            choice(words, &[("none", NetworkMode::None), ("host", NetworkMode::Host)]).map(Value::Network)
+            let modes =
+                [("none", NetworkMode::None), ("rules", NetworkMode::Rules), ("host", NetworkMode::Host)];
+            choice(words, &modes).map(Value::Network)
         }
+        Kind::Endpoint => Endpoint::parse(words).map(Value::Endpoints).map_err(|bad| plain(bad.to_string())),
+        Kind::Audit => destination(words).map(Value::Audit),
+        Kind::Key | Kind::User => Ok(Value::Text),
+        Kind::FieldName => field_name(words),
         Kind::Level => {
             let levels =
                 [("auto", Level::Auto), ("process", Level::Process), ("namespaces", Level::Namespaces)];
             choice(words, &levels).map(Value::Level)
         }
     }
+}
+
+/// Where records go, as written.
+fn destination(words: &str) -> Result<AuditDestination, BadValue> {
+    let (path, socket) = match words.strip_prefix("unix:") {
+        Some(path) => (path, true),
+        None => (words, false),
+    };
+    let path = AbsPath::new(path).map_err(|why| BadValue {
+        why: format!("names no file: the path {why}").into(),
+        help: Some("write /var/log/ringfence.jsonl, or unix:/dev/log for a datagram socket".into()),
+    })?;
+    Ok(if socket { AuditDestination::Socket(path) } else { AuditDestination::File(path) })
+}
+
+/// A field or a group, by name.
+fn field_name(words: &str) -> Result<Value, BadValue> {
+    if field::find(words).is_some() || field::groups().any(|group| group == words) {
+        return Ok(Value::Text);
+    }
+    let help = field::meant(words).map(|near| format!("did you mean {}?", quoted(near)));
+    Err(BadValue { why: "is neither a field nor a group of fields".into(), help })
 }
 
 /// Refuses a limit under which nothing could start.

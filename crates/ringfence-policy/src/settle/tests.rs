@@ -8,7 +8,7 @@ use super::*;
 /// What counts at `path`, decided name by name from the root down, without sorting anything.
 fn reference(claims: &[Claim], path: &AbsPath) -> Option<Access> {
     let mut state = None;
-    let mut least = Author::BuiltIn;
+    let mut hidden = false;
     let mut nobody = false;
     let mut steps: Vec<&std::path::Path> = path.as_path().ancestors().collect();
     steps.reverse();
@@ -20,8 +20,8 @@ fn reference(claims: &[Claim], path: &AbsPath) -> Option<Access> {
             (Access::Deny, Hide::No | Hide::Workspace) => return Some(Access::Deny),
             (Access::Deny, _) if state.is_some() => return Some(Access::Deny),
             (Access::Deny, Hide::Always) => nobody = true,
-            (Access::Deny, Hide::Liftable) => least = Author::User,
-            (access, _) if author >= least && !nobody => state = Some(access),
+            (Access::Deny, Hide::Liftable) => hidden = true,
+            (access, _) if (author.lifts() || !hidden) && !nobody => state = Some(access),
             _ => {}
         }
     }
@@ -34,12 +34,13 @@ fn winner<'a>(here: &[&'a Claim]) -> Option<&'a Claim> {
         let found = here.iter().copied().filter(|claim| test(claim));
         found.min_by_key(|claim| (claim.access, claim.hide != Hide::Workspace))
     };
-    let lifted = here.iter().any(|claim| claim.author >= Author::User && claim.access != Access::Deny);
-    of(&|claim| claim.author != Author::BuiltIn && claim.access == Access::Deny)
+    let lifted = here.iter().any(|claim| claim.author.lifts() && claim.access != Access::Deny);
+    let widest = here.iter().copied().max_by_key(|claim| (claim.access, claim.hide == Hide::Workspace));
+    of(&|claim| claim.hide == Hide::No && claim.access == Access::Deny)
         .or_else(|| of(&|claim| claim.hide == Hide::Always))
         .or_else(|| of(&|claim| claim.hide == Hide::Liftable && !lifted))
-        .or_else(|| of(&|claim| claim.author != Author::BuiltIn))
-        .or_else(|| of(&|_| true))
+        .or_else(|| of(&|claim| claim.author.is_person()))
+        .or(widest)
 }
 
 fn decided(kept: &[Claim], path: &AbsPath) -> Option<Access> {
