@@ -52,6 +52,10 @@ macro_rules! presets {
 pub const ALL: &[Preset] = presets! {
     ToolChain: "base", "git", "rust", "node", "python", "go", "java", "ruby", "php", "dotnet", "c", "terraform",
         "browser-testing";
+    Agent: "claude-code", "codex", "copilot-cli", "gemini-cli", "opencode", "openclaw", "aider", "goose",
+        "cursor-agent", "generic-agent";
+    Stage: "dev", "staging", "production";
+    Role: "read-only-review", "package-install", "data-analysis", "mcp-server";
 };
 
 /// The preset called `name`.
