@@ -86,7 +86,7 @@ pub(crate) fn surroundings(cwd: PathBuf) -> Request {
     // What to make of a HOME that is missing or no path is the policy crate's decision.
     let home = caller_env.get("HOME").map(PathBuf::from).unwrap_or_default();
     let user = caller_env.get("USER").or(caller_env.get("LOGNAME")).cloned().unwrap_or_default();
-    Request { cwd, home, user, caller_env, policy_files: Vec::new(), flags: Vec::new() }
+    Request { cwd, home, user, caller_env, ..Request::default() }
 }
 
 const POLICY: &str = "policy";

@@ -9,6 +9,7 @@ use crate::context::{Context, Request, Surroundings};
 use crate::diagnostic::{Diagnostic, Report, quoted};
 use crate::discover;
 use crate::layers::break_glass::{Allowance, Lifted};
+use crate::layers::places::Places;
 use crate::layers::signature::PublicKey;
 use crate::presets::Chosen;
 use crate::read::Facts;
@@ -100,8 +101,11 @@ pub fn load(request: &Request) -> Result<Sources, Report> {
         Surroundings { project: found.root, worktree: found.worktree, ..Surroundings::default() };
     loader.look_around(&mut surroundings);
     let Loader { texts, mut layers, chosen, unsettled, lifted, .. } = loader;
-    // Where people say nothing more, the presets come first: they are what people's words replace.
-    layers.sort_by_key(|layer| layer.statements.first().map(|first| author_of(&texts, first)));
+    // Presets come first, whoever asked for them: they are what people's words replace.
+    let by_people = |layer: &Layer| {
+        layer.statements.first().is_some_and(|first| author_of(&texts, first).is_person())
+    };
+    layers.sort_by_key(by_people);
     let parent = request.parent.clone().map(Box::new);
     Ok(Sources { context, surroundings, texts, layers, chosen, unsettled, lifted, parent })
 }
@@ -129,6 +133,7 @@ pub(crate) fn context(request: &Request) -> Result<Context, Report> {
 pub(crate) struct Loader<'a> {
     request: &'a Request,
     context: &'a Context,
+    places: Places,
     texts: Vec<Source>,
     layers: Vec<Layer>,
     chosen: Vec<Chosen>,
@@ -149,6 +154,7 @@ impl<'a> Loader<'a> {
         Loader {
             request,
             context,
+            places: request.places.clone().with_home(context.home.as_path()),
             texts: Vec::new(),
             layers: Vec::new(),
             chosen: Vec::new(),

@@ -63,6 +63,33 @@ pub(crate) enum Value {
     Level(Level),
 }
 
+impl Value {
+    /// Whether a single value lets more than `other` of the same field.
+    pub(crate) fn lets_more_than(&self, other: &Value) -> bool {
+        /// `None` is no limit.
+        fn beyond<T: Ord + Copy>(limit: Option<T>, other: Option<T>) -> bool {
+            other.is_some_and(|other| limit.is_none_or(|limit| limit > other))
+        }
+        match (self, other) {
+            (Value::Network(mode), Value::Network(other)) => mode > other,
+            (Value::Size(limit), Value::Size(other)) => beyond(*limit, *other),
+            (Value::Count(limit), Value::Count(other)) => beyond(*limit, *other),
+            (Value::Processors(limit), Value::Processors(other)) => beyond(*limit, *other),
+            (Value::Duration(limit), Value::Duration(other)) => beyond(*limit, *other),
+            (Value::Switch(on), Value::Switch(other)) => *on && !other,
+            (Value::Level(level), Value::Level(other)) => {
+                let strength = |level: &Level| match level {
+                    Level::Process => 0,
+                    Level::Auto => 1,
+                    Level::Namespaces => 2,
+                };
+                strength(level) < strength(other)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Statement {
     /// The statement in the words of the language, for [`ringfence_plan::Rule::text`].
     pub(crate) fn text(&self) -> String {

@@ -103,13 +103,7 @@ impl<'a> Composer<'a> {
     ) -> Composer<'a> {
         // Room for the base, so that it is not moved again and again.
         statements.reserve(192);
-        let mut singles = [None; FIELDS.len()];
-        for (at, statement) in (0..).zip(&statements) {
-            // The later statement replaces the earlier: what extends, flags.
-            if !statement.field.repeatable {
-                singles[field::position(statement.field)] = Some(at);
-            }
-        }
+        let singles = deciding(texts, &statements);
         Composer {
             context,
             surroundings,
@@ -214,4 +208,22 @@ impl<'a> Composer<'a> {
             Place::BuiltIn(_) => diagnostic,
         }
     }
+}
+
+/// The statement that decides each field with a single value: the later one, of what extends or of a flag; but among
+/// presets, whose order says nothing, the one that lets most.
+fn deciding(texts: &[Source], statements: &[Statement]) -> [Option<StatementId>; FIELDS.len()] {
+    let preset = |at: StatementId| match &statements[at as usize].place {
+        Place::Written(span) => texts[span.source.0 as usize].author == Author::Preset,
+        Place::BuiltIn(_) => false,
+    };
+    let mut singles: [Option<StatementId>; FIELDS.len()] = [None; FIELDS.len()];
+    for (at, statement) in (0..).zip(statements).filter(|(_, statement)| !statement.field.repeatable) {
+        let decided = &mut singles[field::position(statement.field)];
+        let lets_more = |before: StatementId| statement.value.lets_more_than(&statements[before as usize].value);
+        if decided.is_none_or(|before| !(preset(before) && preset(at)) || lets_more(before)) {
+            *decided = Some(at);
+        }
+    }
+    singles
 }

@@ -64,12 +64,17 @@ impl Composer<'_> {
         let trees = self.writable_trees();
         let bases = bounded(trees.iter().map(above_dotted).collect());
         let spec = field::known("filesystem.protect");
+        let copies = self.copies();
         for (name, why) in NAMES {
             let id = self.built_in(spec, *name, Value::Path { optional: None }, why);
             for base in &bases {
-                self.protect.extend(
-                    PathPattern::new(base.clone(), name, Match::Folded).ok().map(|pattern| (pattern, id)),
-                );
+                let Ok(pattern) = PathPattern::new(base.clone(), name, Match::Folded) else { continue };
+                // `.codex` of a project is protected; of HOME, where it is granted as a copy, what lies in it may change:
+                // there the base is no tree that anybody may write in, but the directory above such ones.
+                let own = trees.contains(base) || trees.len() > MOST_TREES;
+                if own || !copies.iter().any(|copy| pattern.covers(copy)) {
+                    self.protect.push((pattern, id));
+                }
             }
         }
         for base in &bases {
@@ -197,6 +202,15 @@ impl Composer<'_> {
 
     fn bad_pattern(&mut self, id: StatementId, why: &BadPattern) {
         self.problem(id, "is no pattern", &format!("it {why}"), None);
+    }
+
+    /// Directories with a dot, of which somebody grants a copy that goes with the run; of very many, the first.
+    fn copies(&self) -> Vec<AbsPath> {
+        let dotted = |path: &AbsPath| path.names().any(|name| name.as_encoded_bytes().starts_with(b"."));
+        let copy = |claim: &&Claim| {
+            claim.access == Access::Private && claim.author.lifts() && dotted(&claim.path)
+        };
+        self.grants.iter().filter(copy).take(MOST_CHECKED).map(|claim| claim.path.clone()).collect()
     }
 
     fn granted_trees(&self) -> Vec<AbsPath> {

@@ -16,7 +16,7 @@ use crate::statement::{Place, Statement, Value};
 impl Loader<'_> {
     /// `/etc/ringfence/ceiling.toml`, then `ceiling.d`.
     pub(super) fn machine_ceilings(&mut self) -> Result<(), Report> {
-        let places = &self.request.places;
+        let places = &self.places;
         let Some(machine) = places.machine.clone() else { return self.without_ceiling() };
         let Some(directory) = Directory::open(&places.machine_guard(), &machine)? else {
             return self.without_ceiling();
@@ -166,7 +166,7 @@ impl Loader<'_> {
 
     /// A file of `~/.config/ringfence`, if there is one.
     pub(super) fn own_file(&self, name: &str) -> Result<Option<GuardedFile>, Report> {
-        let places = &self.request.places;
+        let places = &self.places;
         let (Some(guard), Some(config)) = (places.user_guard(), places.user_config()) else {
             return Ok(None);
         };

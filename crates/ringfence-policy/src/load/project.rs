@@ -58,7 +58,7 @@ impl Loader<'_> {
 
     /// Makes the layers from `first` on the user's own word if he trusts these contents.
     fn settle(&mut self, first: usize, name: String, files: Vec<(PathBuf, String)>) -> Result<(), Report> {
-        match trust::is_trusted(&self.request.places, &files) {
+        match trust::is_trusted(&self.places, &files) {
             Trust::Trusted => {
                 let mine = |layer: &&mut Layer| layer.part == Part::With;
                 self.layers[first..].iter_mut().filter(mine).for_each(|layer| layer.part = Part::Always);
