@@ -4,7 +4,7 @@ use ringfence_enter::seccomp::{self, Sockets};
 use ringfence_enter::{Confinement, Fence, Mount, Rlimits, RootLayout};
 use ringfence_plan::{Host, NetworkMode, Plan};
 
-use crate::fence::{common_steps, holds, kept, layers};
+use crate::fence::{Means, Private, common_steps, holds, kept, layers};
 use crate::limits::{self, HeldLimits, Isolation};
 
 /// The fence, and the limits, of which the supervisor holds a part.
@@ -13,12 +13,13 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
     let Plan { files, environment: _, network, limits, processes, containment: _, oversight: _, rules: _ } =
         plan;
     let held = limits::hold(limits, host, Isolation::Namespaces);
+    let means = Means { private: Private::Layered, broker: host.notification.is_yes() };
     let layout = RootLayout {
-        layers: layers(files),
+        layers: layers(files, means),
         deny_globs: files.deny_globs.clone(),
         home: files.home.clone(),
         tmp: limits.tmp,
-        host_network: network.mode == NetworkMode::Host,
+        host_network: network.held_as() == NetworkMode::Host,
         writable_proc: processes.nested_namespaces,
         root: host.root,
     };
@@ -27,7 +28,7 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         layers: Vec::new(),
         landlock: host.landlock,
         filter: seccomp::Options {
-            sockets: match network.mode {
+            sockets: match network.held_as() {
                 // Asked for by name as unrestricted; and a call that waits for a distant host is not the broker's.
                 NetworkMode::Host => Sockets::Usual,
                 NetworkMode::None | NetworkMode::Rules if host.notification.is_yes() => Sockets::OwnUnix,
@@ -37,7 +38,7 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
             broker: host.notification.is_yes(),
             host_in_reach: false,
         },
-        protect: kept(files),
+        protect: kept(files, means),
         protect_except: files.protect_except.clone(),
         holds: holds(files),
         rlimits: Rlimits {

@@ -40,7 +40,7 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
         });
     }
     all.push(enforced(Field::Environment, "execve with the named variables only"));
-    all.push(match network.mode {
+    all.push(match network.held_as() {
         NetworkMode::None if host.notification.is_yes() => enforced(
             Field::Network,
             "a network namespace with nothing but its own loopback; unix sockets connect to what was bound inside",

@@ -4,7 +4,7 @@ use ringfence_enter::seccomp::{self, Sockets};
 use ringfence_enter::{Command, Confinement, Fence, Layer, Mount, Rlimits};
 use ringfence_plan::{AbsPath, Host, NetworkMode, Plan, RuleId};
 
-use crate::fence::{common_steps, holds, kept, layers};
+use crate::fence::{Means, Private, common_steps, holds, kept, layers};
 use crate::limits::{self, HeldLimits, Isolation};
 use crate::scratch::Scratch;
 
@@ -25,6 +25,7 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
     let Plan { files, environment: _, network, limits, processes: _, containment: _, oversight: _, rules: _ } =
         plan;
     let held = limits::hold(limits, host, Isolation::Shared);
+    let means = Means { private: Private::ReadOnly, broker: host.notification.is_yes() };
     let rule = files.grants.first().map_or(RuleId(0), |grant| grant.rule);
     let always = ALWAYS.iter().filter_map(|(mount, path)| {
         Some(Layer { path: AbsPath::new(path).ok()?, mount: *mount, optional: true, rule })
@@ -32,10 +33,10 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
     let fence = Fence {
         confinement: Confinement::Process,
         // Landlock cannot send writes elsewhere: what was to be private is readable only.
-        layers: layers(files).into_iter().map(without_overlay).chain(always).collect(),
+        layers: layers(files, means).into_iter().chain(always).collect(),
         landlock: host.landlock,
         filter: seccomp::Options {
-            sockets: match network.mode {
+            sockets: match network.held_as() {
                 NetworkMode::None | NetworkMode::Rules => Sockets::PairsOnly,
                 NetworkMode::Host => Sockets::NoUnix,
             },
@@ -43,7 +44,7 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
             broker: host.notification.is_yes(),
             host_in_reach: true,
         },
-        protect: kept(files),
+        protect: kept(files, means),
         protect_except: files.protect_except.clone(),
         holds: holds(files),
         rlimits: Rlimits {
@@ -53,13 +54,6 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         },
     };
     (fence, held)
-}
-
-fn without_overlay(layer: Layer) -> Layer {
-    match layer.mount {
-        Mount::Overlay => Layer { mount: Mount::ReadOnly, ..layer },
-        Mount::Mask | Mount::ReadOnly | Mount::ReadWrite => layer,
-    }
 }
 
 /// Grants the run's own directory for temporary files and the plan beside it, and names both to programs that ask.

@@ -3,6 +3,7 @@
 use ringfence_plan::{Access, Field, FieldVerdict, Files, Host, Level, NetworkMode, Plan, Support, Verdicts};
 
 use crate::answer::{NO_GATEWAY, enforced, narrowed, unenforced};
+use crate::fence::{Means, Private, TakenBack, taken_back};
 use crate::limits::HeldLimits;
 
 /// Landlock ABIs that bring what this backend stands on (Documentation/userspace-api/landlock.rst).
@@ -20,7 +21,7 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
             "names and attributes of ungranted files, and names of processes, stay visible; HOME cannot be written",
             "Landlock",
         ),
-        files_write(abi),
+        files_write(files, host),
     ];
     all.extend(files_deny(files));
     if !files.protect.is_empty() {
@@ -34,7 +35,7 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
         all.push(narrowed(Field::FilesPrivate, why, "Landlock"));
     }
     all.push(enforced(Field::Environment, "execve with the named variables only"));
-    all.push(match network.mode {
+    all.push(match network.held_as() {
         NetworkMode::None => narrowed(
             Field::Network,
             "no sockets at all, not even between processes inside: only connected pairs",
@@ -67,14 +68,34 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
     Verdicts(all)
 }
 
-fn files_write(abi: u32) -> FieldVerdict {
+/// Landlock grants and cannot take back: what is only readable inside a writable tree is held by the broker or not at all.
+fn files_write(files: &Files, host: &Host) -> FieldVerdict {
+    let abi = host.landlock;
     if abi < TRUNCATE {
         let why = format!(
             "truncate(2) of ungranted files is not held: that needs Landlock ABI {TRUNCATE} (kernel 6.2), here {abi}"
         );
         return unenforced(Field::FilesWrite, why);
     }
-    enforced(Field::FilesWrite, "Landlock; attributes (mode, times) by the broker")
+    let taken_back =
+        taken_back(files, Means { private: Private::ReadOnly, broker: host.notification.is_yes() });
+    let loose = taken_back.iter().find(|taken_back| !taken_back.kept);
+    if let Some(TakenBack { at, .. }) = loose {
+        let why = format!(
+            "{} is not writable but lies inside a tree that is, and Landlock cannot take a part back",
+            files.grants[*at].path
+        );
+        return unenforced(Field::FilesWrite, why);
+    }
+    enforced(
+        Field::FilesWrite,
+        match taken_back.is_empty() {
+            true => "Landlock; attributes (mode, times) by the broker",
+            false => {
+                "Landlock; attributes (mode, times), and what is only readable in a writable tree, by the broker"
+            }
+        },
+    )
 }
 
 /// Landlock grants and cannot take back: a deny holds only where nothing above it is granted.

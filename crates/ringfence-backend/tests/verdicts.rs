@@ -1,0 +1,97 @@
+//! What each backend answers to a plan that asks for more than it can hold.
+#![cfg(target_os = "linux")]
+
+use ringfence_backend::ALL;
+use ringfence_plan::{
+    AbsPath, Access, CgroupHost, Field, Grant, Host, NetworkMode, NetworkRule, Plan, RuleId, Support, Verdict,
+};
+
+fn host(notification: Support) -> Host {
+    Host {
+        kernel: (6, 12),
+        landlock: 6,
+        user_namespaces: Support::Yes,
+        notification,
+        cgroup: CgroupHost::None { why: "a test".into() },
+        overlay: Support::Yes,
+        root: false,
+    }
+}
+
+fn no_notification() -> Support {
+    Support::No { why: "a test".into(), mend: String::new() }
+}
+
+/// Each backend's answer for one field, in a word.
+fn answers(plan: &Plan, host: &Host, field: Field) -> Vec<(&'static str, &'static str)> {
+    let answer = |backend: &&dyn ringfence_backend::Backend| {
+        let lowered = backend.lower(plan, host).ok()?;
+        let word = match lowered.verdicts().of(field)?.verdict {
+            Verdict::Enforced => "enforced",
+            Verdict::Narrowed { .. } => "narrowed",
+            Verdict::Unenforced { .. } => "unenforced",
+        };
+        Some((backend.name(), word))
+    };
+    ALL.iter().filter_map(answer).collect()
+}
+
+/// Whether the steps of a backend leave the host's network in reach.
+fn shares_network(plan: &Plan, backend: usize) -> bool {
+    let lowered = ALL[backend].lower(plan, &host(Support::Yes)).unwrap_or_else(|_| panic!("it has Landlock"));
+    !lowered.steps().iter().any(|step| step.contains("unshare the network namespace"))
+}
+
+#[test]
+fn rules_of_the_network_are_not_held_and_leave_no_network() {
+    let rule = |text: &str| NetworkRule { endpoint: text.parse().unwrap(), rule: RuleId(0) };
+    let plan = |mode, allow: &[&str], deny: &[&str]| {
+        let mut plan = Plan::top(AbsPath::new("/home/u").unwrap());
+        plan.network.mode = mode;
+        plan.network.allow = allow.iter().map(|text| rule(text)).collect();
+        plan.network.deny = deny.iter().map(|text| rule(text)).collect();
+        plan
+    };
+    let held = [("namespaces", "enforced"), ("process", "narrowed")];
+    let not_held = [("namespaces", "unenforced"), ("process", "unenforced")];
+    let some = ["a.example:443"];
+    let cases = [
+        (plan(NetworkMode::None, &some, &some), held, false),
+        (plan(NetworkMode::Rules, &some, &[]), not_held, false),
+        // Nothing is allowed, so no network is what was asked for.
+        (plan(NetworkMode::Rules, &[], &some), held, false),
+        (plan(NetworkMode::Host, &[], &[]), held, true),
+        // Everything but one: not everything.
+        (plan(NetworkMode::Host, &[], &some), not_held, false),
+    ];
+    for (plan, expected, shared) in cases {
+        assert_eq!(answers(&plan, &host(Support::Yes), Field::Network), expected, "{:?}", plan.network);
+        assert_eq!(shares_network(&plan, 0), shared, "{:?}", plan.network);
+    }
+}
+
+#[test]
+fn a_readable_part_of_a_writable_tree_is_held_or_said_not_to_be() {
+    let plan = |grants: &[(&str, Access)]| {
+        let mut plan = Plan::top(AbsPath::new("/home/u").unwrap());
+        let grant = |(path, access): &(&str, Access)| Grant {
+            path: AbsPath::new(path).unwrap(),
+            access: *access,
+            optional: true,
+            rule: RuleId(0),
+        };
+        plan.files.grants = grants.iter().map(grant).collect();
+        plan
+    };
+    let taken_back = plan(&[("/w", Access::Write), ("/w/vendor", Access::Read)]);
+    let opened_again = plan(&[("/w", Access::Write), ("/w/a", Access::Read), ("/w/a/out", Access::Write)]);
+    let apart = plan(&[("/usr", Access::Read), ("/usr/lib", Access::Private), ("/w", Access::Write)]);
+    let (with, without) = (host(Support::Yes), host(no_notification()));
+    let answer = |plan: &Plan, host: &Host| answers(plan, host, Field::FilesWrite);
+    let both = [("namespaces", "enforced"), ("process", "enforced")];
+    let one = [("namespaces", "enforced"), ("process", "unenforced")];
+    assert_eq!(answer(&taken_back, &with), both);
+    assert_eq!(answer(&taken_back, &without), one);
+    assert_eq!(answer(&opened_again, &with), one);
+    assert_eq!(answer(&apart, &without), both);
+}
