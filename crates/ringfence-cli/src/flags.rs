@@ -114,7 +114,7 @@ fn flag(spec: &'static FieldSpec) -> Option<Arg> {
     let arg = arg.action(ArgAction::Append).allow_hyphen_values(false);
     Some(match spec.kind {
         Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        Kind::Network => arg.value_parser(["none", "host"]).hide_possible_values(true),
+        Kind::Network => arg.value_parser(["none", "rules", "host"]).hide_possible_values(true),
         Kind::Level => arg.value_parser(["auto", "process", "namespaces"]).hide_possible_values(true),
         _ => arg,
     })
@@ -134,7 +134,12 @@ pub(crate) fn value_name(kind: Kind) -> &'static str {
         Kind::Path => "PATH",
         Kind::PathPattern => "PATTERN",
         Kind::Variable | Kind::Variables => "NAME[=VALUE]",
-        Kind::Network => "none|host",
+        Kind::Network => "none|rules|host",
+        Kind::Endpoint => "HOST[:PORT]",
+        Kind::Audit => "DESTINATION",
+        Kind::Key => "KEY",
+        Kind::User => "USER",
+        Kind::FieldName => "FIELD",
         Kind::Size => "SIZE",
         Kind::Count | Kind::Processors => "NUMBER",
         Kind::Duration => "DURATION",

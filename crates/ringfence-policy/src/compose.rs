@@ -2,7 +2,7 @@
 //!
 //! Not the plan: `compile` words the stages as one.
 
-use ringfence_plan::{Origin, Plan};
+use ringfence_plan::{AbsPath, Origin, Plan};
 
 use crate::compile;
 use crate::diagnostic::Report;
@@ -73,6 +73,8 @@ pub enum StageKind {
 /// Something that was granted and has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Void {
+    /// The path it speaks of.
+    pub path: AbsPath,
     /// What was said.
     pub text: String,
     /// Where.
@@ -133,7 +135,7 @@ impl Composed {
         };
         let void = |(lost, by): &(crate::settle::Claim, crate::settle::Claim)| {
             let ((text, origin), (by, by_origin)) = (of(lost.statement), of(by.statement));
-            Void { text, origin, by, by_origin }
+            Void { path: lost.path.clone(), text, origin, by, by_origin }
         };
         fields.void.iter().map(void).collect()
     }
