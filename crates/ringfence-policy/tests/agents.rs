@@ -1,0 +1,65 @@
+//! An agent's own state: a copy of it may change, what a project has of the same name may not.
+//!
+//! What each preset grants is in `presets/tests`.
+#![cfg(unix)]
+#![allow(missing_docs)]
+
+use ringfence_plan::{AbsPath, Plan};
+use ringfence_policy::{Context, Sources, Surroundings, compile, compose};
+
+fn abs(path: &str) -> AbsPath {
+    AbsPath::new(path).unwrap()
+}
+
+fn plan(filesystem: &str) -> Plan {
+    let context = Context::new(abs("/home/u/project"), abs("/home/u"), "u");
+    let text = format!("extends = []\n[filesystem]\n{filesystem}\n");
+    let sources = Sources::of_text("test.toml", &text, context, Surroundings::default());
+    let composed = sources.and_then(compose).unwrap_or_else(|report| panic!("{report}\n{text}"));
+    compile(&composed).unwrap()
+}
+
+fn is_protected(plan: &Plan, path: &str) -> bool {
+    plan.files.protection(&abs(path)).is_some()
+}
+
+#[test]
+fn a_copy_of_an_agents_state_may_change_and_what_is_written_through_it() {
+    let plan = plan(r#"private = ["~/.codex"]
+        write = ["~/.codex/sessions"]"#);
+    assert!(!is_protected(&plan, "/home/u/.codex/tmp/x"));
+    assert!(!is_protected(&plan, "/home/u/.codex/sessions/2026/x.jsonl"));
+}
+
+#[test]
+fn the_same_name_in_a_project_stays_protected() {
+    let plan = plan(r#"private = ["~/.codex"]
+        write = ["~/.codex/sessions"]"#);
+    assert!(is_protected(&plan, "/home/u/project/.codex/config.toml"));
+    assert!(is_protected(&plan, "/home/u/project/below/.codex"));
+}
+
+#[test]
+fn what_is_protected_by_name_in_a_copy_stays_protected() {
+    let plan = plan(r#"private = ["~/.gemini"]
+        write = ["~/.gemini/tmp"]
+        protect = ["~/.gemini/tmp/bin"]"#);
+    assert!(is_protected(&plan, "/home/u/.gemini/tmp/bin/rg"));
+    assert!(!is_protected(&plan, "/home/u/.gemini/tmp/project/chats/x.json"));
+}
+
+#[test]
+fn without_the_copy_nothing_of_the_state_may_change() {
+    for write in [r#"write = ["~/.codex/sessions"]"#, r#"write = ["~/.codex"]"#] {
+        let plan = plan(write);
+        assert!(is_protected(&plan, "/home/u/.codex/sessions/x"), "{write}");
+        assert!(is_protected(&plan, "/home/u/.codex/hooks.json"), "{write}");
+    }
+}
+
+#[test]
+fn a_writable_home_keeps_it_protected_everywhere() {
+    let plan = plan(r#"private = ["~/.codex"]
+        write = ["~"]"#);
+    assert!(is_protected(&plan, "/home/u/elsewhere/.codex/config.toml"));
+}
