@@ -13,7 +13,7 @@ use crate::layers::places::Places;
 use crate::layers::signature::PublicKey;
 use crate::presets::Chosen;
 use crate::read::Facts;
-use crate::source::{Author, Source};
+use crate::source::{Author, Source, SourceId};
 use crate::statement::{Statement, access_of};
 
 mod chain;
@@ -96,15 +96,15 @@ pub fn load(request: &Request) -> Result<Sources, Report> {
     loader.detected_presets(found.root.as_ref())?;
     loader.agent_stage_and_task()?;
     loader.named_layers()?;
+    loader.refuse_what_is_the_machines()?;
     loader.flags()?;
     let mut surroundings =
         Surroundings { project: found.root, worktree: found.worktree, ..Surroundings::default() };
     loader.look_around(&mut surroundings);
     let Loader { texts, mut layers, chosen, unsettled, lifted, .. } = loader;
     // Presets come first, whoever asked for them: they are what people's words replace.
-    let by_people = |layer: &Layer| {
-        layer.statements.first().is_some_and(|first| author_of(&texts, first).is_person())
-    };
+    let by_people =
+        |layer: &Layer| layer.statements.first().is_some_and(|first| author_of(&texts, first).is_person());
     layers.sort_by_key(by_people);
     let parent = request.parent.clone().map(Box::new);
     Ok(Sources { context, surroundings, texts, layers, chosen, unsettled, lifted, parent })
@@ -138,7 +138,8 @@ pub(crate) struct Loader<'a> {
     layers: Vec<Layer>,
     chosen: Vec<Chosen>,
     unsettled: Option<Unsettled>,
-    /// What the machine's ceiling pins and allows for.
+    /// The machine's first ceiling, what it pins, and what it allows for.
+    first_ceiling: Option<SourceId>,
     keys: Vec<PublicKey>,
     allowance: Option<Allowance>,
     lifted: Option<Lifted>,
@@ -154,11 +155,13 @@ impl<'a> Loader<'a> {
         Loader {
             request,
             context,
-            places: request.places.clone().with_home(context.home.as_path()),
+            // The HOME that was told, not the name that stands in for a missing one: that may be another user's.
+            places: request.places.clone().with_home(&request.home),
             texts: Vec::new(),
             layers: Vec::new(),
             chosen: Vec::new(),
             unsettled: None,
+            first_ceiling: None,
             keys: Vec::new(),
             allowance: None,
             lifted: None,

@@ -10,7 +10,7 @@ use crate::layers::break_glass::{Allowance, Caller};
 use crate::layers::guarded::{Directory, GuardedFile};
 use crate::layers::places::{CEILING, CEILINGS, POLICY};
 use crate::layers::signature::{self, Demand, PublicKey, SUFFIX};
-use crate::source::Author;
+use crate::source::{Author, SourceId};
 use crate::statement::{Place, Statement, Value};
 
 impl Loader<'_> {
@@ -23,6 +23,7 @@ impl Loader<'_> {
         };
         if let Some(file) = directory.read(CEILING)? {
             let signature = directory.read(&format!("{CEILING}{SUFFIX}"))?;
+            self.first_ceiling = Some(SourceId(self.texts.len() as u32));
             self.machine_ceiling(file)?;
             self.keys = self.pinned_keys()?;
             self.check_last(signature, Demand::RightIfThere)?;
@@ -138,6 +139,26 @@ impl Loader<'_> {
         self.layers.push(Layer { kind, part, name, statements: bound.into_iter().collect() });
         self.lifted = Some(lifted);
         Ok(())
+    }
+
+    /// Refuses keys and exceptions that stand anywhere but in the machine's first ceiling: their author would believe in
+    /// them, and nobody heed them.
+    pub(super) fn refuse_what_is_the_machines(&self) -> Result<(), Report> {
+        let ceilings = self.layers.iter().filter(|layer| layer.kind == LayerKind::Ceiling);
+        let problems = ceilings.flat_map(|layer| &layer.statements).filter_map(|statement| {
+            let Place::Written(span) = &statement.place else { return None };
+            let (group, _) = field::group_and_name(statement.field.key);
+            if !matches!(group, "signing" | "break_glass") || Some(span.source) == self.first_ceiling {
+                return None;
+            }
+            let title = format!("`{}` does not count here", statement.field.key);
+            let help = format!("it counts in the machine's first ceiling only, {CEILING} beside {CEILINGS}");
+            Some(Diagnostic::error(title).at(&self.texts, span, "nobody would heed it").help(help))
+        });
+        match problems.collect::<Vec<_>>() {
+            problems if problems.is_empty() => Ok(()),
+            problems => Err(Report(problems)),
+        }
     }
 
     /// `~/.config/ringfence/ceiling.toml`.
