@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Plan;
+
 /// The facts of one host that decide what can be held on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Host {
@@ -19,6 +21,18 @@ pub struct Host {
     pub overlay: Support,
     /// Whether the caller is root, who on the host could do more than the sandbox lets him.
     pub root: bool,
+    /// The sandbox of this program's that this process is in already, and whose broker holds fences within its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enclosure: Option<Enclosure>,
+}
+
+/// A sandbox around this process. Whatever is done inside, it goes on holding what it holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Enclosure {
+    /// Whether it has namespaces of its own.
+    pub namespaces: bool,
+    /// Its plan, where it is known.
+    pub plan: Option<Box<Plan>>,
 }
 
 /// Whether something is there.

@@ -23,7 +23,7 @@ pub use endpoint::{BadEndpoint, Endpoint, HostName, HostPattern, Ports, Protocol
 pub use environment::{EnvPattern, Environment, Passage};
 pub use event::{Ending, Event, Limit, Operation};
 pub use files::{Access, DenyGlob, Files, Grant, Protect};
-pub use host::{CgroupHost, Host, Support};
+pub use host::{CgroupHost, Enclosure, Host, Support};
 pub use limits::{Bytes, Limits, Millicpus, Millis};
 pub use network::{Network, NetworkMode, NetworkRule};
 pub use oversight::{Audit, AuditDestination, Oversight};

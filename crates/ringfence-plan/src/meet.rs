@@ -18,8 +18,8 @@ impl Plan {
     /// What both plans grant. On each point the stricter side counts, with its rule; where both are as strict, the
     /// left one's rule. As a decision it is commutative, associative and idempotent, and [`Plan::top`] is neutral.
     ///
-    /// What grants nothing of the machine is the left side's: which paths must exist, the value of a variable that both
-    /// set, and HOME. So grants stand on the left, and what bounds them on the right.
+    /// What grants nothing of the machine is the left side's: which paths must exist, the variables that are set, and
+    /// HOME. So grants stand on the left, and what bounds them on the right.
     pub fn meet(&self, other: &Plan) -> Plan {
         let Plan { files, environment, network, limits, processes, containment, oversight, rules } = self;
         let right = other.clone().renumbered(rules.len() as u32);

@@ -2,14 +2,14 @@
 //!
 //! Two patterns have no pattern in common that is one (`A*` and `*B`), so the right side's become a bound.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 
 use super::union;
 use crate::{EnvPattern, Environment};
 
-/// A caller's variable passes if both sides let it. What is set is set by either, unless one denies it: a value that is
-/// written out is nothing of the caller's.
+/// A caller's variable passes if both sides let it. What is set is what the left side sets, unless one denies it: a value
+/// that is written out is nothing of the caller's, so no bound takes it away, and none adds one.
 pub(super) fn meet(left: &Environment, right: &Environment) -> Environment {
     // No `..`: a field that is added has to be met.
     let Environment { pass, refuse, deny, within, set } = left;
@@ -26,14 +26,12 @@ pub(super) fn meet(left: &Environment, right: &Environment) -> Environment {
             bounds.push(bound.clone());
         }
     }
-    let mut both_set: BTreeMap<_, _> = right.set.clone();
-    both_set.extend(set.clone());
     Environment {
         pass: met,
         refuse: union(refuse, &right.refuse, name),
         deny: union(deny, &right.deny, name),
         within: bounds,
-        set: both_set,
+        set: set.clone(),
     }
 }
 
