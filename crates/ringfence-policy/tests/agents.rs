@@ -25,25 +25,31 @@ fn is_protected(plan: &Plan, path: &str) -> bool {
 
 #[test]
 fn a_copy_of_an_agents_state_may_change_and_what_is_written_through_it() {
-    let plan = plan(r#"private = ["~/.codex"]
-        write = ["~/.codex/sessions"]"#);
+    let plan = plan(
+        r#"private = ["~/.codex"]
+        write = ["~/.codex/sessions"]"#,
+    );
     assert!(!is_protected(&plan, "/home/u/.codex/tmp/x"));
     assert!(!is_protected(&plan, "/home/u/.codex/sessions/2026/x.jsonl"));
 }
 
 #[test]
 fn the_same_name_in_a_project_stays_protected() {
-    let plan = plan(r#"private = ["~/.codex"]
-        write = ["~/.codex/sessions"]"#);
+    let plan = plan(
+        r#"private = ["~/.codex"]
+        write = ["~/.codex/sessions"]"#,
+    );
     assert!(is_protected(&plan, "/home/u/project/.codex/config.toml"));
     assert!(is_protected(&plan, "/home/u/project/below/.codex"));
 }
 
 #[test]
 fn what_is_protected_by_name_in_a_copy_stays_protected() {
-    let plan = plan(r#"private = ["~/.gemini"]
+    let plan = plan(
+        r#"private = ["~/.gemini"]
         write = ["~/.gemini/tmp"]
-        protect = ["~/.gemini/tmp/bin"]"#);
+        protect = ["~/.gemini/tmp/bin"]"#,
+    );
     assert!(is_protected(&plan, "/home/u/.gemini/tmp/bin/rg"));
     assert!(!is_protected(&plan, "/home/u/.gemini/tmp/project/chats/x.json"));
 }
@@ -59,7 +65,9 @@ fn without_the_copy_nothing_of_the_state_may_change() {
 
 #[test]
 fn a_writable_home_keeps_it_protected_everywhere() {
-    let plan = plan(r#"private = ["~/.codex"]
-        write = ["~"]"#);
+    let plan = plan(
+        r#"private = ["~/.codex"]
+        write = ["~"]"#,
+    );
     assert!(is_protected(&plan, "/home/u/elsewhere/.codex/config.toml"));
 }

@@ -207,9 +207,8 @@ impl Composer<'_> {
     /// Directories with a dot, of which somebody grants a copy that goes with the run; of very many, the first.
     fn copies(&self) -> Vec<AbsPath> {
         let dotted = |path: &AbsPath| path.names().any(|name| name.as_encoded_bytes().starts_with(b"."));
-        let copy = |claim: &&Claim| {
-            claim.access == Access::Private && claim.author.lifts() && dotted(&claim.path)
-        };
+        let copy =
+            |claim: &&Claim| claim.access == Access::Private && claim.author.lifts() && dotted(&claim.path);
         self.grants.iter().filter(copy).take(MOST_CHECKED).map(|claim| claim.path.clone()).collect()
     }
 
