@@ -8,6 +8,8 @@ mod inherited;
 mod input;
 mod kernel;
 mod network;
+mod presets_node;
+mod presets_tools;
 mod processes;
 mod protect;
 mod races;
@@ -28,6 +30,8 @@ pub fn all() -> Vec<Row> {
         input::rows(),
         inherited::rows(),
         crowd::rows(),
+        presets_tools::rows(),
+        presets_node::rows(),
     ];
     let alone = [
         network::rows(),
