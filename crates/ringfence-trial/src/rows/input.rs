@@ -14,12 +14,18 @@ pub(super) fn rows() -> Vec<Row> {
                 .unwrap_or_else(Outcome::Failed)
         })
     });
+    let named = NAMED.iter().map(|(name, text, says)| {
+        Row::new(format!("bad_policy: {name}"), &[], move |session| {
+            let setting = format!("printf '%s' {} > named.toml", quote(text));
+            refused(session, &setting, &["--policy", "named.toml"], says).unwrap_or_else(Outcome::Failed)
+        })
+    });
     let flags = FLAGS.iter().map(|(name, flags, says)| {
         Row::new(format!("bad_flag: {name}"), &[], move |session| {
             refused(session, "", flags, says).unwrap_or_else(Outcome::Failed)
         })
     });
-    let mut rows: Vec<Row> = policies.chain(flags).collect();
+    let mut rows: Vec<Row> = policies.chain(named).chain(flags).collect();
     rows.push(Row::new("run_in_home_is_refused", &[10], |session| {
         elsewhere(session, "$HOME").unwrap_or_else(Outcome::Failed)
     }));
@@ -60,13 +66,17 @@ const POLICIES: &[(&str, &str, &str)] = &[
         "version = 1\n[filesystem]\nread = [\"$SECRET_PLACE/x\"]\n",
         "SECRET_PLACE",
     ),
-    ("missing path", "version = 1\n[filesystem]\nread = [\"/nowhere/at/all\"]\n", "/nowhere/at/all"),
     ("open class in a pattern", "version = 1\n[filesystem]\ndeny = [\"a[b\"]\n", "ringfence.toml:3"),
     ("missing base", "version = 1\nextends = [\"./none.toml\"]\n", "none.toml"),
     ("base of itself", "version = 1\nextends = [\"./ringfence.toml\"]\n", "ringfence.toml"),
-    ("network rules of later", "version = 1\n[network]\nallow = [\"example.com\"]\n", "allow"),
     ("zero byte", "version = 1\n[filesystem]\nread = [\"/usr\\u0000x\"]\n", "ringfence.toml:3"),
     ("workspace that is the root", "version = 1\n[filesystem]\nworkspace = \"/\"\n", "workspace"),
+];
+
+/// The same of policies that the user names: what they grant counts.
+const NAMED: &[(&str, &str, &str)] = &[
+    ("missing path", "version = 1\n[filesystem]\nread = [\"/nowhere/at/all\"]\n", "/nowhere/at/all"),
+    ("network rules without a gateway", "version = 1\n[network]\nallow = [\"example.com\"]\n", "gateway"),
 ];
 
 /// Name, flags, and what the error must name.
