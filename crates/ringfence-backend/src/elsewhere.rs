@@ -31,6 +31,7 @@ pub fn probe() -> Host {
         cgroup: CgroupHost::None { why: "control groups are Linux's".into() },
         overlay: missing(),
         root: false,
+        enclosure: None,
     }
 }
 

@@ -43,7 +43,8 @@ pub(crate) fn launch(fence: &Fence, mut command: Command) -> Result<Running, Lau
         Confinement::Namespaces(_) => NAMESPACES,
         Confinement::Process => 0,
     };
-    if rustix::process::geteuid().is_root() {
+    // A sandbox around this one has done it.
+    if rustix::process::geteuid().is_root() && !fence.enclosed {
         // Inside, setgroups(2) is denied, so what root's groups may reach has to be given up here. Of other users it may
         // not be: a group can also take access away (user_namespaces(7)).
         rustix::thread::set_thread_groups(&[]).map_err(|error| LaunchError::Clone(error.into()))?;

@@ -301,6 +301,7 @@ mod tests {
             cgroup,
             overlay: Support::Yes,
             root,
+            enclosure: None,
         }
     }
 

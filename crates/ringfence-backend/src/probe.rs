@@ -5,7 +5,8 @@ mod cgroup;
 
 use std::io::{self, Read};
 
-use ringfence_plan::{Host, Support};
+use ringfence_enter::nest::Around;
+use ringfence_plan::{CgroupHost, Enclosure, Host, Support};
 
 use crate::sys::features;
 use crate::sys::trial::{Trial, attempt};
@@ -24,7 +25,13 @@ pub fn probe() -> Host {
         cgroup: cgroup::find(),
         overlay: overlay(kernel),
         root,
+        enclosure: if hindered { enclosure() } else { None },
     };
+    if host.enclosure.is_some() {
+        // They may look writable: Landlock does not answer for access(2).
+        let why = "the sandbox around this one keeps control groups from all inside";
+        host.cgroup = CgroupHost::None { why: why.into() };
+    }
     if hindered || restricted {
         deepen(&mut host, Trial::UserNamespaceMount);
     }
@@ -32,6 +39,12 @@ pub fn probe() -> Host {
         deepen(&mut host, Trial::Notification);
     }
     host
+}
+
+/// The sandbox of ours that stands over this process, if it is one of ours.
+fn enclosure() -> Option<Enclosure> {
+    let around = ringfence_enter::nest::around()?;
+    Some(Enclosure { namespaces: around == Around::Namespaces, plan: None })
 }
 
 /// The same with every feature tried in a child process.

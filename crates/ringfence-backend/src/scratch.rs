@@ -24,22 +24,34 @@ pub struct Scratch {
 const PREFIX: &str = "ringfence-";
 
 impl Scratch {
-    /// Makes one under /tmp, with `plan` in it. The name is not guessed at: a name that exists, as whatever, is passed
-    /// over.
-    pub(crate) fn new(plan: &[u8]) -> io::Result<Scratch> {
-        sweep();
+    /// Makes one under /tmp, or in `other` where /tmp is closed, with `plan` in it.
+    pub(crate) fn new(plan: &[u8], other: Option<&Path>) -> io::Result<Scratch> {
+        use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+        match (Scratch::below(Path::new("/tmp"), plan), other) {
+            (Err(error), Some(other))
+                if matches!(error.kind(), NotFound | PermissionDenied | ReadOnlyFilesystem) =>
+            {
+                Scratch::below(other, plan)
+            }
+            (result, _) => result,
+        }
+    }
+
+    /// The name is not guessed at: a name that exists, as whatever, is passed over.
+    fn below(directory: &Path, plan: &[u8]) -> io::Result<Scratch> {
+        sweep(directory);
         for _ in 0..64 {
             let mut random = [0; 8];
             rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-            let name = format!("/tmp/{PREFIX}{:016x}", u64::from_ne_bytes(random));
+            let name = directory.join(format!("{PREFIX}{:016x}", u64::from_ne_bytes(random)));
             match DirBuilder::new().mode(0o700).create(&name) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             }
             // A sweep may have come between: then it is gone, and another name is tried.
-            let Ok(lock) = lock(Path::new(&name)) else { continue };
-            // /tmp may be a symlink; Landlock and the broker go by where things really are.
+            let Ok(lock) = lock(&name) else { continue };
+            // The directory may be named through a symlink; Landlock and the broker go by where things really are.
             let Ok(path) = fs::canonicalize(&name) else { continue };
             return Scratch::fill(AbsPath::new(path).map_err(io::Error::other)?, lock, plan);
         }
@@ -82,9 +94,9 @@ fn lock(path: &Path) -> io::Result<File> {
     Ok(directory.into())
 }
 
-/// Removes what runs of this user left that nobody holds any more.
-fn sweep() {
-    for entry in fs::read_dir("/tmp").into_iter().flatten().flatten() {
+/// Removes what runs of this user left in `directory` that nobody holds any more.
+fn sweep(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| {
             name.strip_prefix(PREFIX)
                 .is_some_and(|id| id.len() == 16 && id.bytes().all(|c| c.is_ascii_hexdigit()))
@@ -141,9 +153,9 @@ mod tests {
 
     #[test]
     fn whatever_was_left_is_removed_and_nothing_else() {
-        let outside = Scratch::new(b"{}").unwrap();
+        let outside = Scratch::new(b"{}", None).unwrap();
         fs::write(outside.path.as_path().join("kept"), "").unwrap();
-        let scratch = Scratch::new(b"{}").unwrap();
+        let scratch = Scratch::new(b"{}", None).unwrap();
         let path = scratch.path.as_path().to_owned();
         std::os::unix::fs::symlink(outside.path.as_path(), path.join("link")).unwrap();
         fs::create_dir(path.join("locked")).unwrap();
@@ -155,10 +167,10 @@ mod tests {
     }
     #[test]
     fn what_nobody_holds_is_swept_and_what_somebody_holds_stays() {
-        let live = Scratch::new(b"{}").unwrap();
+        let live = Scratch::new(b"{}", None).unwrap();
         let left = Path::new("/tmp/ringfence-00000000deadbeef");
         fs::create_dir_all(left.join("deep")).unwrap();
-        let other = Scratch::new(b"{}").unwrap();
+        let other = Scratch::new(b"{}", None).unwrap();
         assert!(!left.exists() && live.path.as_path().exists() && other.path.as_path().exists());
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ringfence_plan::{AbsPath, Bytes, DenyGlob, PathPattern, Protect, RuleId};
 
@@ -29,6 +29,9 @@ pub struct Fence {
     pub holds: Vec<(AbsPath, RuleId)>,
     /// Per-process limits.
     pub rlimits: Rlimits,
+    /// Whether the broker of a sandbox around this one is to hold the protected names and the writable trees, since no
+    /// second broker can stand over a process.
+    pub enclosed: bool,
 }
 
 /// Where the process runs.
@@ -105,6 +108,8 @@ pub struct Command {
     pub env: Vec<CString>,
     /// Working directory, as seen inside.
     pub cwd: AbsPath,
+    /// Where the caller puts temporary files: inside a sandbox without mounts, the only place for such.
+    pub temporary: Option<PathBuf>,
     /// The plan as text, which programs inside may read and not change. It tells and holds nothing.
     pub plan: Vec<u8>,
     /// Standard input, output and error.
@@ -180,6 +185,8 @@ pub enum Step {
     Capabilities,
     /// Landlock.
     Landlock,
+    /// Asking the broker of the sandbox around this one.
+    Enclose,
     /// The working directory.
     WorkingDirectory,
     /// The pseudo-terminal.
@@ -213,6 +220,7 @@ impl Step {
         Step::WriteEtc,
         Step::WritePlan,
         Step::PivotRoot,
+        Step::Enclose,
         Step::Keyring,
         Step::Capabilities,
         Step::Landlock,
@@ -245,6 +253,7 @@ impl Step {
             Step::Keyring => "start a new session keyring",
             Step::Capabilities => "drop all capabilities",
             Step::Landlock => "apply Landlock rules",
+            Step::Enclose => "have the broker of the sandbox around this one hold the fence",
             Step::WorkingDirectory => "enter the working directory",
             Step::Terminal => "make a pseudo-terminal",
             Step::Stdio => "set up the standard descriptors",

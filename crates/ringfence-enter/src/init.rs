@@ -11,8 +11,10 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use crate::broker::Broker;
 use crate::command::{self, NotStarted, Started};
 use crate::fence::{Command, Confinement, Fence, RootLayout, SetUpError, StdioSource, Step};
+use crate::nest::{self, Bounds};
 use crate::protocol::{Control, FromInit, ToInit};
 use crate::steps::landlock::{Rights, Rule};
+use crate::steps::resolve::Opened;
 use crate::steps::{During, denied, dev, etc, holds, identity, landlock, resolve, root};
 use crate::sys::clone::{block_signal, exit_now, signal_descriptor};
 use crate::sys::net::Network;
@@ -73,8 +75,11 @@ fn set_up(
         Confinement::Namespaces(layout) => enter_namespaces(fence, layout, command, caller)?,
         Confinement::Process => stay_in_host(fence)?,
     };
-    identity::leave_keyring()?;
-    drop_capabilities(&fence.confinement, caller.0)?;
+    // In a sandbox both are done, and the calls for it are refused.
+    if !fence.enclosed {
+        identity::leave_keyring()?;
+        drop_capabilities(&fence.confinement, caller.0)?;
+    }
     rustix::process::chdir(command.cwd.as_path()).during_on(Step::WorkingDirectory, &command.cwd)?;
     let terminal = take_stdio(command, control)?;
     ids::undumpable().during(Step::Capabilities)?;
@@ -158,9 +163,24 @@ fn stay_in_host(fence: &Fence) -> Result<(Granted, Vec<Protect>), SetUpError> {
     let host = resolve::host_root()?;
     let mut opened = resolve::resolve(&host, &fence.layers)?.opened;
     denied::drop_void(&mut opened);
+    let linked = holds::find(&host, &fence.holds)?.linked;
+    if fence.enclosed {
+        enclose(fence, &opened, &linked)?;
+    }
     let rights = |mount| if mount == crate::Mount::ReadWrite { Rights::Write } else { Rights::Read };
     let granted = opened.into_iter().map(|entry| (entry.fd, entry.directory, rights(entry.mount))).collect();
-    Ok((granted, holds::find(&host, &fence.holds)?.linked))
+    Ok((granted, linked))
+}
+
+/// Hands what holds for changes to the broker that makes them.
+fn enclose(fence: &Fence, opened: &[Opened], linked: &[Protect]) -> Result<(), SetUpError> {
+    let writable = opened.iter().filter(|entry| entry.mount == crate::Mount::ReadWrite);
+    let bounds = Bounds {
+        writable: writable.map(|entry| entry.path.clone()).collect(),
+        protect: fence.protect.iter().chain(linked).map(|protect| protect.pattern.clone()).collect(),
+        except: fence.protect_except.clone(),
+    };
+    nest::narrow(&bounds).during(Step::Enclose)
 }
 
 fn is_directory(fd: &OwnedFd) -> Result<bool, SetUpError> {
@@ -330,7 +350,8 @@ impl Init {
 
 /// Init keeps none of the command's streams open: their readers wait for the end of file.
 fn release_stdio() {
-    if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+    // For reading only, which no broker has to be asked for; nothing is written here.
+    if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
         let _ = rustix::stdio::dup2_stdin(&null);
         let _ = rustix::stdio::dup2_stdout(&null);
         let _ = rustix::stdio::dup2_stderr(&null);

@@ -8,6 +8,7 @@ mod broker;
 mod command;
 mod fence;
 mod init;
+pub mod nest;
 pub mod protocol;
 pub mod seccomp;
 mod socket;

@@ -255,6 +255,7 @@ mod tests {
             cgroup: CgroupHost::None { why: "no delegation".into() },
             overlay: Support::Yes,
             root: false,
+            enclosure: None,
         }
     }
 

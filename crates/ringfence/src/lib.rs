@@ -14,6 +14,7 @@
 //!     terminal: true,
 //!     allow_unenforced: Vec::new(),
 //!     record: ringfence::Record::default(),
+//!     around: None,
 //! };
 //! let outcome = run.prepare()?.run(&mut |event| eprintln!("{event:?}"))?;
 //! println!("{:?} after {:?}", outcome.ending, outcome.wall_time);

@@ -5,7 +5,7 @@ use std::ffi::{CString, OsString};
 use std::path::{Path, PathBuf};
 
 use ringfence_backend::{ALL, Backend, Lowered};
-use ringfence_plan::{AbsPath, Access, Event, Field, Files, Host, Level, Plan, Verdicts};
+use ringfence_plan::{AbsPath, Access, Audit, Event, Field, Files, Host, Level, Plan, Verdicts};
 
 use crate::error::{BackendRefusal, Error, Refused, Unheld};
 use crate::outcome::Outcome;
@@ -31,6 +31,8 @@ pub struct Run {
     pub allow_unenforced: Vec<Field>,
     /// What records of the run tell of it.
     pub record: Record,
+    /// The plan of the sandbox that this process says to be in. Counts for nothing where the kernel knows of none.
+    pub around: Option<Plan>,
 }
 
 /// A run whose fence is decided and whose command has not started.
@@ -50,6 +52,8 @@ pub(crate) struct CommandLine {
     pub(crate) argv: Vec<CString>,
     pub(crate) env: Vec<CString>,
     pub(crate) cwd: AbsPath,
+    /// The caller's TMPDIR.
+    pub(crate) temporary: Option<PathBuf>,
 }
 
 /// Everything that supervising needs to know.
@@ -66,8 +70,9 @@ pub(crate) struct Job<'a> {
 impl Run {
     /// Chooses the backend: the one that `containment.level` names, or the strongest that holds every field. Touches
     /// nothing.
-    pub fn prepare(self) -> Result<Prepared, Error> {
+    pub fn prepare(mut self) -> Result<Prepared, Error> {
         refuse_bypass(&self)?;
+        self.know_around();
         let command = CommandLine::new(&self)?;
         let Chosen { backend, passed_over, lowered } = choose(ALL, &self)?;
         let Run { plan, terminal, allow_unenforced, record, .. } = self;
@@ -105,6 +110,22 @@ impl Prepared {
     }
 }
 
+impl Run {
+    /// Believes the word for the plan around if there is a sandbox around. Its own records tell of all inside; their
+    /// places do not exist there.
+    fn know_around(&mut self) {
+        let around = self.around.take();
+        let Some(enclosure) = &mut self.host.enclosure else { return };
+        enclosure.plan = around.map(Box::new);
+        if let Some(around) = &enclosure.plan {
+            let recorded = |audit: &Audit| {
+                around.oversight.audit.iter().any(|known| known.destination == audit.destination)
+            };
+            self.plan.oversight.audit.retain(|audit| !recorded(audit));
+        }
+    }
+}
+
 /// Whoever answers for the machine may want every field held or nothing run.
 fn refuse_bypass(run: &Run) -> Result<(), Error> {
     let oversight = &run.plan.oversight;
@@ -125,7 +146,8 @@ struct Chosen {
 /// The first of `backends` (strongest first) that holds the plan; otherwise all that each of them lacks.
 fn choose(backends: &[&'static dyn Backend], run: &Run) -> Result<Chosen, Refused> {
     let mut refusals = Vec::new();
-    for backend in backends.iter().filter(|backend| fits(run.plan.containment.level, backend.name())) {
+    let fits = |backend: &&&'static dyn Backend| fits(run, backend.name());
+    for backend in backends.iter().filter(fits) {
         match lower(*backend, run) {
             Ok(lowered) => return Ok(Chosen { backend: backend.name(), passed_over: refusals, lowered }),
             Err(unheld) => refusals.push(BackendRefusal { backend: backend.name(), unheld }),
@@ -133,17 +155,20 @@ fn choose(backends: &[&'static dyn Backend], run: &Run) -> Result<Chosen, Refuse
     }
     let holding = backends
         .iter()
-        .filter(|backend| !fits(run.plan.containment.level, backend.name()))
+        .filter(|backend| !fits(backend))
         .find(|backend| lower(**backend, run).is_ok())
         .map(|backend| backend.name());
     Err(Refused::new(refusals, holding, &run.host))
 }
 
-fn fits(level: Level, backend: &str) -> bool {
-    match level {
+fn fits(run: &Run, backend: &str) -> bool {
+    match run.plan.containment.level {
         Level::Auto => true,
         Level::Process => backend == "process",
-        Level::Namespaces => backend == "namespaces",
+        // In namespaces already, what is light in itself is as strong as was asked for.
+        Level::Namespaces => {
+            backend == "namespaces" || run.host.enclosure.as_ref().is_some_and(|around| around.namespaces)
+        }
     }
 }
 
@@ -184,7 +209,9 @@ impl CommandLine {
                 what: format!("cannot have the variable {}: it contains a NUL byte", name.display()),
             })?);
         }
-        Ok(CommandLine { argv, env, cwd: inside(&run.cwd, &run.plan.files)? })
+        let temporary = run.caller_env.iter().find(|(name, _)| name == "TMPDIR");
+        let temporary = temporary.map(|(_, path)| PathBuf::from(path)).filter(|path| path.is_absolute());
+        Ok(CommandLine { argv, env, cwd: inside(&run.cwd, &run.plan.files)?, temporary })
     }
 }
 
@@ -301,6 +328,7 @@ mod tests {
             terminal: false,
             allow_unenforced: allow_unenforced.to_vec(),
             record: Record::default(),
+            around: None,
         }
     }
 

@@ -46,6 +46,7 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
             open_files: limits.open_files.map(u64::from),
             file_size: limits.file_size.map(|size| size.0),
         },
+        enclosed: false,
     };
     (fence, held)
 }

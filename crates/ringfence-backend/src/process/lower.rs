@@ -52,6 +52,8 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
             open_files: limits.open_files.map(u64::from),
             file_size: limits.file_size.map(|size| size.0),
         },
+        // Where a second broker cannot stand over this process.
+        enclosed: !host.notification.is_yes() && host.enclosure.is_some(),
     };
     (fence, held)
 }
@@ -80,7 +82,14 @@ pub(super) fn steps(fence: &Fence) -> Vec<String> {
             Mount::ReadWrite => format!("grant reading and writing below {}{optional}", layer.path),
         });
     }
-    steps.push("join a new session keyring; drop every capability".into());
+    if fence.enclosed {
+        let names = fence.protect.len();
+        steps.push(format!(
+            "have the broker of the sandbox around this one hold these trees and {names} protected names"
+        ));
+    } else {
+        steps.push("join a new session keyring; drop every capability".into());
+    }
     steps.extend(common_steps(fence));
     steps
 }

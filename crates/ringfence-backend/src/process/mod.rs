@@ -55,7 +55,8 @@ impl Lowered for LoweredProcess {
     }
 
     fn launch(mut self: Box<Self>, mut command: Command) -> Result<Running, LaunchError> {
-        let scratch = Scratch::new(&command.plan).map_err(LaunchError::Scratch)?;
+        let scratch =
+            Scratch::new(&command.plan, command.temporary.as_deref()).map_err(LaunchError::Scratch)?;
         lower::use_scratch(&mut self.fence, &mut command, &scratch);
         let running = launch(&self.fence, command)?;
         Ok(Running { scratch: Some(scratch), ..running })

@@ -1,6 +1,9 @@
 //! What this backend answers to each field of a plan on a given host: it holds less, and says so. Pure.
 
-use ringfence_plan::{Access, Field, FieldVerdict, Files, Host, Level, NetworkMode, Plan, Support, Verdicts};
+use ringfence_plan::{
+    AbsPath, Access, DenyGlob, Enclosure, Field, FieldVerdict, Files, Grant, Host, Level, NetworkMode, Plan,
+    Support, Verdicts,
+};
 
 use crate::answer::{NO_GATEWAY, enforced, narrowed, unenforced};
 use crate::fence::{Means, Private, TakenBack, taken_back};
@@ -23,11 +26,17 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
         ),
         files_write(files, host),
     ];
-    all.extend(files_deny(files));
+    all.extend(files_deny(files, host.enclosure.as_ref()));
     if !files.protect.is_empty() {
-        all.push(match &host.notification {
-            Support::Yes => enforced(Field::FilesProtect, "seccomp user notification on write-class calls"),
-            Support::No { why, .. } => unenforced(Field::FilesProtect, why.clone()),
+        all.push(match (&host.notification, &host.enclosure) {
+            (Support::Yes, _) => {
+                enforced(Field::FilesProtect, "seccomp user notification on write-class calls")
+            }
+            (Support::No { .. }, Some(_)) => enforced(
+                Field::FilesProtect,
+                "the broker of the sandbox around this one; what it refuses for this one is not told",
+            ),
+            (Support::No { why, .. }, None) => unenforced(Field::FilesProtect, why.clone()),
         });
     }
     if files.grants.iter().any(|grant| grant.access == Access::Private) {
@@ -55,7 +64,12 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
         "Landlock",
     ));
     all.push(nested(processes.nested_namespaces));
+    let in_namespaces = host.enclosure.as_ref().is_some_and(|around| around.namespaces);
     all.push(match (containment.level, abi >= SCOPES) {
+        (Level::Namespaces, true) if in_namespaces => enforced(
+            Field::Containment,
+            "the namespaces of the sandbox around this one; Landlock (with scopes) and seccomp inside them",
+        ),
         (Level::Namespaces, _) => {
             unenforced(Field::Containment, "namespaces were asked for, and this backend makes none")
         }
@@ -77,8 +91,7 @@ fn files_write(files: &Files, host: &Host) -> FieldVerdict {
         );
         return unenforced(Field::FilesWrite, why);
     }
-    let taken_back =
-        taken_back(files, Means { private: Private::ReadOnly, broker: host.notification.is_yes() });
+    let taken_back = taken_back(files, Means { private: Private::ReadOnly, broker: has_broker(host) });
     let loose = taken_back.iter().find(|taken_back| !taken_back.kept);
     if let Some(TakenBack { at, .. }) = loose {
         let why = format!(
@@ -98,27 +111,55 @@ fn files_write(files: &Files, host: &Host) -> FieldVerdict {
     )
 }
 
-/// Landlock grants and cannot take back: a deny holds only where nothing above it is granted.
-fn files_deny(files: &Files) -> Option<FieldVerdict> {
+/// Whether a broker makes this run's changes: its own, or that of the sandbox around it.
+fn has_broker(host: &Host) -> bool {
+    host.notification.is_yes() || host.enclosure.is_some()
+}
+
+/// Whether the sandbox around this one keeps `path` from everybody inside: it did not grant it, or it has mounts, which
+/// take a part back.
+fn is_kept_around(around: Option<&Enclosure>, path: &AbsPath) -> bool {
+    let Some(Enclosure { namespaces, plan: Some(plan) }) = around else { return false };
+    let granted = |grant: &Grant| grant.access != Access::Deny && path.is_within(&grant.path);
+    match plan.files.access(path) {
+        None => true,
+        Some((Access::Deny, _)) => *namespaces || !plan.files.grants.iter().any(granted),
+        Some(_) => false,
+    }
+}
+
+/// The same for all that `glob` matches.
+fn is_matched_around(around: Option<&Enclosure>, glob: &DenyGlob) -> bool {
+    let Some(Enclosure { namespaces: true, plan: Some(plan) }) = around else { return false };
+    plan.files.deny_globs.iter().any(|known| known.pattern == glob.pattern)
+}
+
+/// Landlock grants and cannot take back: a deny holds only where nothing above it is granted, or where the sandbox around
+/// this one holds it.
+fn files_deny(files: &Files, around: Option<&Enclosure>) -> Option<FieldVerdict> {
     let denied = files.grants.iter().filter(|grant| grant.access == Access::Deny);
-    let inside = |path: &ringfence_plan::AbsPath| {
+    let inside = |path: &AbsPath| {
         files.grants.iter().any(|grant| grant.access != Access::Deny && path.is_within(&grant.path))
     };
     let mut any = false;
     for grant in denied {
         any = true;
-        if inside(&grant.path) {
+        if inside(&grant.path) && !is_kept_around(around, &grant.path) {
             let why =
                 format!("{} lies inside a granted tree, and Landlock cannot take a part back", grant.path);
             return Some(unenforced(Field::FilesDeny, why));
         }
     }
-    if let Some(glob) = files.deny_globs.first() {
+    if let Some(glob) = files.deny_globs.iter().find(|glob| !is_matched_around(around, glob)) {
         let why =
             format!("{} may lie inside a granted tree, and Landlock cannot take a part back", glob.pattern);
         return Some(unenforced(Field::FilesDeny, why));
     }
-    any.then(|| enforced(Field::FilesDeny, "not granted by Landlock"))
+    let mechanism = match around {
+        Some(_) => "not granted by Landlock, or kept by the sandbox around this one",
+        None => "not granted by Landlock",
+    };
+    (any || !files.deny_globs.is_empty()).then(|| enforced(Field::FilesDeny, mechanism))
 }
 
 fn nested(asked: bool) -> FieldVerdict {

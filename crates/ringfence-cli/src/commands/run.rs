@@ -81,6 +81,7 @@ pub(super) fn request(plan: Plan, matches: &ArgMatches) -> Result<Run, Failure> 
         terminal: no_tty != Some(true),
         allow_unenforced: flags::allowed(matches),
         record: Record::default(),
+        around: None,
     })
 }
 

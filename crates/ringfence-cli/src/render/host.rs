@@ -160,6 +160,7 @@ mod tests {
             },
             overlay: Support::Yes,
             root: false,
+            enclosure: None,
         };
         let refused = Candidate { backend: "namespaces", answer: Err("user namespaces are missing".into()) };
         assert!(!refused.holds());

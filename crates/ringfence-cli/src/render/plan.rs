@@ -229,6 +229,7 @@ mod tests {
             },
             overlay: Support::Yes,
             root: false,
+            enclosure: None,
         }
     }
 
@@ -242,6 +243,7 @@ mod tests {
             terminal: false,
             allow_unenforced: vec![],
             record: ringfence::Record::default(),
+            around: None,
         }
     }
 

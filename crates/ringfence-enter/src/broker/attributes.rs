@@ -11,6 +11,8 @@ use super::judge::Kind;
 use super::open::magic;
 use super::place::{self, Last};
 use super::{Answer, Broker, Failure, Outcome};
+use crate::nest::{ASKS, NAMESPACES, NARROWS, PROCESS};
+use crate::sys::nest;
 
 /// XATTR_NAME_MAX and XATTR_SIZE_MAX, linux/limits.h.
 const LONGEST_NAME: usize = 255;
@@ -19,6 +21,9 @@ const LARGEST_VALUE: u64 = 65_536;
 /// Makes the call; ENOSYS for what is none of these.
 pub(super) fn dispatch(broker: &Broker, caller: &Caller<'_>, number: i64, args: [u64; 6]) -> Outcome {
     let [target, name, value, size, flags, _] = args;
+    if number == libc::SYS_fsetxattr && target as i32 == nest::TARGET {
+        return speak(broker, caller, &caller.string(name)?, &bytes(caller, value, size)?);
+    }
     let object = match number {
         libc::SYS_setxattr | libc::SYS_removexattr => by_path(broker, caller, target, Last::Follow)?,
         libc::SYS_lsetxattr | libc::SYS_lremovexattr => by_path(broker, caller, target, Last::Keep)?,
@@ -47,6 +52,19 @@ pub(super) fn dispatch(broker: &Broker, caller: &Caller<'_>, number: i64, args: 
         }
     }
     Ok(Answer::Value(0))
+}
+
+/// What an inner sandbox asks.
+fn speak(broker: &Broker, caller: &Caller<'_>, name: &[u8], value: &[u8]) -> Outcome {
+    let answer = if name == ASKS.to_bytes() {
+        if broker.in_namespaces { NAMESPACES } else { PROCESS }
+    } else if name == NARROWS.to_bytes() {
+        broker.nested.add(caller, value)?;
+        0
+    } else {
+        return Err(Errno::BADF.into());
+    };
+    Ok(Answer::Value(answer.into()))
 }
 
 fn by_path(broker: &Broker, caller: &Caller<'_>, path: u64, last: Last) -> Result<OwnedFd, Failure> {

@@ -93,9 +93,12 @@ impl<'a> Caller<'a> {
 
     /// The process that this thread belongs to.
     pub(super) fn process(&self) -> Result<i32> {
-        let status = self.text("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("Tgid:")).ok_or(Errno::IO)?;
-        line.trim().parse().map_err(|_| Errno::IO)
+        number(&self.text("status")?, "Tgid:").map(u32::cast_signed)
+    }
+
+    /// How many filters stand over this thread (seccomp(2)); it can only become more.
+    pub(super) fn filters(&self) -> Result<u32> {
+        number(&self.text("status")?, "Seccomp_filters:")
     }
 
     /// The controlling terminal as a device number (proc_pid_stat(5), field 7); 0 for none.
@@ -114,18 +117,9 @@ impl<'a> Caller<'a> {
     }
 
     fn text(&self, name: &str) -> Result<String> {
-        let file = self.entry(name, OFlags::RDONLY)?;
-        let mut text = vec![0; 4096];
-        let mut len = 0;
-        while len < text.len() {
-            match rustix::io::read(&file, &mut text[len..])? {
-                0 => break,
-                read => len += read,
-            }
-        }
+        let text = read(&self.entry(name, OFlags::RDONLY)?)?;
         self.check_alive()?;
-        String::from_utf8(text[..len].to_vec())
-            .or_else(|error| Ok(String::from_utf8_lossy(error.as_bytes()).into_owned()))
+        Ok(text)
     }
 
     fn entry(&self, name: &str, flags: OFlags) -> Result<OwnedFd> {
@@ -137,4 +131,24 @@ impl<'a> Caller<'a> {
     fn check_alive(&self) -> Result<()> {
         if notify::is_waiting(self.listener, self.id) { Ok(()) } else { Err(Errno::SRCH) }
     }
+}
+
+/// A file of /proc, of which a page is enough.
+pub(super) fn read(file: &OwnedFd) -> Result<String> {
+    let mut text = vec![0; 4096];
+    let mut len = 0;
+    while len < text.len() {
+        match rustix::io::read(file, &mut text[len..])? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    text.truncate(len);
+    String::from_utf8(text).or_else(|error| Ok(String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// The number behind `name` in the text of a `status` (proc_pid_status(5)).
+pub(super) fn number(status: &str, name: &str) -> Result<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or(Errno::IO)?;
+    line.trim().parse().map_err(|_| Errno::IO)
 }

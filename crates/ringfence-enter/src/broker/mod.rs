@@ -11,6 +11,7 @@ mod caller;
 mod calls;
 mod judge;
 mod names;
+mod nested;
 mod open;
 mod place;
 mod repository;
@@ -30,6 +31,7 @@ use crate::protocol::{Control, FromInit};
 use crate::sys::notify::{self, Call};
 use caller::Caller;
 use judge::Judge;
+use nested::Nested;
 
 /// What a call comes to.
 enum Answer {
@@ -74,7 +76,10 @@ pub(crate) struct Broker {
     /// open, since a number that is free again may become a service's of the host.
     bound: RefCell<HashMap<(u64, u64), OwnedFd>>,
     /// Whether callers may have a root of their own (after chroot in a nested user namespace).
-    nested: bool,
+    rooted: bool,
+    in_namespaces: bool,
+    /// The sandboxes inside this one.
+    nested: Nested,
 }
 
 impl Broker {
@@ -86,7 +91,9 @@ impl Broker {
             judge: Judge::new(fence, linked),
             file_size: fence.rlimits.file_size.unwrap_or(u64::MAX),
             bound: RefCell::default(),
-            nested: fence.filter.nested_namespaces && in_namespaces,
+            rooted: fence.filter.nested_namespaces && in_namespaces,
+            in_namespaces,
+            nested: Nested::default(),
         }
     }
 
@@ -124,9 +131,10 @@ impl Broker {
 
     fn carry_out(&self, call: &Call) -> Outcome {
         let caller = Caller::new(call, self.listener.as_fd());
-        if self.nested && !caller.shares_our_root()? {
+        if self.rooted && !caller.shares_our_root()? {
             return Err(Errno::PERM.into());
         }
+        self.judge.hear(self.nested.around(&caller)?);
         calls::dispatch(self, &caller, call)
     }
 }

@@ -98,6 +98,7 @@ fn open_existing(broker: &Broker, caller: &Caller<'_>, request: &Request, place:
         broker.judge.may_create(&path_of(object)?, Kind::Other, Operation::Write)?;
         repository::may_put(&broker.judge, &place, Operation::Write)?;
     }
+    broker.judge.may_reach(&path_of(object)?)?;
     if kind == FileType::CharacterDevice && (major(stat.st_rdev), minor(stat.st_rdev)) == (5, 0) {
         return open_terminal(caller, request);
     }
@@ -113,6 +114,7 @@ fn create(broker: &Broker, caller: &Caller<'_>, request: &Request, place: &Place
     repository::may_put(&broker.judge, place, Operation::Create)?;
     match broker.judge.may_create(&path, Kind::Other, Operation::Create) {
         Ok(()) => {}
+        Err(refusal @ Failure::Kernel(_)) => return Err(refusal),
         Err(refusal) => {
             // `git worktree add` writes pointers; the broker writes the right ones itself.
             let sink = worktree::write_pointer(&broker.judge, place, &path)?;

@@ -71,7 +71,14 @@ pub fn fork_into(flags: i32, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Side>
     // SAFETY: the arguments live across the call and have the size given; no CLONE_VM, so the child runs on a copy of
     // this stack. The process is single-threaded (asserted), so no lock is held by a thread that the child lacks.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<CloneArgs>()) };
-    match super::check(pid)? {
+    let pid = match super::check(pid) {
+        // A sandbox around this process does not let clone3 through; plain processes can be had otherwise.
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) && flags == 0 && cgroup.is_none() => {
+            return fork_plainly();
+        }
+        other => other?,
+    };
+    match pid {
         0 => {
             // SAFETY: concerns the new process only, which has one thread.
             if late != 0 && super::check(unsafe { libc::unshare(late) }.into()).is_err() {
@@ -83,6 +90,20 @@ pub fn fork_into(flags: i32, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Side>
             let pid = Pid::from_raw(pid as i32).ok_or(io::ErrorKind::InvalidData)?;
             // SAFETY: CLONE_PIDFD stored a new descriptor that nobody else owns.
             Ok(Side::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
+        }
+    }
+}
+
+/// fork(2) and pidfd_open(2).
+fn fork_plainly() -> io::Result<Side> {
+    // SAFETY: as above.
+    match super::check(unsafe { libc::fork() }.into())? {
+        0 => Ok(Side::Child),
+        pid => {
+            let pid = Pid::from_raw(pid as i32).ok_or(io::ErrorKind::InvalidData)?;
+            // The child is not waited for before, so the number is its own.
+            let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+            Ok(Side::Parent { pid, pidfd })
         }
     }
 }

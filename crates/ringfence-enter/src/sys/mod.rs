@@ -5,6 +5,7 @@ pub mod clone;
 pub(crate) mod ids;
 pub(crate) mod memory;
 pub(crate) mod mount;
+pub(crate) mod nest;
 pub(crate) mod net;
 pub(crate) mod notify;
 

@@ -46,6 +46,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
         terminal,
         allow_unenforced,
         record,
+        around: None,
     };
     match run.prepare().and_then(|prepared| {
         prepared.run(&mut |event| {
