@@ -46,6 +46,7 @@ pub(crate) const NAMES: &[(&str, &str)] = &[
     ("**/.cursor", AGENT),
     ("**/.gemini", AGENT),
     ("**/.github/copilot*", AGENT),
+    ("**/.github/hooks", AGENT),
     ("**/.opencode", AGENT),
     ("**/opencode.json", AGENT),
     ("**/opencode.jsonc", AGENT),
@@ -120,4 +121,9 @@ pub(crate) const IN_HOME: &[(&str, &str)] = &[
     (".ssh", "keys and commands of ssh"),
     (".npmrc", "npm runs the shells and scripts it names"),
     (".config/nvim", EDITOR),
+    (".claude.json", AGENT),
+    (".copilot", AGENT),
+    (".openclaw", AGENT),
+    (".config/opencode", AGENT),
+    (".config/goose", AGENT),
 ];
