@@ -44,7 +44,10 @@ impl Scene {
 
     fn make(&self, name: &str) {
         fs::create_dir_all(self.path(name)).unwrap();
-        for directory in self.path(name).ancestors().take_while(|directory| *directory != self.place) {
+        // Whatever the umask of who runs the tests.
+        for directory in
+            self.path(name).ancestors().take_while(|directory| directory.starts_with(&self.place))
+        {
             fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();
         }
     }
@@ -381,6 +384,30 @@ fn an_untrusted_projects_policy_only_narrows() {
     assert_eq!((plan.limits.memory, plan.limits.processes), (before.limits.memory, Some(50)));
     assert_eq!(access(&plan, scene.path("project/keys/a")), None);
     assert_eq!(access(&plan, scene.path("project/src")), Some(Access::Write));
+}
+
+#[test]
+fn an_untrusted_projects_policy_sets_no_variable() {
+    let scene = Scene::new();
+    let sets = "[environment]\nset = { PATH = \"/srv/evil\", TEAM = \"1\" }\n";
+    let names = |scene: &Scene| scene.plan().environment.set.into_keys().collect::<Vec<_>>();
+    let before = names(&scene);
+    assert_eq!(names(scene.project(sets)), before);
+    scene.trust();
+    assert!(scene.plan().environment.set.contains_key("TEAM"));
+}
+
+#[test]
+fn a_project_names_no_file_that_is_written_outside() {
+    let audit = "[oversight]\naudit = [\"/home/u/.profile\"]\n";
+    let ceiling = format!("kind = \"ceiling\"\n{audit}");
+    for text in [audit, &ceiling] {
+        let scene = Scene::new();
+        scene.project(text);
+        let refusal = scene.refusal();
+        assert!(refusal.contains("is not for a project's file"), "{refusal}");
+    }
+    assert_eq!(Scene::new().user_policy(audit).plan().oversight.audit.len(), 1);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Names are not resolved here.
 
 use super::composer::Composer;
+use crate::source::Author;
 use crate::statement::Value;
 
 impl Composer<'_> {
@@ -17,10 +18,16 @@ impl Composer<'_> {
         }
     }
 
-    /// Destinations of records.
+    /// Destinations of records. Written outside the sandbox, so no file of a project names one, whoever trusts it: a record
+    /// that is appended to a start-up file is a program.
     pub(super) fn oversight(&mut self) {
         for id in self.written_for("oversight.audit") {
-            if let Value::Audit(destination) = &self.statements[id as usize].value {
+            let statement = &self.statements[id as usize];
+            if self.author(statement) == Author::Project {
+                let help = "name it in ~/.config/ringfence/policy.toml, in a ceiling, or in a file given with --policy";
+                let label = "records are written outside the sandbox";
+                self.problem(id, "is not for a project's file", label, Some(help.into()));
+            } else if let Value::Audit(destination) = &self.statements[id as usize].value {
                 self.audit.push((destination.clone(), id));
             }
         }
