@@ -31,6 +31,7 @@ mod detect;
 mod diagnostic;
 pub mod difference;
 mod discover;
+pub mod explain;
 mod field;
 mod flag;
 pub mod layers;

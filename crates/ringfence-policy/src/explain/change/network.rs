@@ -1,0 +1,54 @@
+//! What has to be said so that a connection is let through, or is so no more.
+//!
+//! Not what counts: that is the plan's.
+
+use ringfence_plan::{NetworkMode, NetworkRule, Origin, Plan};
+
+use super::{Suggestion, text};
+use crate::explain::{Cited, Question, cite, network};
+
+pub(super) fn to_allow(plan: &Plan, question: &Question) -> Suggestion {
+    let Question::Connect { host, port, protocol } = question else { return Suggestion::default() };
+    let rules = &plan.network;
+    let speaks = |rule: &&NetworkRule| rule.endpoint.covers(host, *port, *protocol);
+    let mut suggestion = Suggestion::begin();
+    // An address inside another may be denied without being named; then the deciding rule is the one.
+    let deciding =
+        (rules.mode != NetworkMode::None).then(|| rules.decide(host, *port, *protocol).1).flatten();
+    let denying = rules.deny.iter().filter(speaks).map(|rule| rule.rule).chain(deciding);
+    for rule in denying.filter(|rule| rules.deny.iter().any(|deny| deny.rule == *rule)) {
+        suggestion.remove(cite(plan, rule));
+    }
+    let allowed = rules.allow.iter().any(|rule| speaks(&rule));
+    if rules.mode == NetworkMode::Host || (rules.mode == NetworkMode::Rules && allowed) {
+        return suggestion;
+    }
+    if rules.mode == NetworkMode::None {
+        // A single value that is written somewhere is replaced, not added to; a flag comes last and replaces it.
+        let written = cite(plan, rules.rule)
+            .filter(|Cited { origin, .. }| matches!(origin, Origin::File { .. } | Origin::Preset { .. }));
+        let flags = suggestion.flags.clone();
+        if written.is_some() {
+            suggestion.remove(written);
+        }
+        suggestion.flags = flags;
+        suggestion.add("network.mode", "\"rules\"", "rules");
+        suggestion.notes.push(NOT_HELD.into());
+    }
+    if !allowed {
+        let words = network::words(host, *port, *protocol);
+        suggestion.add("network.allow", &text::list(&words), &words);
+    }
+    suggestion
+}
+
+pub(super) fn to_refuse(question: &Question) -> Option<Suggestion> {
+    let Question::Connect { host, port, protocol } = question else { return None };
+    let words = network::words(host, *port, *protocol);
+    let mut suggestion = Suggestion::begin();
+    suggestion.add("network.deny", &text::list(&words), &words);
+    Some(suggestion)
+}
+
+const NOT_HELD: &str = "rules by name need the gateway, which this version does not have: a run with them is refused; \
+                        --network host gives the host's whole network";

@@ -1,0 +1,55 @@
+//! What a plan says of a connection, with every rule that speaks of it.
+//!
+//! Names are not resolved: a rule for an address says nothing of a name.
+
+use ringfence_plan::{Endpoint, HostPattern, NetworkMode, NetworkRule, Plan, Ports, Protocol, Target};
+
+use super::{Because, Decision, Lost, Verdict};
+
+/// Whether `host` may be connected to.
+pub(super) fn decide(plan: &Plan, host: &Target, port: u16, protocol: Protocol) -> Decision {
+    let network = &plan.network;
+    let (allowed, rule) = network.decide(host, port, protocol);
+    let speaks = |rule: &&NetworkRule| rule.endpoint.covers(host, port, protocol);
+    let allowing = network.allow.iter().filter(speaks).map(|rule| rule.rule);
+    let denying = network.deny.iter().filter(speaks).map(|rule| rule.rule);
+    if allowed {
+        let mut decision = Decision::new(Verdict::Allowed, Because::Granted, rule);
+        decision.lost =
+            allowing.filter(|other| Some(*other) != rule).map(|rule| (rule, Lost::Same)).collect();
+        return decision;
+    }
+    let because = match rule {
+        _ if network.mode == NetworkMode::None => Because::NoNetwork,
+        Some(_) => Because::Denied,
+        None => Because::NotInRules,
+    };
+    // Where no rule speaks of it, the line that makes rules count does.
+    let mut decision = Decision::new(Verdict::Refused, because, rule.or(Some(network.rule)));
+    if because == Because::Denied {
+        decision.lost.extend(denying.filter(|other| Some(*other) != rule).map(|rule| (rule, Lost::Same)));
+        decision.lost.extend(allowing.map(|rule| (rule, Lost::DenyWins)));
+    }
+    if is_loopback(host) {
+        decision.notes.push("inside, a loopback of its own answers; the host's is not reached".into());
+    }
+    decision
+}
+
+/// One host and port as a rule words them.
+pub(super) fn words(host: &Target, port: u16, protocol: Protocol) -> String {
+    let host = match host {
+        Target::Name(name) => HostPattern::Name(name.clone()),
+        Target::Address(address) => {
+            HostPattern::Block { address: *address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+        }
+    };
+    Endpoint { host, ports: Ports::one(port), protocol }.to_string()
+}
+
+fn is_loopback(host: &Target) -> bool {
+    match host {
+        Target::Name(name) => name.as_str() == "localhost",
+        Target::Address(address) => address.is_loopback(),
+    }
+}
