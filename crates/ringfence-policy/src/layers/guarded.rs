@@ -157,16 +157,17 @@ impl Guard {
     }
 
     fn mending(&self, path: &Path, place: Place, fault: &Fault) -> Option<String> {
-        let path_text = shell(path);
+        let path = shell(path);
         let sudo = if self.side == Side::Machine { "sudo " } else { "" };
+        let look = if place == Place::File { "read what it says" } else { "look at what is in it" };
         Some(match fault {
             Fault::Owner(_) if self.side == Side::Machine => {
-                format!("read what it says, then: sudo chown root:root {path_text}")
+                format!("{look}, then: sudo chown root:root {path}")
             }
-            Fault::Owner(_) => format!("read what it says, then: sudo chown {} {path_text}", self.owners[1]),
-            Fault::Writable(_) => format!("read what it says, then: {sudo}chmod go-w {path_text}"),
-            Fault::Kind(LINK) => format!("put a copy of what it leads to in its place: {sudo}rm {path_text}"),
-            Fault::Kind(_) if place == Place::File => format!("{sudo}mv {path_text} {path_text}.old"),
+            Fault::Owner(_) => format!("{look}, then: sudo chown {} {path}", self.owners[1]),
+            Fault::Writable(_) => format!("{look}, then: {sudo}chmod go-w {path}"),
+            Fault::Kind(LINK) => format!("put a copy of what it leads to in its place: {sudo}rm {path}"),
+            Fault::Kind(_) if place == Place::File => format!("{sudo}mv {path} {path}.old"),
             _ => return None,
         })
     }

@@ -22,6 +22,8 @@ impl Scene {
     fn new() -> Scene {
         let place = Scene { place: tempfile::tempdir().unwrap() };
         fs::create_dir(place.path("etc")).unwrap();
+        // Whatever the umask of who runs the tests.
+        place.mode(".", 0o755);
         place.mode("etc", 0o755);
         place
     }
