@@ -11,7 +11,7 @@ pub(crate) const TIME_LIMIT: u8 = 124;
 pub(crate) const FAILED: u8 = 125;
 /// Added to the number of the signal that ended the command.
 pub(crate) const SIGNALED: u8 = 128;
-/// `plan` and `doctor`: the answer is no.
+/// Verbs that answer a question: the answer is no.
 pub(crate) const NO: u8 = 1;
 
 /// The number of SIGKILL, by which a limit ends a run (signal(7)).
@@ -20,7 +20,15 @@ const SIGKILL: u8 = 9;
 /// Every code with the verbs that use it and its meaning, for help, manual and reference.
 pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("0–255", "run", "the command's own code"),
+    ("0", "why", "allowed; also in a private copy"),
+    ("1", "why", "refused, or the last run was refused something"),
     ("1", "plan, doctor", "the policy cannot be held here, or a promise did not hold"),
+    ("1", "policy check", "an error was found; with --strict also a warning"),
+    ("1", "policy diff", "B lets something that A does not"),
+    ("1", "policy test", "an assertion does not hold"),
+    ("1", "policy fmt", "with --check: a file is in another form"),
+    ("1", "policy trust", "the answer was no"),
+    ("1", "policy verify", "the signature does not count"),
     ("124", "run", "the time limit ended the command"),
     ("125", "every verb", "ringfence refused or could not set up; the command did not start"),
     ("126", "run", "the command was found and could not be executed"),

@@ -10,6 +10,7 @@ use ringfence_plan::{Field, Plan};
 use ringfence_policy::{Composed, FIELDS, FieldSpec, Flag, Kind, Request};
 
 use crate::failure::Failure;
+use crate::inside;
 
 /// `command` with a flag for each field, and those about policy as a whole.
 pub(crate) fn add(command: Command) -> Command {
@@ -19,7 +20,40 @@ pub(crate) fn add(command: Command) -> Command {
         .action(ArgAction::Append)
         .value_parser(value_parser!(PathBuf))
         .help("Policy file; repeatable [default: ringfence.toml here or above, else the built-in policy]");
-    command.arg(policy.help_heading(HEADING)).args(FIELDS.iter().filter_map(flag))
+    command.arg(policy.help_heading(HEADING)).args(layers()).args(FIELDS.iter().filter_map(flag))
+}
+
+/// What names further layers, each the user's own file or a preset.
+fn layers() -> [Arg; 4] {
+    let text = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help).help_heading(LAYERS)
+    };
+    [
+        text(LAYER, "FILE", "One more policy that adds, or ceiling that narrows; repeatable")
+            .action(ArgAction::Append)
+            .value_parser(value_parser!(PathBuf)),
+        text(
+            "agent",
+            "NAME",
+            "The agent: ~/.config/ringfence/agents/NAME.toml, else the preset; sets $AGENT",
+        ),
+        text("task", "ID", "The task: ~/.config/ringfence/tasks/ID.toml if it is there; sets $TASK"),
+        text(
+            "stage",
+            "NAME",
+            "The stage: ~/.config/ringfence/stages/NAME.toml, else the preset; decides `when.stage`",
+        ),
+    ]
+}
+
+/// `--break-glass`, for what starts a command.
+pub(crate) fn add_break_glass(command: Command) -> Command {
+    let glass = Arg::new(GLASS)
+        .long(GLASS)
+        .value_name("REASON")
+        .help("Lift what the machine ceiling lets you lift, for this run; the reason is recorded")
+        .help_heading(LAYERS);
+    command.arg(glass)
 }
 
 /// `--cwd` and `--allow-unenforced`, which are about the run and not about the policy.
@@ -71,10 +105,15 @@ pub(crate) fn allowed(matches: &ArgMatches) -> Vec<Field> {
 }
 
 /// The request for the policy of the current directory.
-fn request(matches: &ArgMatches) -> Result<Request, Failure> {
+pub(crate) fn request(matches: &ArgMatches) -> Result<Request, Failure> {
     let mut request = surroundings(current_directory()?);
     request.policy_files = matches.get_many(POLICY).into_iter().flatten().cloned().collect();
+    request.layers = matches.get_many(LAYER).into_iter().flatten().cloned().collect();
+    let named = |name: &str| matches.get_one::<String>(name).cloned();
+    (request.agent, request.task, request.stage) = (named("agent"), named("task"), named("stage"));
+    request.break_glass = matches.try_get_one::<String>(GLASS).ok().flatten().cloned();
     request.flags = typed(matches);
+    request.parent = inside::plan()?;
     Ok(request)
 }
 
@@ -92,9 +131,12 @@ pub(crate) fn surroundings(cwd: PathBuf) -> Request {
 const POLICY: &str = "policy";
 const CWD: &str = "cwd";
 const ALLOW: &str = "allow-unenforced";
+const LAYER: &str = "layer";
+const GLASS: &str = "break-glass";
 const HEADING: &str = "Policy, each as in ringfence.toml";
+const LAYERS: &str = "Further layers of policy";
 
-fn current_directory() -> Result<PathBuf, Failure> {
+pub(crate) fn current_directory() -> Result<PathBuf, Failure> {
     std::env::current_dir().map_err(|source| Failure::Io {
         what: "find the current directory".into(),
         source,

@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod failure;
 mod flags;
+mod inside;
 #[cfg(test)]
 mod reference;
 mod render;

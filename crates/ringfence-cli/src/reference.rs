@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ringfence_policy::{FIELDS, Kind};
 
-use crate::commands::{VERBS, tree};
+use crate::commands::{alone, joined, paths, tree};
 use crate::exit;
 
 #[test]
@@ -26,9 +26,10 @@ fn command_line() -> String {
     );
     write!(text, "```text\n{}```\n", trimmed(&tree().term_width(WIDTH).render_long_help().to_string()))
         .unwrap();
-    for verb in VERBS {
-        let help = verb.alone().term_width(WIDTH).render_long_help().to_string();
-        write!(text, "\n## ringfence {}\n\n```text\n{}```\n", verb.name(), trimmed(&help)).unwrap();
+    for path in paths() {
+        let help = alone(&path).term_width(WIDTH).render_long_help().to_string();
+        let words = joined(&path, " ");
+        write!(text, "\n## ringfence {words}\n\n```text\n{}```\n", trimmed(&help)).unwrap();
     }
     text.push_str("\n## Exit codes\n\n| code | verb | meaning |\n|---|---|---|\n");
     for (code, verb, meaning) in exit::TABLE {
@@ -91,7 +92,14 @@ fn value(kind: Kind) -> &'static str {
         Kind::PathPattern => "paths with `*`, `?`, `[…]` and `**`; each may be a table as above",
         Kind::Variable => "names, with `*` at either end",
         Kind::Variables => "a table of names and values",
-        Kind::Network => "`\"none\"` or `\"host\"`",
+        Kind::Network => "`\"none\"`, `\"rules\"` or `\"host\"`",
+        Kind::Endpoint => {
+            "hosts as `NAME`, `*.NAME`, an address or a block, each with `:PORT` or `:FIRST-LAST`; `udp://` before it for UDP"
+        }
+        Kind::Audit => "absolute paths of files; `unix:` before the path of a socket",
+        Kind::Key => "public keys as minisign writes them",
+        Kind::User => "names, or `uid:1000`",
+        Kind::FieldName => "names of groups and fields",
         Kind::Size => "bytes: `\"2GiB\"`, `\"512MB\"`, a whole number, or `\"unlimited\"`",
         Kind::Count => "a whole number, or `\"unlimited\"`",
         Kind::Processors => "a number, or `\"unlimited\"`",

@@ -23,6 +23,7 @@
 //! path stands in several lists of the user's the stricter wins. A deny wins over everything at and below its path.
 #![forbid(unsafe_code)]
 
+pub mod assertions;
 mod builtin;
 mod compile;
 mod compose;
@@ -34,6 +35,8 @@ mod discover;
 pub mod explain;
 mod field;
 mod flag;
+pub mod format;
+pub mod init;
 pub mod layers;
 mod load;
 mod nearest;
@@ -42,6 +45,7 @@ pub mod presets;
 mod quantity;
 mod read;
 mod render;
+mod schema;
 mod settle;
 mod source;
 mod statement;
@@ -54,3 +58,4 @@ pub use discover::{Found, Worktree};
 pub use field::{FIELDS, FieldSpec, Kind};
 pub use layers::places::Places;
 pub use load::{Sources, Unsettled, load};
+pub use schema::schema;

@@ -29,6 +29,27 @@ pub enum Group {
     Role,
 }
 
+impl Preset {
+    /// What it is for, in its own words.
+    pub fn about(&self) -> String {
+        let document: Option<toml::Table> = toml::from_str(self.text).ok();
+        let about = document.and_then(|mut document| document.remove("about"));
+        about.and_then(|about| about.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
+impl Group {
+    /// The group in a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::ToolChain => "tool-chains",
+            Group::Agent => "agents",
+            Group::Stage => "stages",
+            Group::Role => "roles",
+        }
+    }
+}
+
 /// A preset that takes part, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {

@@ -329,7 +329,7 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// What is wrong with `text`, called `name`, as a policy of anybody's; nothing of it is kept.
+/// What is wrong with `text`, called `name`, as a policy of anybody's, a preset's included; nothing of it is kept.
 ///
 /// # Errors
 /// Everything that is wrong.
@@ -341,5 +341,5 @@ pub(crate) fn check(name: &str, text: &str) -> Result<(), Report> {
         files: Vec::new(),
         author: crate::source::Author::User,
     };
-    read(SourceId(0), &[source], &Facts::NOTHING).map(|_| ())
+    read(SourceId(0), &[source], &Facts { preset: true, ..Facts::NOTHING }).map(|_| ())
 }

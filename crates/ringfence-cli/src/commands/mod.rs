@@ -7,7 +7,9 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod man;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod run;
+pub(crate) mod why;
 
 use std::ffi::OsString;
 
@@ -19,32 +21,69 @@ use crate::failure::{Failure, Format};
 /// One verb.
 pub(crate) struct Verb {
     name: &'static str,
-    /// Its flags and help.
+    /// Its flags and help, without the verbs below it.
     command: fn() -> Command,
-    /// What it does.
-    act: fn(&ArgMatches) -> Result<u8, Failure>,
+    act: Act,
+}
+
+/// What a verb does.
+pub(crate) enum Act {
+    /// Something.
+    Does(fn(&ArgMatches) -> Result<u8, Failure>),
+    /// Nothing by itself: it gathers others.
+    Gathers(&'static [Verb]),
 }
 
 impl Verb {
-    /// Its name.
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
+    /// The verbs below it.
+    fn below(&self) -> &'static [Verb] {
+        match self.act {
+            Act::Does(_) => &[],
+            Act::Gathers(verbs) => verbs,
+        }
     }
 
-    /// Its command without the tree.
-    pub(crate) fn alone(&self) -> Command {
-        (self.command)().bin_name(format!("ringfence {}", self.name))
+    /// Its command with those below it.
+    fn whole(&self) -> Command {
+        (self.command)().subcommands(self.below().iter().map(Verb::whole))
     }
 }
 
 /// Every verb, in the order of the help.
 pub(crate) const VERBS: &[Verb] = &[
-    Verb { name: "run", command: run::command, act: run::run },
-    Verb { name: "plan", command: plan::command, act: plan::plan },
-    Verb { name: "doctor", command: doctor::command, act: doctor::doctor },
-    Verb { name: "completions", command: completions::command, act: completions::completions },
-    Verb { name: "man", command: man::command, act: man::man },
+    Verb { name: "run", command: run::command, act: Act::Does(run::run) },
+    Verb { name: "plan", command: plan::command, act: Act::Does(plan::plan) },
+    Verb { name: "why", command: why::command, act: Act::Does(why::why) },
+    Verb { name: "policy", command: policy::command, act: Act::Gathers(policy::VERBS) },
+    Verb { name: "doctor", command: doctor::command, act: Act::Does(doctor::doctor) },
+    Verb { name: "completions", command: completions::command, act: Act::Does(completions::completions) },
+    Verb { name: "man", command: man::command, act: Act::Does(man::man) },
 ];
+
+/// Every verb with the words that lead to it, those that gather before those that they gather.
+pub(crate) fn paths() -> Vec<Vec<&'static Verb>> {
+    fn below(trail: &[&'static Verb], verbs: &'static [Verb], paths: &mut Vec<Vec<&'static Verb>>) {
+        for verb in verbs {
+            let path = [trail, &[verb]].concat();
+            paths.push(path.clone());
+            below(&path, verb.below(), paths);
+        }
+    }
+    let mut paths = Vec::new();
+    below(&[], VERBS, &mut paths);
+    paths
+}
+
+/// The words of `path` with `between` between them.
+pub(crate) fn joined(path: &[&Verb], between: &str) -> String {
+    path.iter().map(|verb| verb.name).collect::<Vec<_>>().join(between)
+}
+
+/// The command of the last verb of `path`, as if it were a program of its own.
+pub(crate) fn alone(path: &[&Verb]) -> Command {
+    let verb = path.last().expect("a path has a verb");
+    verb.whole().bin_name(format!("ringfence {}", joined(path, " ")))
+}
 
 /// Does what the words say; whatever goes wrong is told on standard error.
 pub(crate) fn dispatch(words: Vec<OsString>) -> u8 {
@@ -57,9 +96,7 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> u8 {
     // Taken before parsing: words that are wrong may still say who reads the answer.
     let asked = Format::asked(&words);
     match parse(words) {
-        Ok((verb, matches)) => {
-            (verb.act)(&matches).unwrap_or_else(|failure| failure.tell(Format::of(&matches)))
-        }
+        Ok((act, matches)) => act(&matches).unwrap_or_else(|failure| failure.tell(Format::of(&matches))),
         Err(error) => Failure::Usage(error).tell(asked),
     }
 }
@@ -74,13 +111,15 @@ pub(crate) fn tree() -> Command {
         .after_help(EXAMPLES)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(VERBS.iter().map(|verb| (verb.command)()))
+        .subcommands(VERBS.iter().map(Verb::whole))
 }
 
 const EXAMPLES: &str = "\
 Examples:
   ringfence run -- cargo test          run it here, without network, the rest of the machine absent
   ringfence plan                       what would be held, and by what
+  ringfence why write .git/config      who says that it may not
+  ringfence policy init                write a policy for this project
   ringfence doctor                     what this machine can hold
   ringfence doctor --attack            prove it";
 
@@ -95,16 +134,39 @@ pub(crate) fn exit_codes(verb: &str) -> String {
     text
 }
 
+type Doing = fn(&ArgMatches) -> Result<u8, Failure>;
+
 /// Only the verb in use is built: the tree of all costs more than some sandboxes.
-fn parse(words: Vec<OsString>) -> Result<(&'static Verb, ArgMatches), clap::Error> {
-    if let Some(verb) = words.first().and_then(|word| VERBS.iter().find(|verb| word == verb.name)) {
-        return Ok((verb, verb.alone().try_get_matches_from(words)?));
+fn parse(words: Vec<OsString>) -> Result<(Doing, ArgMatches), clap::Error> {
+    let mut path: Vec<&'static Verb> = Vec::new();
+    let mut level = VERBS;
+    while let Some(verb) = words.get(path.len()).and_then(|word| level.iter().find(|verb| word == verb.name))
+    {
+        path.push(verb);
+        level = verb.below();
     }
-    let program = std::iter::once(OsString::from("ringfence"));
-    let mut matches = tree().try_get_matches_from(program.chain(words))?;
-    let (name, matches) = matches.remove_subcommand().expect("the tree asks for a verb");
-    let verb = VERBS.iter().find(|verb| verb.name == name).expect("the tree is made of the verbs");
-    Ok((verb, matches))
+    if path.is_empty() {
+        let program = std::iter::once(OsString::from("ringfence"));
+        return Ok(named(tree().try_get_matches_from(program.chain(words))?, VERBS));
+    }
+    let rest = words.into_iter().skip(path.len() - 1);
+    let matches = alone(&path).try_get_matches_from(rest)?;
+    Ok(match path[path.len() - 1].act {
+        Act::Does(act) => (act, matches),
+        Act::Gathers(verbs) => named(matches, verbs),
+    })
+}
+
+/// The verb among `verbs` that the words named, or one below it.
+fn named(mut matches: ArgMatches, mut verbs: &'static [Verb]) -> (Doing, ArgMatches) {
+    loop {
+        let (name, below) = matches.remove_subcommand().expect("a verb that gathers asks for one");
+        let verb = verbs.iter().find(|verb| verb.name == name).expect("the tree is made of the verbs");
+        match verb.act {
+            Act::Does(act) => return (act, below),
+            Act::Gathers(more) => (matches, verbs) = (below, more),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -118,11 +180,21 @@ mod tests {
 
     #[test]
     fn a_verb_alone_shows_the_same_help_as_in_the_tree() {
-        for verb in VERBS {
-            let alone =
-                parse(vec![verb.name.into(), "--help".into()]).err().expect("help is an error to clap");
-            let whole = tree().try_get_matches_from(["ringfence", verb.name, "--help"]).unwrap_err();
-            assert_eq!(alone.to_string(), whole.to_string());
+        for path in paths() {
+            let words: Vec<OsString> = path.iter().map(|verb| verb.name.into()).collect();
+            let asked = [&words[..], &["--help".into()]].concat();
+            let alone = parse(asked.clone()).err().expect("help is an error to clap");
+            let program = [&["ringfence".into()], &asked[..]].concat();
+            assert_eq!(alone.to_string(), tree().try_get_matches_from(program).unwrap_err().to_string());
+            let help = [&["ringfence".into(), "help".into()], &words[..]].concat();
+            assert_eq!(alone.to_string(), tree().try_get_matches_from(help).unwrap_err().to_string());
         }
+    }
+
+    #[test]
+    fn a_verb_below_another_is_found_with_and_without_flags_before_it() {
+        let found = |words: &[&str]| parse(words.iter().map(OsString::from).collect()).is_ok();
+        assert!(found(&["policy", "schema"]) && found(&["policy", "presets"]));
+        assert!(!found(&["policy"]) && !found(&["policy", "schemma"]) && !found(&["policy", "run", "x"]));
     }
 }

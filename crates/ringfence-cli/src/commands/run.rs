@@ -28,7 +28,7 @@ pub(crate) fn command() -> Command {
         .arg(switch("json", "One JSON object as the last line on standard error, whatever happened"))
         .arg(switch("no-tty", "Hand the terminal through instead of making one inside"))
         .after_help(format!("{EXAMPLES}\n\n{}", super::exit_codes("run")));
-    flags::add(flags::add_run(command))
+    flags::add(flags::add_break_glass(flags::add_run(command)))
 }
 
 const EXAMPLES: &str = "\

@@ -1,12 +1,15 @@
 //! What people and programs are shown: text and JSON of the same values.
 //! Nothing here decides anything.
 
+pub(crate) mod answer;
 pub(crate) mod apparmor;
 #[cfg(target_os = "linux")]
 pub(crate) mod attack;
+pub(crate) mod difference;
 pub(crate) mod escape;
 pub(crate) mod host;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod style;
 pub(crate) mod summary;
 pub(crate) mod table;

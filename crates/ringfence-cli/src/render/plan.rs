@@ -84,7 +84,7 @@ pub(crate) fn verdicts(verdicts: &Verdicts, style: Style) -> String {
 }
 
 /// Grants and protections, grouped by what may be done, each with its origin.
-fn files(plan: &Plan, absent: &[&AbsPath], style: Style) -> String {
+pub(crate) fn files(plan: &Plan, absent: &[&AbsPath], style: Style) -> String {
     let mut rows = Vec::new();
     for (access, word) in [
         (Access::Write, "writable"),
@@ -113,7 +113,7 @@ fn files(plan: &Plan, absent: &[&AbsPath], style: Style) -> String {
 }
 
 /// The protected names by the rule's origin: the built-in ones are many, and alike.
-fn protected(plan: &Plan, style: Style) -> String {
+pub(crate) fn protected(plan: &Plan, style: Style) -> String {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for protect in &plan.files.protect {
         let origin = plan.rule(protect.rule).origin.to_string();
@@ -141,7 +141,7 @@ fn line(plan: &Plan, word: &'static str, path: &str, rule: RuleId) -> Vec<Cell> 
     vec![Cell::plain(word), Cell::plain(escape(path)), Cell::of(Meaning::Faint, escape(&origin))]
 }
 
-fn environment(plan: &Plan, style: Style) -> String {
+pub(crate) fn environment(plan: &Plan, style: Style) -> String {
     let names = |patterns: &[ringfence_plan::EnvPattern]| {
         escape(&patterns.iter().map(|pattern| pattern.name.as_str()).collect::<Vec<_>>().join(" "))
             .into_owned()

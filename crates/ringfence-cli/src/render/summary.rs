@@ -175,7 +175,8 @@ fn passed_over(refusal: &BackendRefusal) -> serde_json::Value {
     json!({ "backend": refusal.backend, "why": refusal.unheld.iter().map(reason).collect::<Vec<_>>() })
 }
 
-fn operation_name(operation: Operation) -> &'static str {
+/// A refused change in a word or two.
+pub(crate) fn operation_name(operation: Operation) -> &'static str {
     match operation {
         Operation::Create => "create",
         Operation::Write => "write",

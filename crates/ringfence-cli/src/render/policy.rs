@@ -1,0 +1,60 @@
+//! The policy that counts, for `ringfence policy show`.
+//! Not what holds it: that is `plan`.
+
+use ringfence_plan::{Plan, Rule};
+use ringfence_policy::Composed;
+
+use super::difference;
+use super::escape::escape;
+use super::plan;
+use super::style::{Meaning, Style};
+use super::table::{Cell, table};
+use crate::commands::policy::Taken;
+
+/// For people.
+pub(crate) fn as_text(composed: &Composed, plan: &Plan, taken: &[Taken], style: Style) -> String {
+    let mut text = String::new();
+    let mut section = |title: &str, body: String| {
+        if !body.is_empty() {
+            let separator = if text.is_empty() { "" } else { "\n" };
+            text.push_str(&format!("{separator}{}\n{body}", style.paint(Meaning::Title, title)));
+        }
+    };
+    section("Presets", presets(composed, style));
+    section("Policy files", composed.files().map(|file| format!("  {}\n", escape(file))).collect());
+    section("Files", plan::files(plan, &[], style));
+    section("Protected: readable, never created, changed, renamed or removed", plan::protected(plan, style));
+    section("Environment", plan::environment(plan, style));
+    section("Single values", singles(plan, style));
+    for Taken { stage, changes } in taken.iter().filter(|taken| !taken.changes.is_empty()) {
+        section(&format!("Taken away by {}", escape(stage)), difference::rows(changes, style));
+    }
+    text
+}
+
+/// The presets that take part, and why.
+pub(crate) fn presets(composed: &Composed, style: Style) -> String {
+    let rows = composed
+        .presets()
+        .iter()
+        .map(|chosen| vec![Cell::plain(escape(&chosen.name)), Cell::of(Meaning::Faint, escape(&chosen.why))]);
+    table(&rows.collect::<Vec<_>>(), style)
+}
+
+/// Network, limits and what else has one value: the rules that say so.
+fn singles(plan: &Plan, style: Style) -> String {
+    let Plan { files: _, environment: _, network, limits, processes, containment, oversight, rules: _ } =
+        plan;
+    let mut ids = vec![network.rule];
+    ids.extend(network.allow.iter().chain(&network.deny).map(|rule| rule.rule));
+    ids.extend(limits.rules.values().copied());
+    ids.extend([processes.rule, containment.rule, oversight.rule]);
+    ids.extend(oversight.audit.iter().map(|audit| audit.rule));
+    ids.dedup();
+    let rows = ids.into_iter().map(|id| row(plan.rule(id)));
+    table(&rows.collect::<Vec<_>>(), style)
+}
+
+fn row(rule: &Rule) -> Vec<Cell> {
+    vec![Cell::plain(escape(&rule.text)), Cell::of(Meaning::Faint, escape(&rule.origin.to_string()))]
+}
