@@ -23,7 +23,7 @@ pub(super) fn meet(left: &Network, right: &Network) -> Network {
 }
 
 /// Every intersection of a rule of one side with one of the other, in the order of endpoints.
-fn allowed_by_both(left: &[NetworkRule], right: &[NetworkRule]) -> Vec<NetworkRule> {
+pub(super) fn allowed_by_both(left: &[NetworkRule], right: &[NetworkRule]) -> Vec<NetworkRule> {
     let (of_left, of_right) = (Hosts::new(left), Hosts::new(right));
     let mut met: BTreeMap<Endpoint, RuleId> = BTreeMap::new();
     for own in left {

@@ -1,11 +1,15 @@
 //! The laws of the meet, over random plans, against a slow and obvious reference.
 
-use proptest::prelude::*;
+use std::collections::BTreeSet;
 
-use self::generate::{files, plan};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use self::generate::{allowed, files, plan};
 use self::reference::{decisions, protects};
 use super::files::Answer;
 use super::*;
+use crate::Endpoint;
 
 mod generate;
 mod reference;
@@ -114,9 +118,22 @@ proptest! {
         if let Some(workspace) = workspace {
             prop_assert!(grants.iter().any(|grant| grant.path == *workspace && grant.access == Access::Write));
         }
-        let most = met.rules.len() as u32;
-        prop_assert_eq!(met.clone().renumbered(0), met.clone());
-        prop_assert!(highest_rule(&met) < most);
+        prop_assert!(numbers(&met).iter().all(|rule| *rule < met.rules.len() as u64));
+    }
+
+    #[test]
+    fn every_rule_of_the_right_side_stands_behind_those_of_the_left(plan in plan()) {
+        let behind: Vec<u64> = numbers(&plan).iter().map(|rule| rule + 1000).collect();
+        prop_assert_eq!(numbers(&plan.renumbered(1000)), behind);
+    }
+
+    #[test]
+    fn hosts_looked_up_meet_as_every_pair_does(left in allowed(), right in allowed()) {
+        let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
+        let slow: BTreeSet<Endpoint> =
+            pairs.filter_map(|(left, right)| left.endpoint.intersect(&right.endpoint)).collect();
+        let quick = super::network::allowed_by_both(&left, &right);
+        prop_assert_eq!(quick.into_iter().map(|rule| rule.endpoint).collect::<Vec<_>>(), slow.into_iter().collect::<Vec<_>>());
     }
 
     #[test]
@@ -146,25 +163,26 @@ fn places(plan: &Plan) -> Vec<(&AbsPath, Access)> {
     plan.files.grants.iter().map(|grant| (&grant.path, grant.access)).collect()
 }
 
-/// The highest number that a rule of the plan has: by writing it out, so that none is forgotten.
-fn highest_rule(plan: &Plan) -> u32 {
-    fn walk(value: &serde_json::Value, highest: &mut u32) {
+/// Every number of a rule in the plan, found in what it is written out as, so that none is forgotten.
+fn numbers(plan: &Plan) -> Vec<u64> {
+    fn walk(key: &str, value: &Value, numbers: &mut Vec<u64>) {
         match value {
-            serde_json::Value::Object(entries) => {
-                for (key, value) in entries {
-                    match value.as_u64().filter(|_| key == "rule") {
-                        Some(rule) => *highest = (*highest).max(rule as u32),
-                        None => walk(value, highest),
-                    }
-                }
+            Value::Number(number) if key == "rule" => numbers.extend(number.as_u64()),
+            // Of limits: numbers by fields. Of a plan: a list, in which none is.
+            Value::Object(entries) if key == "rules" => {
+                numbers.extend(entries.values().filter_map(Value::as_u64))
             }
-            serde_json::Value::Array(values) => values.iter().for_each(|value| walk(value, highest)),
+            Value::Object(entries) if key == "set" => {
+                numbers.extend(entries.values().filter_map(|entry| entry[1].as_u64()));
+            }
+            Value::Object(entries) => entries.iter().for_each(|(key, value)| walk(key, value, numbers)),
+            Value::Array(values) => values.iter().for_each(|value| walk(key, value, numbers)),
             _ => {}
         }
     }
-    let mut highest = 0;
-    walk(&serde_json::to_value(plan).unwrap(), &mut highest);
-    highest
+    let mut found = Vec::new();
+    walk("", &serde_json::to_value(plan).unwrap(), &mut found);
+    found
 }
 
 fn grants(entries: &[(&str, Access, bool)]) -> Plan {

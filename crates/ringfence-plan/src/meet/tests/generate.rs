@@ -14,7 +14,7 @@ use crate::{
 pub(super) const NAMES: [&str; 3] = ["a", "b", "a-"];
 pub(super) const VARIABLES: [&str; 3] = ["A", "B", "_"];
 pub(super) const LABELS: [&str; 2] = ["a", "b"];
-const RULES: u32 = 40;
+const RULES: u32 = 12;
 
 /// Which exceptions of protection a plan has.
 #[derive(Clone, Copy)]
@@ -129,6 +129,10 @@ fn network_rule() -> impl Strategy<Value = NetworkRule> {
         assert_eq!(endpoint.protocol == Protocol::Udp, udp);
         NetworkRule { endpoint, rule }
     })
+}
+
+pub(super) fn allowed() -> impl Strategy<Value = Vec<NetworkRule>> {
+    vec(network_rule(), 0..12)
 }
 
 fn network() -> impl Strategy<Value = Network> {

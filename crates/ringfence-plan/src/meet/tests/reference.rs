@@ -134,13 +134,13 @@ fn means(pattern: &str, name: &str) -> bool {
 }
 
 fn reaches(network: &Network) -> Vec<bool> {
-    let names = words(&LABELS, 4, ".").into_iter().map(|name| Target::Name(HostName::parse(&name).unwrap()));
+    let names = words(&LABELS, 3, ".").into_iter().map(|name| Target::Name(HostName::parse(&name).unwrap()));
     let addresses =
         ["0.0.0.1", "64.0.0.1", "128.0.0.1", "192.0.0.1", "2002:8000:1::", "2002:4000:1::", "2001:db8::1"];
     let addresses = addresses.iter().map(|text| Target::address(text.parse().unwrap()));
     let mut all = Vec::new();
     for target in names.chain(addresses) {
-        for port in 1..9 {
+        for port in 1..6 {
             all.extend(
                 [Protocol::Tcp, Protocol::Udp].map(|protocol| reach(network, &target, port, protocol)),
             );
@@ -152,7 +152,10 @@ fn reaches(network: &Network) -> Vec<bool> {
 fn reach(network: &Network, target: &Target, port: u16, protocol: Protocol) -> bool {
     let named = |endpoint: &Endpoint, target: &Target| {
         let ports = endpoint.ports;
-        let host = match (&endpoint.host, target) {
+        if endpoint.protocol != protocol || port < ports.first || ports.last < port {
+            return false;
+        }
+        match (&endpoint.host, target) {
             (HostPattern::Name(own), Target::Name(name)) => own == name,
             (HostPattern::Below(own), Target::Name(name)) => name.as_str().ends_with(&format!(".{own}")),
             (HostPattern::Block { address, prefix }, Target::Address(target)) => {
@@ -160,8 +163,7 @@ fn reach(network: &Network, target: &Target, port: u16, protocol: Protocol) -> b
                 own.len() == its.len() && own[..usize::from(*prefix)] == its[..usize::from(*prefix)]
             }
             _ => false,
-        };
-        host && ports.first <= port && port <= ports.last && endpoint.protocol == protocol
+        }
     };
     // Of all that an address may be a dress of, the one that occurs here: 6to4.
     let inside = match target {
