@@ -1,7 +1,6 @@
 //! Protected names that exist at the start: where they really are. A protected name that is a symlink protects what it
 //! leads to as well, or writing there would be writing under the protected name.
 
-use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
@@ -44,8 +43,8 @@ pub(crate) fn find(host: &OwnedFd, names: &[(AbsPath, RuleId)]) -> Result<Holds,
                     absent = directory;
                     continue;
                 }
-                let target = links.pop().and_then(|(link, target)| end_of(&link, target));
-                holds.linked.extend(target.and_then(|target| exactly(&target, *rule)));
+                let elsewhere = would_be(name.as_path()).filter(|place| !links.is_empty() && place != name);
+                holds.linked.extend(elsewhere.and_then(|place| exactly(&place, *rule)));
             }
             // Not a directory on the way, or closed to this user: there is nothing of his to hold.
             Err(Errno::NOTDIR | Errno::ACCESS | Errno::LOOP) => {}
@@ -55,10 +54,30 @@ pub(crate) fn find(host: &OwnedFd, names: &[(AbsPath, RuleId)]) -> Result<Holds,
     Ok(holds)
 }
 
-/// Where a link with nothing at its end leads, by name.
-fn end_of(link: &AbsPath, target: OsString) -> Option<AbsPath> {
+/// The place of the absent `name` behind the symlinks on its way: those that lead somewhere are followed, those that do
+/// not by what they say.
+fn would_be(name: &Path) -> Option<AbsPath> {
+    /// As the kernel counts them (path_resolution(7)).
+    const MOST_LINKS: usize = 40;
+    let mut path = name.to_owned();
+    for _ in 0..MOST_LINKS {
+        let there = |ancestor: &Path| Some((ancestor.canonicalize().ok()?, ancestor.to_owned()));
+        let (real, there) = path.ancestors().find_map(there)?;
+        let rest = path.strip_prefix(there).ok()?;
+        let mut below = rest.components();
+        let link = below.next().map(|first| real.join(first));
+        match link.and_then(|link| Some((link.clone(), link.read_link().ok()?))) {
+            Some((link, target)) => path = end_of(&link, &target).join(below.as_path()),
+            None => return AbsPath::new(real.join(rest)).ok(),
+        }
+    }
+    None
+}
+
+/// Where `link` leads, by name.
+fn end_of(link: &Path, target: &Path) -> PathBuf {
     let mut path = PathBuf::new();
-    for component in link.parent()?.as_path().join(Path::new(&target)).components() {
+    for component in link.parent().unwrap_or(link).join(target).components() {
         match component {
             Component::ParentDir => {
                 path.pop();
@@ -67,7 +86,7 @@ fn end_of(link: &AbsPath, target: OsString) -> Option<AbsPath> {
             Component::RootDir | Component::Normal(_) => path.push(component),
         }
     }
-    AbsPath::new(path).ok()
+    path
 }
 
 fn exactly(path: &AbsPath, rule: RuleId) -> Option<Protect> {
@@ -99,5 +118,20 @@ mod tests {
             assert!(holds.linked.iter().any(|protect| protect.pattern.covers(&path)), "{path}");
         }
         assert_eq!(holds.linked.len(), 2);
+    }
+
+    #[test]
+    fn a_name_below_a_symlink_is_protected_where_it_would_be_and_nothing_else_is() {
+        let scratch = tempfile::tempdir().unwrap();
+        let base = AbsPath::new(scratch.path().canonicalize().unwrap()).unwrap();
+        let at = |name: &str| base.join(name).unwrap();
+        std::fs::create_dir_all(at("real/tree")).unwrap();
+        std::os::unix::fs::symlink("real/tree", at("link")).unwrap();
+        std::os::unix::fs::symlink("../gone", at("real/tree/.git")).unwrap();
+        let names = ["link/.envrc", "link/.git/hooks"].map(|name| (at(name), RuleId(0)));
+        let holds = find(&resolve::host_root().unwrap(), &names).unwrap();
+        let covered = |name: &str| holds.linked.iter().any(|protect| protect.pattern.covers(&at(name)));
+        assert!(covered("real/tree/.envrc") && covered("real/gone/hooks/pre-commit"), "{:?}", holds.linked);
+        assert!(!covered("real/tree/src") && !covered("real/tree"), "{:?}", holds.linked);
     }
 }
