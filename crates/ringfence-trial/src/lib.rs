@@ -7,6 +7,7 @@
 mod attack;
 pub mod attempts;
 mod matrix;
+pub mod model;
 mod options;
 mod place;
 mod program;

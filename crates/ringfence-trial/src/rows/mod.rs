@@ -1,13 +1,18 @@
 //! The table, one file a part of the fence.
 
+mod agents;
 mod behaviours;
+mod clients;
 mod crowd;
 mod environment;
 mod files;
+mod guardrails;
 mod inherited;
 mod input;
 mod kernel;
+mod nested;
 mod network;
+mod oversight;
 mod presets_node;
 mod presets_tools;
 mod processes;
@@ -30,6 +35,11 @@ pub fn all() -> Vec<Row> {
         input::rows(),
         inherited::rows(),
         crowd::rows(),
+        nested::rows(),
+        oversight::rows(),
+        agents::rows(),
+        clients::rows(),
+        guardrails::rows(),
         presets_tools::rows(),
         presets_node::rows(),
     ];
