@@ -10,9 +10,7 @@ mod guardrails;
 mod inherited;
 mod input;
 mod kernel;
-mod nested;
 mod network;
-mod oversight;
 mod presets_node;
 mod presets_tools;
 mod processes;
@@ -35,8 +33,6 @@ pub fn all() -> Vec<Row> {
         input::rows(),
         inherited::rows(),
         crowd::rows(),
-        nested::rows(),
-        oversight::rows(),
         agents::rows(),
         clients::rows(),
         guardrails::rows(),
