@@ -102,6 +102,22 @@ impl Session {
         command
     }
 
+    /// The words of `ringfence run` inside a fence of [`Session::fence`], with the flags that every attempt needs and
+    /// `flags`; the command is to be added. Of backends it may choose: only one works there.
+    pub(crate) fn inner(&self, place: &Place, flags: &[&str]) -> Vec<String> {
+        let mut words = vec![self.ringfence.to_string_lossy().into_owned(), "run".into(), "--quiet".into()];
+        for field in self.unenforced.keys() {
+            words.extend(["--allow-unenforced".into(), field.clone()]);
+        }
+        words.extend(["--read".into(), self.bin().to_string_lossy().into_owned()]);
+        for (name, value) in self.variables(place) {
+            words.extend(["--env".into(), format!("{name}={value}")]);
+        }
+        words.extend(flags.iter().map(|flag| place.expand(flag)));
+        words.push("--".into());
+        words
+    }
+
     /// Runs a shell line inside the fence.
     pub(crate) fn fenced(&self, place: &Place, flags: &[String], line: &str) -> Result<Ran, String> {
         let mut command = self.fence(place, flags);

@@ -10,7 +10,9 @@ mod guardrails;
 mod inherited;
 mod input;
 mod kernel;
+mod nested;
 mod network;
+mod oversight;
 mod presets_node;
 mod presets_tools;
 mod processes;
@@ -33,6 +35,8 @@ pub fn all() -> Vec<Row> {
         input::rows(),
         inherited::rows(),
         crowd::rows(),
+        nested::rows(),
+        oversight::rows(),
         agents::rows(),
         clients::rows(),
         guardrails::rows(),
