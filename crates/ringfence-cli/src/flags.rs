@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ringfence_plan::{Field, Plan};
-use ringfence_policy::{Composed, FIELDS, FieldSpec, Flag, Kind, Request};
+use ringfence_policy::{Composed, FIELDS, FieldSpec, Flag, Kind, Places, Request};
 
 use crate::failure::Failure;
 use crate::inside;
@@ -126,6 +126,12 @@ pub(crate) fn surroundings(cwd: PathBuf) -> Request {
     let home = caller_env.get("HOME").map(PathBuf::from).unwrap_or_default();
     let user = caller_env.get("USER").or(caller_env.get("LOGNAME")).cloned().unwrap_or_default();
     Request { cwd, home, user, caller_env, ..Request::default() }
+}
+
+/// Where this user's records are.
+pub(crate) fn state() -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    Places::of_home(&home).state()
 }
 
 const POLICY: &str = "policy";

@@ -20,6 +20,10 @@ pub(crate) fn plan() -> Result<Option<Plan>, Failure> {
     let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from) else {
         return Ok(None);
     };
+    // The variable alone is a word that anybody may say; that there is a sandbox the kernel knows.
+    if ringfence_backend::probe().enclosure.is_none() {
+        return Ok(None);
+    }
     let mut text = Vec::new();
     let read = File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut text));
     let plan = read.and_then(|_| serde_json::from_slice(&text).map_err(io::Error::from));
@@ -27,13 +31,13 @@ pub(crate) fn plan() -> Result<Option<Plan>, Failure> {
     plan.map(Some).map_err(|source| Failure::Io {
         what: format!("read the plan of the sandbox around, {} ({VARIABLE})", path.display()),
         source,
-        hint: Some(format!("outside of a sandbox: unset {VARIABLE}")),
+        hint: Some(format!("{VARIABLE} is set by the sandbox; leave it as it is")),
     })
 }
 
 /// Refuses, inside a sandbox, to do what only the user himself should.
 pub(crate) fn refuse(what: &str) -> Result<(), Failure> {
-    if std::env::var_os(VARIABLE).is_none_or(|path| path.is_empty()) {
+    if ringfence_backend::probe().enclosure.is_none() {
         return Ok(());
     }
     let title = format!("this is the inside of a sandbox, from where nobody may {what}");

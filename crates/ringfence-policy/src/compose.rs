@@ -7,9 +7,10 @@ use ringfence_plan::{AbsPath, Origin, Plan};
 use crate::compile;
 use crate::diagnostic::Report;
 use crate::layers::break_glass::Lifted;
+use crate::layers::trust;
 use crate::load::{Layer, LayerKind, Part, Sources, Unsettled};
 use crate::presets::Chosen;
-use crate::source::Source;
+use crate::source::{Author, Source};
 use crate::statement::Statement;
 
 mod base;
@@ -109,6 +110,12 @@ impl Composed {
     /// The exception from the machine's ceiling, if this run has one.
     pub fn exception(&self) -> Option<&Lifted> {
         self.lifted.as_ref()
+    }
+
+    /// The texts that took part, flags apart, each with the SHA-256 of its bytes: for records.
+    pub fn digests(&self) -> Vec<(String, String)> {
+        let texts = self.texts.iter().filter(|source| source.author != Author::Flag);
+        texts.map(|source| (source.name.to_string(), trust::digest(&source.text))).collect()
     }
 
     /// Every stage by itself: the grants first, then what narrows them.

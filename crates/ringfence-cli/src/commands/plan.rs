@@ -24,7 +24,7 @@ pub(crate) fn command() -> Command {
 /// Shows it; the exit code says whether `run` would start.
 pub(crate) fn plan(matches: &ArgMatches) -> Result<u8, Failure> {
     let (plan, composed) = flags::plan(matches)?;
-    let mut run = super::run::request(plan.clone(), matches)?;
+    let mut run = super::run::request(plan.clone(), matches, &composed)?;
     if run.argv.is_empty() {
         run.argv.push("true".into());
     }
@@ -32,7 +32,7 @@ pub(crate) fn plan(matches: &ArgMatches) -> Result<u8, Failure> {
     let absent = absent(&plan);
     let held = Held {
         plan: &plan,
-        warnings: composed.warnings(),
+        composed: &composed,
         prepared: &prepared,
         absent: absent.iter().map(|grant| &grant.path).collect(),
         refusal: refusal.as_ref(),

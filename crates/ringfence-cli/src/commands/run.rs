@@ -6,14 +6,15 @@ use std::io::{self, Write};
 use std::mem::ManuallyDrop;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use ringfence::{Record, Run};
+use ringfence::{Record, Run, Text};
 use ringfence_plan::{Plan, Rule};
 use ringfence_policy::Composed;
 
 use crate::failure::Failure;
+use crate::render::policy;
 use crate::render::style::{Stream, Style};
 use crate::render::summary::Summary;
-use crate::{exit, flags};
+use crate::{exit, flags, inside};
 
 /// Flags and help.
 pub(crate) fn command() -> Command {
@@ -44,10 +45,13 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     let (plan, composed) = flags::plan(matches)?;
     // Neither is taken apart at the end: the process goes, and its memory with it, all at once.
     let composed = ManuallyDrop::new(composed);
-    let mut summary = ManuallyDrop::new(Summary::of(&plan, composed.warnings()));
-    let prepared = request(plan, matches)?.prepare()?;
+    let mut summary = ManuallyDrop::new(Summary::of(&plan, &composed));
+    let prepared = request(plan, matches, &composed)?.prepare()?;
     summary.fence(&prepared);
     if speaks(matches) {
+        if composed.unsettled().is_some() {
+            say(&policy::untrusted(&composed, Style::of(Stream::Error)));
+        }
         say(&summary.beforehand(|| Style::of(Stream::Error)));
     }
     let outcome = prepared.run(&mut |event| summary.note(event))?;
@@ -69,9 +73,10 @@ fn rules(composed: &Composed) -> Vec<Rule> {
 }
 
 /// What the library is asked for.
-pub(super) fn request(plan: Plan, matches: &ArgMatches) -> Result<Run, Failure> {
+pub(super) fn request(plan: Plan, matches: &ArgMatches, composed: &Composed) -> Result<Run, Failure> {
     let argv: Vec<OsString> = matches.get_many("command").into_iter().flatten().cloned().collect();
     let no_tty = matches.try_get_one("no-tty").ok().flatten().copied();
+    let record = record(&plan, matches, composed);
     Ok(Run {
         plan,
         host: ringfence_backend::probe(),
@@ -80,9 +85,23 @@ pub(super) fn request(plan: Plan, matches: &ArgMatches) -> Result<Run, Failure> 
         caller_env: std::env::vars_os().collect(),
         terminal: no_tty != Some(true),
         allow_unenforced: flags::allowed(matches),
-        record: Record::default(),
-        around: None,
+        record,
+        around: inside::plan()?,
     })
+}
+
+/// What records of the run tell of it. Texts are hashed only where there is a record to go to.
+fn record(plan: &Plan, matches: &ArgMatches, composed: &Composed) -> Record {
+    let named = |name: &str| matches.get_one::<String>(name).cloned();
+    let digests = if plan.oversight.audit.is_empty() { Vec::new() } else { composed.digests() };
+    Record {
+        layers: digests.into_iter().map(|(name, sha256)| Text { name, sha256 }).collect(),
+        agent: named("agent"),
+        task: named("task"),
+        stage: named("stage"),
+        break_glass: composed.exception().map(|lifted| lifted.reason.clone()),
+        state: flags::state(),
+    }
 }
 
 fn speaks(matches: &ArgMatches) -> bool {

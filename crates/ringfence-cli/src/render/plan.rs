@@ -3,10 +3,11 @@
 
 use ringfence::Prepared;
 use ringfence_plan::{AbsPath, Access, Plan, RuleId, Verdict, Verdicts};
-use ringfence_policy::Report;
+use ringfence_policy::Composed;
 use serde_json::json;
 
 use super::escape::escape;
+use super::policy;
 use super::style::{Colours, Meaning, Style};
 use super::table::{Cell, table};
 
@@ -14,8 +15,8 @@ use super::table::{Cell, table};
 pub(crate) struct Held<'a> {
     /// What to hold.
     pub(crate) plan: &'a Plan,
-    /// What in the policy has no effect.
-    pub(crate) warnings: &'a Report,
+    /// What it was compiled from.
+    pub(crate) composed: &'a Composed,
     /// What holds it.
     pub(crate) prepared: &'a Prepared,
     /// Granted paths that are not there, at which `run` would stop.
@@ -34,7 +35,9 @@ impl Held<'_> {
             "refusal": self.refusal.map(ToString::to_string),
             "verdicts": self.prepared.verdicts(),
             "steps": self.prepared.steps(),
-            "warnings": self.warnings,
+            "warnings": self.composed.warnings(),
+            "presets": policy::presets_as_json(self.composed),
+            "untrusted": self.composed.unsettled().map(|unsettled| &unsettled.name),
             "plan": self.plan,
         })
     }
@@ -46,6 +49,8 @@ impl Held<'_> {
         let mut text =
             format!("{} by the {} backend", style.paint(Meaning::Title, "Held"), self.prepared.backend());
         text.push_str(&format!(" ({level})\n"));
+        text.push_str(&policy::line(self.composed));
+        text.push_str(&policy::untrusted(self.composed, style));
         text.push_str(&title("Fields"));
         text.push_str(&verdicts(self.prepared.verdicts(), style));
         text.push_str(&title("Files"));
@@ -58,8 +63,9 @@ impl Held<'_> {
         for (index, step) in self.prepared.steps().iter().enumerate() {
             text.push_str(&format!("  {:>3}  {}\n", index + 1, escape(step)));
         }
-        if !self.warnings.0.is_empty() {
-            text.push_str(&format!("\n{}", self.warnings.render(style.colours == Colours::On)));
+        let warnings = self.composed.warnings();
+        if !warnings.0.is_empty() {
+            text.push_str(&format!("\n{}", warnings.render(style.colours == Colours::On)));
         }
         text
     }
@@ -161,6 +167,7 @@ mod tests {
 
     use ringfence::Run;
     use ringfence_plan::*;
+    use ringfence_policy::{Context, Sources, Surroundings, compose};
 
     use super::*;
 
@@ -217,6 +224,15 @@ mod tests {
         }
     }
 
+    /// Of a policy that says nothing.
+    fn composed() -> Composed {
+        let path = |text: &str| AbsPath::new(text).unwrap();
+        let (cwd, home) = (path("/home/u/project"), path("/home/u"));
+        let context = Context { cwd, home, user: "u".into(), agent: None, task: None };
+        let sources = Sources::of_text("policy", "", context, Surroundings::default()).unwrap();
+        compose(sources).unwrap()
+    }
+
     fn host(user_namespaces: Support) -> Host {
         Host {
             kernel: (6, 8),
@@ -250,13 +266,8 @@ mod tests {
     #[test]
     fn a_plan_is_shown_with_its_fence_and_the_place_of_each_rule() {
         let prepared = run(host(Support::Yes)).prepare().unwrap();
-        let held = Held {
-            plan: &plan(),
-            warnings: &Report::default(),
-            prepared: &prepared,
-            absent: vec![],
-            refusal: None,
-        };
+        let held =
+            Held { plan: &plan(), composed: &composed(), prepared: &prepared, absent: vec![], refusal: None };
         let text = held.as_text(Style::PLAIN);
         let (shown, steps) = text.split_once("\nSteps\n").unwrap();
         assert_eq!(steps.lines().count(), prepared.steps().len());

@@ -3,15 +3,20 @@
 
 use ringfence::{BackendRefusal, Outcome, Prepared, Unheld};
 use ringfence_plan::{AbsPath, Event, Limit, Operation, Plan, Rule};
-use ringfence_policy::Report;
+use ringfence_policy::{Composed, Report};
 use serde_json::json;
 
 use super::escape::escape;
+use super::policy;
 use super::style::{Colours, Meaning, Style};
 
 /// Collects what happened.
 pub(crate) struct Summary {
     warnings: Report,
+    /// The presets that took part, for programs.
+    presets: serde_json::Value,
+    /// The project's policy, where it is not trusted.
+    untrusted: Option<String>,
     rules: Vec<Rule>,
     workspace: Option<AbsPath>,
     backend: &'static str,
@@ -24,10 +29,12 @@ pub(crate) struct Summary {
 const NAMED: usize = 3;
 
 impl Summary {
-    /// For a run of `plan`, in whose policy `warnings` have no effect.
-    pub(crate) fn of(plan: &Plan, warnings: &Report) -> Summary {
+    /// For a run of `plan`, which `composed` was compiled to.
+    pub(crate) fn of(plan: &Plan, composed: &Composed) -> Summary {
         Summary {
-            warnings: warnings.clone(),
+            warnings: composed.warnings().clone(),
+            presets: policy::presets_as_json(composed),
+            untrusted: composed.unsettled().map(|unsettled| unsettled.name.clone()),
             rules: Vec::new(),
             workspace: plan.files.workspace.clone(),
             backend: "",
@@ -156,6 +163,8 @@ impl Summary {
             "events": events.collect::<Vec<_>>(),
             "unrecorded": outcome.unrecorded,
             "warnings": self.warnings,
+            "presets": self.presets,
+            "untrusted": self.untrusted,
             "events_left_out": outcome.denied.saturating_sub(told as u64),
             "wall_ms": u64::try_from(outcome.wall_time.as_millis()).unwrap_or(u64::MAX),
             "peak_memory": outcome.peak_memory,
@@ -210,6 +219,8 @@ mod tests {
         let rule = |text: &str, origin| Rule { text: text.into(), origin };
         let mut summary = Summary {
             warnings: Report::default(),
+            presets: json!([]),
+            untrusted: None,
             rules: vec![
                 rule("filesystem.protect = \"**/.git/hooks\"", Origin::BuiltIn("git runs it".into())),
                 rule("filesystem.protect = \"deploy\"", file),

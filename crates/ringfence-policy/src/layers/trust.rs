@@ -59,6 +59,11 @@ pub fn fingerprint(chain: &Chain) -> String {
     hex(hash)
 }
 
+/// The SHA-256 of `text`, in hexadecimal digits.
+pub(crate) fn digest(text: &str) -> String {
+    hex(Sha256::new_with_prefix(text))
+}
+
 /// What the user has said of `chain`.
 pub fn is_trusted(places: &Places, chain: &Chain) -> Trust {
     let Some((project, _)) = chain.first() else { return Trust::Unknown };

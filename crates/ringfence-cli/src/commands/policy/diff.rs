@@ -2,10 +2,10 @@
 //! Not a comparison of lines.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use ringfence_policy::{Diagnostic, difference};
+use ringfence_policy::difference::difference;
 use serde_json::json;
 
-use super::stages;
+use super::stages::{self, Named};
 use crate::failure::Failure;
 use crate::render::difference::{Titles, as_text};
 use crate::render::style::{Stream, Style};
@@ -33,14 +33,15 @@ pub(super) fn diff(matches: &ArgMatches) -> Result<u8, Failure> {
     let request = flags::surroundings(flags::current_directory()?);
     let side = |name: &str| {
         let name: &String = matches.get_one(name).expect("it is required");
-        stages::of_name(name, &request)
+        stages::named(name, &request)
     };
-    let ((before, kind_before), (after, kind_after)) = (side("a")?, side("b")?);
-    if kind_before != kind_after {
-        let title = "one of the two grants and the other one is a ceiling: they cannot be compared";
-        return Err(Failure::Policy(Diagnostic::error(title).into()));
-    }
-    let difference = difference::difference(&before, &after);
+    let difference = match (side("a")?, side("b")?) {
+        // Two ceilings: what each lets others grant, which is more than a run under them alone would show.
+        (Named { ceiling: Some(before), .. }, Named { ceiling: Some(after), .. }) => {
+            difference(&before, &after)
+        }
+        (before, after) => difference(&before.run, &after.run),
+    };
     let titles = Titles { widened: "B lets, A does not", narrowed: "A lets, B does not" };
     let text = match matches.get_flag("json") {
         true => format!(

@@ -10,7 +10,7 @@ mod presets;
 mod schema;
 mod show;
 mod sign;
-mod stages;
+pub(crate) mod stages;
 mod test;
 mod trust;
 mod verify;

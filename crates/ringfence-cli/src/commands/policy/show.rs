@@ -58,11 +58,10 @@ fn narrowed(stages: &[Stage]) -> (Plan, Vec<Taken>) {
 
 fn as_json(composed: &Composed, stages: &[Stage], (plan, taken): (&Plan, &[Taken])) -> serde_json::Value {
     let stages = stages.iter().map(|stage| json!({ "name": stage.name, "kind": stage.kind }));
-    let presets = composed.presets().iter().map(|chosen| json!({ "name": chosen.name, "why": chosen.why }));
     let taken = taken.iter().map(|taken| json!({ "stage": taken.stage, "changes": taken.changes }));
     json!({
         "stages": stages.collect::<Vec<_>>(),
-        "presets": presets.collect::<Vec<_>>(),
+        "presets": policy::presets_as_json(composed),
         "files": composed.files().collect::<Vec<_>>(),
         "untrusted": composed.unsettled().map(|unsettled| &unsettled.name),
         "taken": taken.collect::<Vec<_>>(),

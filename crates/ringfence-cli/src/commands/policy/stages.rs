@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use ringfence_plan::Plan;
+use ringfence_policy::difference::{Change, difference};
 use ringfence_policy::layers::places::Places;
 use ringfence_policy::{Composed, Diagnostic, Request, Stage, StageKind, presets};
 
@@ -20,6 +21,22 @@ pub(super) fn meet<'a>(stages: impl IntoIterator<Item = &'a Stage>) -> Option<Pl
     stages.into_iter().map(|stage| stage.plan.clone()).reduce(|all, plan| all.meet(&plan))
 }
 
+/// What the project's policy, which is not trusted, would grant if it were. Within the ceilings, since nobody gets more
+/// than they let.
+pub(crate) fn withheld(composed: &Composed) -> Vec<Change> {
+    let stages = composed.stages();
+    let within = |kind: StageKind| {
+        let bounds = |stage: &&Stage| {
+            matches!(stage.kind, StageKind::Ceiling | StageKind::Parent) || stage.kind == kind
+        };
+        meet(stages.iter().filter(bounds))
+    };
+    match (within(StageKind::Grants), within(StageKind::Untrusted)) {
+        (Some(without), Some(with)) => difference(&without, &with).widened,
+        _ => Vec::new(),
+    }
+}
+
 /// `request` for a policy by itself: without the machine's and the user's files, and wherever it is read.
 pub(super) fn alone(request: Request) -> Request {
     let nowhere = Some("/nonexistent".into());
@@ -27,8 +44,16 @@ pub(super) fn alone(request: Request) -> Request {
     Request { places, assume_present: true, parent: None, ..request }
 }
 
-/// The plan of a policy file or preset by itself; of a ceiling, what it lets others grant.
-pub(super) fn of_name(name: &str, request: &Request) -> Result<(Plan, StageKind), Failure> {
+/// A policy file or preset by itself.
+pub(super) struct Named {
+    /// What a run under it lets.
+    pub(super) run: Plan,
+    /// Of a ceiling, what it lets others grant.
+    pub(super) ceiling: Option<Plan>,
+}
+
+/// The policy file or preset called `name`.
+pub(super) fn named(name: &str, request: &Request) -> Result<Named, Failure> {
     let mut request = alone(request.clone());
     match name.contains('/') || name.ends_with(".toml") || Path::new(name).exists() {
         true => request.policy_files = vec![name.into()],
@@ -42,8 +67,6 @@ pub(super) fn of_name(name: &str, request: &Request) -> Result<(Plan, StageKind)
         },
     }
     let stages = composed(&request)?.stages();
-    let ceilings: Vec<_> = stages.iter().filter(|stage| stage.kind == StageKind::Ceiling).collect();
-    let kind = if ceilings.is_empty() { StageKind::Grants } else { StageKind::Ceiling };
-    let plan = if ceilings.is_empty() { meet(&stages) } else { meet(ceilings) };
-    Ok((plan.expect("a composition has a stage"), kind))
+    let ceiling = meet(stages.iter().filter(|stage| stage.kind == StageKind::Ceiling));
+    Ok(Named { run: meet(&stages).expect("a composition has a stage"), ceiling })
 }

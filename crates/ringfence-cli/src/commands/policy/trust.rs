@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ringfence_policy::difference::{Difference, difference};
 use ringfence_policy::layers::{places::Places, trust};
-use ringfence_policy::{Composed, Diagnostic, Request, StageKind, Unsettled};
+use ringfence_policy::{Composed, Diagnostic, Request, Stage, StageKind, Unsettled};
 
 use super::stages;
 use crate::failure::Failure;
@@ -48,7 +48,7 @@ pub(super) fn trust(matches: &ArgMatches) -> Result<u8, Failure> {
     }
     let composed = stages::composed(&request)?;
     let Some(unsettled) = composed.unsettled() else { return settled(&request) };
-    render::print(asks(&composed, unsettled, &request)?.as_bytes())?;
+    render::print(asks(&composed, unsettled, &request).as_bytes())?;
     if !matches.get_flag("yes") && !says_yes()? {
         return Ok(exit::NO);
     }
@@ -80,7 +80,7 @@ fn request(matches: &ArgMatches) -> Result<Request, Failure> {
 const NAME: &str = "ringfence.toml";
 
 /// What the policy asks for, in words.
-fn asks(composed: &Composed, unsettled: &Unsettled, request: &Request) -> Result<String, Failure> {
+fn asks(composed: &Composed, unsettled: &Unsettled, request: &Request) -> String {
     let style = Style::of(Stream::Output);
     let titles = match unsettled.before {
         Some(_) => Titles {
@@ -96,7 +96,7 @@ fn asks(composed: &Composed, unsettled: &Unsettled, request: &Request) -> Result
     for (path, _) in unsettled.files.iter().skip(1) {
         text.push_str(&format!("  and {}\n", escape(&path.display().to_string())));
     }
-    let difference = wanted(composed, unsettled, request)?;
+    let difference = wanted(composed, unsettled, request);
     match difference.is_empty() {
         true => text.push_str("It changes nothing of what runs here may do.\n"),
         false => text.push_str(&as_text(&difference, &titles, style)),
@@ -104,30 +104,29 @@ fn asks(composed: &Composed, unsettled: &Unsettled, request: &Request) -> Result
     if !composed.warnings().0.is_empty() {
         text.push_str(&composed.warnings().render(style.colours == crate::render::style::Colours::On));
     }
-    Ok(text)
+    text
 }
 
 /// What it would change: against what was trusted before, else against a project without a policy. Within the ceilings,
 /// since nobody gets more than they let.
-fn wanted(composed: &Composed, unsettled: &Unsettled, request: &Request) -> Result<Difference, Failure> {
+fn wanted(composed: &Composed, unsettled: &Unsettled, request: &Request) -> Difference {
     let stages = composed.stages();
-    let of = |kinds: &[StageKind]| stages::meet(stages.iter().filter(|stage| kinds.contains(&stage.kind)));
-    let bounds = [StageKind::Ceiling, StageKind::Parent];
-    let with = of(&[&[StageKind::Untrusted], &bounds[..]].concat());
-    let without = match &unsettled.before {
-        Some(before) => {
-            let texts = before.iter().cloned().collect();
-            let then = stages::composed(&Request { texts, ..request.clone() });
-            // What was trusted then may be no policy to this version; what is asked for is then all of it.
-            then.ok().filter(|then| then.unsettled().is_none()).and_then(|then| stages::meet(&then.stages()))
-        }
-        None => None,
+    let within = |kind: StageKind| {
+        let counts = |stage: &&Stage| {
+            stage.kind == kind || !matches!(stage.kind, StageKind::Grants | StageKind::Untrusted)
+        };
+        stages::meet(stages.iter().filter(counts))
     };
-    let without = without.or_else(|| of(&[&[StageKind::Grants], &bounds[..]].concat()));
-    Ok(match (without, with) {
-        (Some(without), Some(with)) => difference(&without, &with),
+    let before = unsettled.before.as_ref().and_then(|before| {
+        let then = Request { texts: before.iter().cloned().collect(), ..request.clone() };
+        // What was trusted then may be no policy to this version; what is asked for is then all of it.
+        let then = stages::composed(&then).ok().filter(|then| then.unsettled().is_none())?;
+        stages::meet(&then.stages())
+    });
+    match (before.or_else(|| within(StageKind::Grants)), within(StageKind::Untrusted)) {
+        (Some(before), Some(after)) => difference(&before, &after),
         _ => Difference::default(),
-    })
+    }
 }
 
 /// Asks on the terminal.
