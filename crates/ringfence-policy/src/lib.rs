@@ -25,6 +25,7 @@
 
 pub mod assertions;
 mod builtin;
+pub mod check;
 mod compile;
 mod compose;
 mod context;

@@ -193,9 +193,8 @@ fn connections() {
       rule      network.mode = "none" (built in (the safe choice))
       says      your policy
       to allow it
-        in your policy, under [network]: mode = "rules"
         in your policy, under [network]: allow = ["api.example.org:443"]
-        or for one run: --network rules --allow-net api.example.org:443
+        or for one run: --allow-net api.example.org:443
         note: rules by name need the gateway, which this version does not have: a run with them is refused; --network host gives the host's whole network
     "#);
     let rules =

@@ -5,7 +5,7 @@
 use ringfence_plan::{NetworkMode, NetworkRule, Origin, Plan};
 
 use super::{Suggestion, text};
-use crate::explain::{Cited, Question, cite, network};
+use crate::explain::{Question, cite, network};
 
 pub(super) fn to_allow(plan: &Plan, question: &Question) -> Suggestion {
     let Question::Connect { host, port, protocol } = question else { return Suggestion::default() };
@@ -24,15 +24,15 @@ pub(super) fn to_allow(plan: &Plan, question: &Question) -> Suggestion {
         return suggestion;
     }
     if rules.mode == NetworkMode::None {
-        // A single value that is written somewhere is replaced, not added to; a flag comes last and replaces it.
-        let written = cite(plan, rules.rule)
-            .filter(|Cited { origin, .. }| matches!(origin, Origin::File { .. } | Origin::Preset { .. }));
-        let flags = suggestion.flags.clone();
-        if written.is_some() {
-            suggestion.remove(written);
+        // Where nobody says a mode, `allow` is enough. One that is written is replaced, not added to; a flag comes last and
+        // replaces it.
+        let written = cite(plan, rules.rule).filter(|rule| !matches!(rule.origin, Origin::BuiltIn(_)));
+        if let Some(rule) = written {
+            let flags = suggestion.flags.clone();
+            suggestion.remove(Some(rule));
+            suggestion.flags = flags;
+            suggestion.add("network.mode", "\"rules\"", "rules");
         }
-        suggestion.flags = flags;
-        suggestion.add("network.mode", "\"rules\"", "rules");
         suggestion.notes.push(NOT_HELD.into());
     }
     if !allowed {
