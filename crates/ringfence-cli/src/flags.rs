@@ -82,7 +82,9 @@ pub(crate) fn add_allow(command: Command) -> Command {
 pub(crate) fn plan(matches: &ArgMatches) -> Result<(Plan, Composed), Failure> {
     let sources = ringfence_policy::load(&request(matches)?)?;
     let composed = ringfence_policy::compose(sources)?;
-    Ok((ringfence_policy::compile(&composed)?, composed))
+    let plan = ringfence_policy::compile(&composed)?;
+    ringfence_policy::check_links(&composed, &plan)?;
+    Ok((plan, composed))
 }
 
 /// Where the command starts.
