@@ -114,7 +114,7 @@ fn passes_now(before: &Plan, after: &Plan, name: &str) -> bool {
 }
 
 fn is_full(pattern: &EnvPattern) -> bool {
-    !pattern.name.contains('*')
+    !pattern.name.starts_with('*') && !pattern.name.ends_with('*')
 }
 
 /// Where a pattern has its `*`, and the text that stays.

@@ -134,7 +134,10 @@ fn protect_except(sides: &mut Sides<'_>) {
     for except in &after.protect_except {
         let known = before.protect_except.contains(except)
             || before.protect_except.iter().any(|known| takes_in(known, except));
-        if !known && !before.protect.is_empty() && grants_within(after, except, Access::Private) {
+        // A pattern means nothing outside of its base.
+        let may_meet = |base: &AbsPath| base.is_within(&except.base) || except.base.is_within(base);
+        let of_use = before.protect.iter().any(|protect| may_meet(&protect.pattern.base));
+        if !known && of_use && grants_within(after, except, Access::Private) {
             let words = ["protected like the rest", "an exception from protection"];
             sides.say(Area::Filesystem, except.to_string(), words, [None, None]);
         }

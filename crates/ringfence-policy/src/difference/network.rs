@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use ringfence_plan::{Endpoint, HostPattern, Network, NetworkMode, NetworkRule, Plan, Ports, Protocol, Rule};
+use ringfence_plan::{Endpoint, HostPattern, Network, NetworkMode, NetworkRule, Plan, Ports, Rule};
 
 use super::{Area, Sides, rule};
 
@@ -22,7 +22,7 @@ pub(super) fn compare(sides: &mut Sides<'_>) {
             let known: &[NetworkRule] = if old == NetworkMode::Rules { &before.allow } else { &[] };
             for allowed in allow.iter().filter(|allowed| !takes_in(known, &allowed.endpoint)) {
                 let rules = [refusal(sides.before), rule(sides.after, allowed.rule)];
-                sides.say(Area::Network, shown(&allowed.endpoint), ["refused", "allowed"], rules);
+                sides.say(Area::Network, allowed.endpoint.to_string(), ["refused", "allowed"], rules);
             }
         }
     }
@@ -39,14 +39,13 @@ fn denied_no_more(sides: &mut Sides<'_>) {
             NetworkMode::None => false,
             NetworkMode::Host => !takes_in(&after.deny, &denied.endpoint),
             NetworkMode::Rules => {
-                let mut common =
-                    after.allow.iter().filter_map(|allow| meet(&allow.endpoint, &denied.endpoint));
-                common.any(|endpoint| !takes_in(&after.deny, &endpoint))
+                let common = after.allow.iter().filter_map(|allow| common(&allow.endpoint, &denied.endpoint));
+                common.into_iter().any(|endpoint| !takes_in(&after.deny, &endpoint))
             }
         };
         if open {
             let rules = [rule(sides.before, denied.rule), None];
-            sides.say(Area::Network, shown(&denied.endpoint), ["denied", "not denied"], rules);
+            sides.say(Area::Network, denied.endpoint.to_string(), ["denied", "not denied"], rules);
         }
     }
 }
@@ -64,10 +63,18 @@ fn word(mode: NetworkMode) -> &'static str {
     }
 }
 
+/// What of `denied` an allowed endpoint reaches. Through a translator or a tunnel an IPv6 address may lead to any IPv4 one.
+fn common(allowed: &Endpoint, denied: &Endpoint) -> Option<Endpoint> {
+    let v6 = matches!(allowed.host, HostPattern::Block { address: IpAddr::V6(_), .. });
+    let v4 = matches!(denied.host, HostPattern::Block { address: IpAddr::V4(_), .. });
+    let reaching = if v6 && v4 { &denied.host } else { &allowed.host };
+    Endpoint { host: reaching.clone(), ..allowed.clone() }.intersect(denied)
+}
+
 /// Whether `rules` together mean every host and port of `inner`.
 fn takes_in(rules: &[NetworkRule], inner: &Endpoint) -> bool {
     let speaks = |rule: &&NetworkRule| {
-        rule.endpoint.protocol == inner.protocol && host_takes_in(&rule.endpoint.host, &inner.host)
+        rule.endpoint.protocol == inner.protocol && inner.host.is_within(&rule.endpoint.host)
     };
     let mut ports: Vec<Ports> = rules.iter().filter(speaks).map(|rule| rule.endpoint.ports).collect();
     ports.sort_unstable();
@@ -78,66 +85,4 @@ fn takes_in(rules: &[NetworkRule], inner: &Endpoint) -> bool {
         }
     }
     next > u32::from(inner.ports.last)
-}
-
-/// What both mean.
-fn meet(one: &Endpoint, other: &Endpoint) -> Option<Endpoint> {
-    let first = one.ports.first.max(other.ports.first);
-    let last = one.ports.last.min(other.ports.last);
-    let host = match () {
-        () if host_takes_in(&one.host, &other.host) => &other.host,
-        () if host_takes_in(&other.host, &one.host) => &one.host,
-        () => return None,
-    };
-    (one.protocol == other.protocol && first <= last).then(|| Endpoint {
-        host: host.clone(),
-        ports: Ports { first, last },
-        protocol: one.protocol,
-    })
-}
-
-fn host_takes_in(outer: &HostPattern, inner: &HostPattern) -> bool {
-    let below = |name: &str, top: &str| name.strip_suffix(top).is_some_and(|head| head.ends_with('.'));
-    match (outer, inner) {
-        (HostPattern::Name(one), HostPattern::Name(other)) => one == other,
-        (HostPattern::Below(top), HostPattern::Name(name)) => below(name.as_str(), top.as_str()),
-        (HostPattern::Below(top), HostPattern::Below(name)) => {
-            top == name || below(name.as_str(), top.as_str())
-        }
-        (
-            HostPattern::Block { address: outer, prefix },
-            HostPattern::Block { address: inner, prefix: longer },
-        ) => prefix <= longer && same_block(*outer, *inner, *prefix),
-        _ => false,
-    }
-}
-
-fn same_block(one: IpAddr, other: IpAddr, prefix: u8) -> bool {
-    let (one, other, width) = match (one, other) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => (u128::from(one.to_bits()), u128::from(other.to_bits()), 32),
-        (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits(), other.to_bits(), 128),
-        _ => return false,
-    };
-    let behind = u32::from(width - prefix.min(width));
-    one.checked_shr(behind) == other.checked_shr(behind)
-}
-
-/// An endpoint as a policy words it.
-fn shown(endpoint: &Endpoint) -> String {
-    let host = match &endpoint.host {
-        HostPattern::Name(name) => name.as_str().to_owned(),
-        HostPattern::Below(name) => format!("*.{}", name.as_str()),
-        HostPattern::Block { address, prefix } => {
-            let (address, width) = match address {
-                IpAddr::V4(address) => (address.to_string(), 32),
-                IpAddr::V6(address) => (format!("[{address}]"), 128),
-            };
-            if *prefix == width { address } else { format!("{address}/{prefix}") }
-        }
-    };
-    let scheme = if endpoint.protocol == Protocol::Udp { "udp://" } else { "" };
-    match endpoint.ports {
-        Ports { first, last } if first == last => format!("{scheme}{host}:{first}"),
-        Ports { first, last } => format!("{scheme}{host}:{first}-{last}"),
-    }
 }

@@ -2,7 +2,6 @@
 //! nothing that one asks for has.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use proptest::prelude::*;
 use ringfence_plan::*;
@@ -65,20 +64,20 @@ fn environment() -> impl Strategy<Value = Environment> {
     )
 }
 
-fn block(text: &str) -> HostPattern {
-    let (address, prefix) = text.split_once('/').unwrap();
-    HostPattern::Block { address: address.parse::<IpAddr>().unwrap(), prefix: prefix.parse().unwrap() }
-}
-
 fn network_rules() -> impl Strategy<Value = Vec<NetworkRule>> {
-    let host =
-        prop::sample::select(vec!["10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "fd00::/8", "0.0.0.0/0"]);
-    let ports = prop::sample::select(vec![(80, 80), (81, 443), (1, 65535), (443, 443)]);
-    let protocol = prop::sample::select(vec![Protocol::Tcp, Protocol::Tcp, Protocol::Udp]);
-    let rule = (host, ports, protocol).prop_map(|(host, (first, last), protocol)| NetworkRule {
-        endpoint: Endpoint { host: block(host), ports: Ports { first, last }, protocol },
-        rule: RuleId(0),
-    });
+    let endpoint = prop::sample::select(vec![
+        "10.0.0.0/8:80",
+        "10.1.0.0/16:1-65535",
+        "10.1.2.3:81-443",
+        "0.0.0.0/0:80",
+        "[64:ff9b::]/96:1-65535",
+        "[::]/0:443",
+        "udp://10.0.0.0/8:443",
+        "a.example:443",
+        "*.example:80-443",
+        "*.a.example:443",
+    ]);
+    let rule = endpoint.prop_map(|text| NetworkRule { endpoint: text.parse().unwrap(), rule: RuleId(0) });
     prop::collection::vec(rule, 0..3)
 }
 
@@ -146,30 +145,6 @@ fn variable<'a>(environment: &'a Environment, name: &str) -> Option<Option<&'a s
     set.map(Some).or_else(|| environment.passes(name.as_ref()).then_some(None))
 }
 
-fn reachable(network: &Network, address: IpAddr, port: u16, protocol: Protocol) -> bool {
-    let named = |rules: &[NetworkRule]| {
-        rules.iter().any(|rule| {
-            let HostPattern::Block { address: base, prefix } = rule.endpoint.host else { return false };
-            let inside = match (base, address) {
-                (IpAddr::V4(base), IpAddr::V4(address)) => {
-                    prefix == 0 || (base.to_bits() ^ address.to_bits()) >> (32 - prefix) == 0
-                }
-                (IpAddr::V6(base), IpAddr::V6(address)) => {
-                    prefix == 0 || (base.to_bits() ^ address.to_bits()) >> (128 - prefix) == 0
-                }
-                _ => false,
-            };
-            let Ports { first, last } = rule.endpoint.ports;
-            inside && (first..=last).contains(&port) && rule.endpoint.protocol == protocol
-        })
-    };
-    match network.mode {
-        NetworkMode::None => false,
-        NetworkMode::Rules => named(&network.allow) && !named(&network.deny),
-        NetworkMode::Host => !named(&network.deny),
-    }
-}
-
 /// Whether a change is told that speaks of `path`.
 fn tells_of_path(changes: &[Change], plans: [&Plan; 2], path: &AbsPath) -> bool {
     let mut patterns = Vec::new();
@@ -215,11 +190,12 @@ proptest! {
             let known = is.is_none() || was == is || tells_of_variable(&widened, name);
             prop_assert!(known, "{name}: {was:?} to {is:?}");
         }
-        for address in ["10.0.0.1", "10.1.2.3", "192.0.2.1", "fd00::1"] {
-            for (port, protocol) in [(80, Protocol::Tcp), (100, Protocol::Tcp), (443, Protocol::Udp)] {
-                let reach = |plan: &Plan| reachable(&plan.network, address.parse().unwrap(), port, protocol);
+        for host in ["10.0.0.1", "10.1.2.3", "192.0.2.1", "64:ff9b::a01:203", "2001:db8::1", "a.example", "b.a.example"] {
+            let host = Target::parse(host).unwrap();
+            for (port, protocol) in [(80, Protocol::Tcp), (100, Protocol::Tcp), (443, Protocol::Tcp), (443, Protocol::Udp)] {
+                let reach = |plan: &Plan| plan.network.decide(&host, port, protocol).0;
                 let (was, is) = (reach(&before), reach(&after));
-                prop_assert!(was || !is || tells_of_network(&widened), "{address}:{port}");
+                prop_assert!(was || !is || tells_of_network(&widened), "{host:?}:{port}");
             }
         }
     }
@@ -235,4 +211,51 @@ proptest! {
         prop_assert_eq!(there.widened.len(), back.narrowed.len());
         prop_assert_eq!(there.narrowed.len(), back.widened.len());
     }
+}
+
+#[test]
+fn a_difference_in_words() {
+    use crate::{Context, Sources, Surroundings, compile, compose};
+    let abs = |path: &str| AbsPath::new(path).unwrap();
+    let plan = |text: &str| {
+        let (cwd, home) = (abs("/home/u/p"), abs("/home/u"));
+        let context = Context { cwd, home, user: "u".into(), agent: None, task: None };
+        let sources = Sources::of_text("ringfence.toml", text, context, Surroundings::default());
+        compile(&sources.and_then(compose).unwrap()).unwrap()
+    };
+    let before = plan(
+        "[filesystem]\nread = [\"~/data\"]\nwrite = [\"./out\"]\ndeny = [\"**/.env\"]\n\
+         [environment]\npass = [\"CI\"]\n[limits]\ntime = \"10m\"\n",
+    );
+    let after = plan(
+        "[filesystem]\nread = [\"~/data\", \"~/notes\"]\nwrite = [\"~/data/x\"]\ndeny = [\"~/data/y\"]\n\
+         [environment]\npass = [\"CI\", \"MY_*\"]\n[network]\nallow = [\"api.example.org:443\"]\n\
+         [containment]\nlevel = \"process\"\n",
+    );
+    insta::assert_snapshot!(difference(&before, &after), @r#"
+    widened
+      /home/u/data/x: was readable, now writable; filesystem.write = "~/data/x" (ringfence.toml:3:10)
+      /home/u/notes: was refused, now readable; filesystem.read = "~/notes" (ringfence.toml:2:19)
+      /home/u/data/**/.env: was denied, now not denied; no more: filesystem.deny = "**/.env" (ringfence.toml:4:9)
+      /home/u/p/**/.env: was denied, now not denied; no more: filesystem.deny = "**/.env" (ringfence.toml:4:9)
+      MY_*: was not passed, now passed; environment.pass = "MY_*" (ringfence.toml:6:15)
+      api.example.org:443: was refused, now allowed; network.allow = "api.example.org:443" (ringfence.toml:8:10)
+      limits.time: was 10 min, now no limit; no more: limits.time = "10m" (ringfence.toml:8:8)
+      containment.level: was auto, now process; containment.level = "process" (ringfence.toml:10:9)
+    narrowed
+      /home/u/data/y: was readable, now refused; filesystem.deny = "~/data/y" (ringfence.toml:4:9)
+    "#);
+    assert_eq!(
+        serde_json::to_value(&difference(&before, &after).widened[4]).unwrap(),
+        serde_json::json!({
+            "area": "environment",
+            "subject": "MY_*",
+            "before": "not passed",
+            "after": "passed",
+            "rule_after": {
+                "text": "environment.pass = \"MY_*\"",
+                "origin": { "file": { "path": "ringfence.toml", "line": 6, "column": 15 } },
+            },
+        })
+    );
 }
