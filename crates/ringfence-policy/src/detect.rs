@@ -49,19 +49,18 @@ impl Listing<'_> {
     fn of(directory: &Path) -> Listing<'_> {
         let entries = fs::read_dir(directory).into_iter().flatten().flatten().take(MOST);
         let mut seen = 0;
-        let mut names: Vec<String> = entries
-            .inspect(|_| seen += 1)
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .collect();
+        let mut names: Vec<String> =
+            entries.inspect(|_| seen += 1).filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort_unstable();
         Listing { directory, names, whole: seen < MOST }
     }
 
     fn has(&self, mark: &str) -> bool {
         match mark.split_once('*') {
-            Some((start, end)) => self.names.iter().any(|name| {
-                name.strip_prefix(start).is_some_and(|rest| !rest.is_empty() && rest.ends_with(end))
-            }),
+            Some((start, end)) => self
+                .names
+                .iter()
+                .any(|name| name.len() >= mark.len() && name.starts_with(start) && name.ends_with(end)),
             None if self.whole => self.names.binary_search_by(|name| name.as_str().cmp(mark)).is_ok(),
             None => discover::exists(&self.directory.join(mark)),
         }
