@@ -93,9 +93,17 @@ fn see(list: &mut Vec<Found>, path: &Path, access: Access, why: &'static str) {
     }
 }
 
-/// Whether a variable's value can be a tool-chain's root: one that is `/`, HOME or above it would grant everything.
+/// Whether a variable's value can be a tool-chain's root: one that is `/`, HOME or above it would grant everything, and
+/// one that leads into a hidden place would lift it.
 fn is_own_place(value: &str, context: &Context) -> bool {
-    AbsPath::new(value).is_ok_and(|path| !context.home.is_within(&path))
+    let hidden = |path: &AbsPath| {
+        let below = path.as_path().strip_prefix(context.home.as_path());
+        HIDDEN.iter().chain(OWN).any(|place| match below {
+            Ok(below) => below.starts_with(place.path),
+            Err(_) => path.as_path().starts_with(place.path),
+        })
+    };
+    AbsPath::new(value).is_ok_and(|path| !context.home.is_within(&path) && !hidden(&path))
 }
 
 /// Whether there is something at `path`, at the end of its symlinks.

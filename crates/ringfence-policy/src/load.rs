@@ -86,6 +86,7 @@ pub fn load(request: &Request) -> Result<Sources, Report> {
     let context = context(request)?;
     let found = discover::project(&context);
     let mut loader = Loader::new(request, &context);
+    loader.project.clone_from(&found.root);
     loader.machine_ceilings()?;
     loader.user_ceiling()?;
     loader.user_policy()?;
@@ -133,6 +134,7 @@ pub(crate) fn context(request: &Request) -> Result<Context, Report> {
 pub(crate) struct Loader<'a> {
     request: &'a Request,
     context: &'a Context,
+    project: Option<AbsPath>,
     places: Places,
     texts: Vec<Source>,
     layers: Vec<Layer>,
@@ -155,6 +157,7 @@ impl<'a> Loader<'a> {
         Loader {
             request,
             context,
+            project: None,
             // The HOME that was told, not the name that stands in for a missing one: that may be another user's.
             places: request.places.clone().with_home(&request.home),
             texts: Vec::new(),

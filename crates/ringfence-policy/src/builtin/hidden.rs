@@ -43,7 +43,7 @@ pub(crate) const HIDDEN: &[Hidden] = &[
     hide(".s3cfg", CLOUD),
     hide(".config/rclone", CLOUD),
     hide(".kube", CLOUD),
-    hide(".terraform.d", CLOUD),
+    hide(".terraform.d/credentials.tfrc.json", CLOUD),
     hide(".terraformrc", CLOUD),
     hide(".tofurc", CLOUD),
     hide(".vault-token", CLOUD),

@@ -84,7 +84,7 @@ impl Loader<'_> {
                 (None, _) => return Err(self.no_preset(extended, Some(span))),
             }
         }
-        document.statements.retain(|statement| self.is_there(statement));
+        document.statements.retain(|statement| self.is_there(statement) && !self.is_in_project(statement));
         for variable in document.moved {
             if self.moves_something(&variable, &document.statements) && !self.moved.contains(&variable) {
                 self.moved.push(variable);
@@ -108,11 +108,25 @@ impl Loader<'_> {
         self.meant(statement).is_none_or(|path| discover::exists(path.as_path()))
     }
 
-    /// Whether `variable` led to one of the paths that were granted.
+    /// Whether what a preset grants lies in the project, where a caller's variable may put a cache: it may be written
+    /// there as it is, and a copy would throw away what somebody wants to keep.
+    fn is_in_project(&self, statement: &Statement) -> bool {
+        matches!(statement.field.key, "filesystem.read" | "filesystem.private")
+            && self.meant(statement).is_some_and(|path| self.belongs_to_project(&path))
+    }
+
+    fn belongs_to_project(&self, path: &ringfence_plan::AbsPath) -> bool {
+        path.is_within(self.project.as_ref().unwrap_or(&self.context.cwd))
+    }
+
+    /// Whether `variable` led to one of the paths that were granted, or into the project.
     fn moves_something(&self, variable: &str, statements: &[Statement]) -> bool {
         let root = discover::root(variable, &self.request.caller_env, self.context);
         let root = root.and_then(|root| ringfence_plan::AbsPath::new(root).ok());
         let Some(root) = root else { return false };
+        if self.belongs_to_project(&root) {
+            return true;
+        }
         let granted = |statement: &Statement| {
             statement.field.key != "filesystem.deny" && access_of(statement.field.key).is_some()
         };
