@@ -354,6 +354,51 @@ mod tests {
         assert!(Error::from(refused).hints()[0].contains("--containment process"));
     }
 
+    fn within(namespaces: bool, plan: Option<Plan>) -> Run {
+        let mut run = some_run(Level::Namespaces, &[]);
+        run.host.enclosure = Some(Enclosure { namespaces, plan: None });
+        run.around = plan;
+        run
+    }
+
+    #[test]
+    fn within_namespaces_the_light_backend_is_as_strong_as_was_asked_for() {
+        let chosen = |run: Run| choose(&[STRONG_BUT_CPU, LIGHT], &run).map(|chosen| chosen.backend);
+        assert_eq!(chosen(within(true, None)).unwrap(), "process");
+        assert!(chosen(within(false, None)).is_err());
+    }
+
+    #[test]
+    fn what_is_recorded_around_is_not_recorded_again_and_only_where_there_is_something_around() {
+        let record = |path: &str| Audit {
+            destination: AuditDestination::File(AbsPath::new(path).unwrap()),
+            rule: RuleId(0),
+        };
+        let mut plan = some_run(Level::Auto, &[]).plan;
+        plan.oversight.audit = vec![record("/log/a")];
+        let mut inner = within(true, Some(plan.clone()));
+        inner.plan.oversight.audit = vec![record("/log/a"), record("/log/b")];
+        let mut outside = Run { around: Some(plan), ..inner.clone() };
+        outside.host.enclosure = None;
+        inner.know_around();
+        outside.know_around();
+        assert_eq!(inner.plan.oversight.audit, [record("/log/b")]);
+        assert_eq!((outside.plan.oversight.audit.len(), outside.host.enclosure), (2, None));
+        assert!(inner.host.enclosure.unwrap().plan.is_some());
+    }
+
+    #[test]
+    fn doing_without_is_refused_only_where_a_rule_forbids_it_and_somebody_asks() {
+        for (bypass, allowed, refused) in
+            [(true, &[Field::Cpu][..], false), (false, &[], false), (false, &[Field::Cpu], true)]
+        {
+            let mut run = some_run(Level::Auto, allowed);
+            run.plan.oversight.bypass = bypass;
+            run.plan.rules = vec![Rule { text: "bypass = false".into(), origin: Origin::Flag("x".into()) }];
+            assert_eq!(refuse_bypass(&run).is_err(), refused, "{bypass} {allowed:?}");
+        }
+    }
+
     #[test]
     fn the_working_directory_must_exist_inside() {
         let files = some_run(Level::Auto, &[]).plan.files;
