@@ -516,7 +516,9 @@ fn break_glass_is_refused_to_others_without_a_reason_and_without_a_record() {
     for (wrong, part) in [
         (mine.replace("[oversight]\naudit = [\"/var/log/ringfence.jsonl\"]\n", ""), "oversight.audit"),
         (mine.replace("time = \"30m\"\n", ""), "break_glass.time"),
-        (mine.replace("[\"network\"]", "[\"oversight\"]"), "oversight"),
+        (mine.replace("[\"network\"]", "[\"oversight\"]"), "`oversight` cannot be lifted"),
+        (mine.replace("[\"network\"]", "[\"netwrok\"]"), "`netwrok`"),
+        (mine.replace("[\"network\"]", "[]"), "break_glass.fields"),
     ] {
         assert!(scene.machine(&wrong).refusal().contains(part), "{wrong}");
     }
@@ -530,6 +532,20 @@ fn break_glass_is_refused_to_others_without_a_reason_and_without_a_record() {
         .with(|request| request.break_glass = Some(reason.into()));
         assert!(scene.refusal().contains("--break-glass"), "{reason:?}");
     }
+}
+
+#[test]
+fn a_run_inside_is_no_wider_than_what_is_around_it() {
+    let outer = Scene::new();
+    let parent = outer.with_flags(&[("filesystem.read", "/srv/secret"), ("limits.processes", "40")]);
+    let inner = Scene::new().with(|request| {
+        request.cwd = outer.path("project");
+        request.parent = Some(parent);
+    });
+    let plan = inner.with_flags(&EVERYTHING);
+    assert_eq!((access(&plan, "/srv/secret"), access(&plan, "/srv/shared")), (Some(Access::Read), None));
+    assert_eq!((plan.network.mode, plan.limits.processes), (NetworkMode::None, Some(40)));
+    assert!(!passes(&plan, "DEPLOY_KEY") && !passes(&plan, "CI_JOB"));
 }
 
 #[test]

@@ -65,6 +65,9 @@ impl Allowance {
         if self.time.is_none() {
             faults.push("`break_glass` needs `break_glass.time`: an exception ends".into());
         }
+        if self.fields.is_empty() {
+            faults.push("`break_glass` needs `break_glass.fields`: an exception lifts something".into());
+        }
         for field in &self.fields {
             if KEPT.iter().any(|kept| covers(field, kept) || covers(kept, field)) {
                 faults.push(format!("{} cannot be lifted: it is what holds exceptions", quoted(field)));
@@ -219,6 +222,7 @@ mod tests {
         for (wrong, part) in [
             (Allowance { audited: false, ..allowance() }, "oversight.audit"),
             (Allowance { time: None, ..allowance() }, "break_glass.time"),
+            (Allowance { fields: vec![], ..allowance() }, "break_glass.fields"),
             (Allowance { fields: vec!["oversight".into()], ..allowance() }, "`oversight` cannot"),
             (Allowance { fields: vec!["oversight.audit".into()], ..allowance() }, "`oversight.audit` cannot"),
             (Allowance { fields: vec!["signing.keys".into()], ..allowance() }, "`signing.keys` cannot"),

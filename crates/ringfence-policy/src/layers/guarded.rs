@@ -174,8 +174,8 @@ impl Guard {
 }
 
 /// `path` as a word of a shell's.
-fn shell(path: &Path) -> String {
-    let text = path.display().to_string();
+pub(super) fn shell(path: impl AsRef<Path>) -> String {
+    let text = path.as_ref().display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:".contains(c);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

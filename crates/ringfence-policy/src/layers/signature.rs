@@ -11,6 +11,7 @@ use std::fmt;
 
 use minisign_verify as minisign;
 
+use super::guarded::shell;
 use crate::diagnostic::{Diagnostic, printable, quoted};
 
 #[cfg(feature = "sign")]
@@ -127,13 +128,14 @@ pub fn check(
     signature: Option<&str>,
     (keys, demand): (&[PublicKey], Demand),
 ) -> Result<Option<Signed>, Diagnostic> {
-    let sign = format!("whoever holds the key signs it again: ringfence policy sign {name}");
+    let sign = format!("whoever holds the key signs it: ringfence policy sign --key KEYFILE {}", shell(name));
     let Some(signature) = signature else {
         return match demand {
             Demand::RightIfThere => Ok(None),
             Demand::Signature => Err(Diagnostic::error(format!(
-                "the ceiling {} is not signed: there is no {name}{SUFFIX}",
-                quoted(name)
+                "the ceiling {} is not signed: there is no {}",
+                quoted(name),
+                quoted(format!("{name}{SUFFIX}"))
             ))
             .help("the machine ceiling pins `signing.keys`, so nothing runs with an unsigned one")
             .help(sign)),

@@ -127,7 +127,9 @@ fn an_unsigned_file_counts_only_where_no_signature_is_demanded() {
     assert_eq!(check(TEXT, None, Demand::RightIfThere), Ok(None));
     let unsigned = check(TEXT, None, Demand::Signature).unwrap_err();
     assert!(unsigned.title.contains("`50-net.toml` is not signed"), "{unsigned:?}");
-    assert!(unsigned.help.iter().any(|help| help.contains("ringfence policy sign 50-net.toml")));
+    assert!(
+        unsigned.help.iter().any(|help| help.contains("ringfence policy sign --key KEYFILE 50-net.toml"))
+    );
     for demand in [Demand::Signature, Demand::RightIfThere] {
         assert!(check(TEXT, Some(HASHED), demand).unwrap().is_some());
         let wrong = check("other", Some(HASHED), demand).unwrap_err();
