@@ -32,9 +32,25 @@ pub enum LaunchError {
     /// The directory for temporary files.
     #[error("failed to make a directory for temporary files: {0}")]
     Scratch(io::Error),
+    /// Giving up root's groups.
+    #[error("failed to give up the supplementary groups of root: {0}")]
+    Groups(io::Error),
     /// The clone.
     #[error("failed to create the sandbox's process: {0}")]
     Clone(io::Error),
+}
+
+/// Leaves the supplementary groups. In a user namespace that forbids it, whose root is an ordinary user outside, they
+/// are that user's, and stay as they do for any other.
+fn give_up_groups() -> io::Result<()> {
+    match rustix::thread::set_thread_groups(&[]) {
+        Err(rustix::io::Errno::PERM) if setgroups_is_denied() => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+fn setgroups_is_denied() -> bool {
+    std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|word| word.trim() == "deny")
 }
 
 /// Clones this process; the copy puts itself behind `fence` and runs `command`.
@@ -47,7 +63,7 @@ pub(crate) fn launch(fence: &Fence, mut command: Command) -> Result<Running, Lau
     if rustix::process::geteuid().is_root() && !fence.enclosed {
         // Inside, setgroups(2) is denied, so what root's groups may reach has to be given up here. Of other users it may
         // not be: a group can also take access away (user_namespaces(7)).
-        rustix::thread::set_thread_groups(&[]).map_err(|error| LaunchError::Clone(error.into()))?;
+        give_up_groups().map_err(LaunchError::Groups)?;
     }
     let caller = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let (ours, theirs) = Control::pair().map_err(LaunchError::Channel)?;
