@@ -44,6 +44,9 @@ pub(crate) const SECRETS: &[&str] = &[
 pub(crate) const RUN_LATER: &[&str] =
     &[".bashrc", ".profile", ".zshrc", ".gitconfig", ".config/git/config", ".config/autostart/x.desktop"];
 
+/// Where the program on trial itself writes down what a run was refused.
+const STATE: &str = "home/.local/state/ringfence";
+
 /// One scratch place; removed when dropped.
 pub(crate) struct Place {
     root: PathBuf,
@@ -70,7 +73,11 @@ impl Place {
 
     /// All of the host that an attempt must not change: the place without the workspace.
     pub(crate) fn host_side(&self) -> Tree {
-        Tree::of(&self.root).without(|path| path.starts_with("home/project") || path == Path::new("home"))
+        Tree::of(&self.root).without(|path| {
+            let own =
+                ["home", STATE, &format!("{STATE}/last-run.json")].iter().any(|own| path == Path::new(own));
+            own || path.starts_with("home/project")
+        })
     }
 
     /// The workspace.
@@ -86,7 +93,7 @@ impl Place {
     }
 
     fn fill(&self) -> std::io::Result<()> {
-        for directory in [&self.work, &self.outside] {
+        for directory in [&self.work, &self.outside, &self.root.join(STATE)] {
             fs::create_dir_all(directory)?;
         }
         fs::write(self.outside.join("secret"), format!("{CANARY}\n"))?;
