@@ -123,11 +123,26 @@ fn stage(bin: &Path, user: &User) -> Result<(), String> {
         fs::copy(&from, &to).map_err(fail)?;
         fs::set_permissions(&to, fs::Permissions::from_mode(mode)).map_err(fail)?;
     }
+    lend_clients(bin)?;
     // A file of root's that is not the user's to read, named here so that no row has to guess one.
     fs::write(bin.join("roots"), crate::place::CANARY).map_err(fail)?;
     fs::set_permissions(bin.join("roots"), fs::Permissions::from_mode(0o600)).map_err(fail)?;
     fs::set_permissions(bin, fs::Permissions::from_mode(0o755)).map_err(fail)?;
     if user.home.is_dir() { Ok(()) } else { Err(format!("{} has no home directory", user.name)) }
+}
+
+/// Gives the user the clients that rows try, if there are any: by hard links, as they are large; by copies where those are
+/// not to be had.
+fn lend_clients(bin: &Path) -> Result<(), String> {
+    let clients = std::env::var_os("RINGFENCE_CLIENTS").filter(|clients| Path::new(clients).is_dir());
+    let Some(clients) = clients else { return Ok(()) };
+    let copy = |how: &str| Command::new("cp").arg(how).arg(&clients).arg(bin.join("clients")).status();
+    let done =
+        |status: std::io::Result<std::process::ExitStatus>| status.is_ok_and(|status| status.success());
+    if done(copy("-alT")) || done(copy("-aT")) {
+        return Ok(());
+    }
+    Err(format!("copying {}, which RINGFENCE_CLIENTS names", clients.to_string_lossy()))
 }
 
 fn again(bin: &Path, user: &User, options: &Options) -> Result<Totals, String> {
@@ -145,6 +160,9 @@ fn again(bin: &Path, user: &User, options: &Options) -> Result<Totals, String> {
         .env("USER", &user.name)
         .env("RINGFENCE_BIN", bin.join("ringfence"))
         .env("RFTRIAL_SETUID", bin.join("setuid"));
+    if bin.join("clients").is_dir() {
+        command.env("RINGFENCE_CLIENTS", bin.join("clients"));
+    }
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("running setpriv: {error}"))?;
     let mut last = String::new();
