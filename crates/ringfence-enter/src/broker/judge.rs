@@ -67,6 +67,11 @@ impl Judge {
         self.inner.replace(inner);
     }
 
+    /// Whether the present caller is inside another sandbox.
+    pub(super) fn is_narrowed(&self) -> bool {
+        !self.inner.borrow().is_empty()
+    }
+
     /// Asks the inner ones.
     fn consult(&self, ask: impl Fn(&Judge) -> Result<(), Failure>) -> Result<(), Failure> {
         for judge in self.inner.borrow().iter() {

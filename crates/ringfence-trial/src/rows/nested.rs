@@ -127,10 +127,10 @@ impl Attempt {
         if reached {
             return Err(format!("the inner attempt reached its goal: {}", ran.describe()));
         }
-        if let Err(why) = strip_begun(&mut ran) {
-            if !(self.may_be_refused && ran.code == 125) {
-                return Err(why);
-            }
+        if let Err(why) = strip_begun(&mut ran)
+            && !(self.may_be_refused && ran.code == 125)
+        {
+            return Err(why);
         }
         let (reached, ran) = match self.unless {
             Some(outer) => self.make(session, outer, Where::Inner)?,
