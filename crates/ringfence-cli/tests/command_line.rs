@@ -8,50 +8,10 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// A project with a repository, and a home beside it.
-struct Place(TempDir);
+mod place;
 
-impl Place {
-    fn new() -> Place {
-        let place = Place(TempDir::new().unwrap());
-        fs::create_dir_all(place.project().join(".git")).unwrap();
-        fs::create_dir(place.0.path().join("home")).unwrap();
-        place
-    }
-
-    fn project(&self) -> std::path::PathBuf {
-        self.0.path().canonicalize().unwrap().join("project")
-    }
-
-    fn ringfence(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringfence"));
-        command.args(words).current_dir(self.project()).env("HOME", self.0.path().join("home"));
-        command.stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, words: &[&str]) -> Output {
-        self.ringfence(&[&["run"], words].concat()).output().unwrap()
-    }
-
-    fn shell(&self, flags: &[&str], script: &str) -> Output {
-        self.run(&[flags, &["--", "sh", "-c", script]].concat())
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.project().join(name).symlink_metadata().is_ok()
-    }
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().expect("ringfence exits and is not killed")
-}
-
-fn errors(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+use place::{Place, code, errors};
 
 fn last_object(output: &Output) -> Value {
     serde_json::from_str(errors(output).lines().last().expect("a last line")).expect("JSON")
@@ -125,7 +85,8 @@ fn a_named_policy_takes_the_place_of_the_projects_own() {
     let place = Place::new();
     let policy = |who| format!("version = 1\n[environment]\nset = {{ FROM = \"{who}\" }}\n");
     fs::write(place.project().join("ringfence.toml"), policy("project")).unwrap();
-    fs::write(place.0.path().join("mine.toml"), policy("me")).unwrap();
+    fs::write(place.beside("mine.toml"), policy("me")).unwrap();
+    assert_eq!(code(&place.call(&["policy", "trust", "--yes"])), 0);
     assert_eq!(place.shell(&[], "echo $FROM").stdout, b"project\n");
     assert_eq!(place.shell(&["--policy", "../mine.toml"], "echo $FROM").stdout, b"me\n");
 }
@@ -136,7 +97,8 @@ fn a_projects_policy_makes_no_hole_and_that_is_said() {
     fs::write(place.project().join("ringfence.toml"), "version = 1\n[network]\nmode = \"host\"\n").unwrap();
     let output = place.shell(&[], "sed -n 's/ *\\(.*\\):.*/\\1/p' /proc/net/dev");
     assert_eq!(output.stdout, b"lo\n");
-    assert!(errors(&output).contains("ringfence.toml:3:"), "{}", errors(&output));
+    let said = errors(&output);
+    assert!(said.contains("network.mode (host)") && said.contains("ringfence policy trust"), "{said}");
 }
 
 #[test]
@@ -238,7 +200,7 @@ fn closed_standard_streams_are_not_taken_by_files_of_ours() {
     let inner = "readlink /proc/self/fd/0; readlink /proc/self/fd/2; ls /proc/self/fd | wc -l";
     let script = format!("exec '{program}' run --no-tty -- sh -c '{inner}' <&- 2>&-");
     let mut shell = Command::new("sh");
-    shell.args(["-c", &script]).current_dir(place.project()).env("HOME", place.0.path().join("home"));
+    shell.args(["-c", &script]).current_dir(place.project()).env("HOME", place.home());
     let output = shell.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     // Three, and the one by which ls reads the directory.
@@ -274,7 +236,7 @@ fn cwd_moves_the_command_and_grants_nothing() {
         String::from_utf8(output.stdout).unwrap().trim_end(),
         place.project().join("sub dir").to_str().unwrap()
     );
-    let outside = place.0.path().join("outside");
+    let outside = place.beside("outside");
     fs::create_dir(&outside).unwrap();
     let output = place.run(&["--cwd", outside.to_str().unwrap(), "--", "touch", "x"]);
     assert_eq!(code(&output), 125, "{}", errors(&output));

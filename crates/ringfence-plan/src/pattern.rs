@@ -98,6 +98,11 @@ impl PathPattern {
         }
     }
 
+    /// Where every match lies below.
+    pub fn base(&self) -> &AbsPath {
+        &self.base
+    }
+
     /// Whether `path` is a match or lies below one.
     pub fn covers(&self, path: &AbsPath) -> bool {
         self.names_below_base(path).is_some_and(|names| self.covers_names(&names))

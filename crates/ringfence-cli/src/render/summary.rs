@@ -341,7 +341,9 @@ mod tests {
           "exit_code": 1,
           "passed_over": [],
           "peak_memory": null,
+          "presets": [],
           "unrecorded": [],
+          "untrusted": null,
           "wall_ms": 1234,
           "warnings": []
         }

@@ -1,6 +1,7 @@
 //! `ringfence policy`: what can be done with a policy other than running under it; one file a verb.
 //! Not the language: these ask the policy crate and show the answer.
 
+mod check;
 mod diff;
 mod fmt;
 mod init;
@@ -29,6 +30,7 @@ use crate::failure::Failure;
 /// The verbs below, in the order of the help.
 pub(super) const VERBS: &[Verb] = &[
     Verb { name: "init", command: init::command, act: Act::Does(init::init) },
+    Verb { name: "check", command: check::command, act: Act::Does(check::check) },
     Verb { name: "show", command: show::command, act: Act::Does(show::show) },
     Verb { name: "diff", command: diff::command, act: Act::Does(diff::diff) },
     Verb { name: "test", command: test::command, act: Act::Does(test::test) },

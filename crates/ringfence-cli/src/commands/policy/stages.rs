@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ringfence_plan::Plan;
+use ringfence_plan::{Origin, Plan, Rule};
 use ringfence_policy::difference::{Change, difference};
 use ringfence_policy::layers::places::Places;
 use ringfence_policy::{Composed, Diagnostic, Request, Stage, StageKind, presets};
@@ -66,7 +66,18 @@ pub(super) fn named(name: &str, request: &Request) -> Result<Named, Failure> {
             }
         },
     }
-    let stages = composed(&request)?.stages();
+    let mut stages = composed(&request)?.stages();
+    stages.iter_mut().for_each(|stage| forget_own_files(&mut stage.plan));
     let ceiling = meet(stages.iter().filter(|stage| stage.kind == StageKind::Ceiling));
     Ok(Named { run: meet(&stages).expect("a composition has a stage"), ceiling })
+}
+
+/// Takes out that the policy's own files are protected: which file says something is no part of what it says.
+fn forget_own_files(plan: &mut Plan) {
+    let rules = &plan.rules;
+    // The base names places by pattern, and files by their whole path.
+    let own = |rule: &Rule| {
+        matches!(rule.origin, Origin::BuiltIn(_)) && rule.text.starts_with("filesystem.protect = \"/")
+    };
+    plan.files.protect.retain(|protect| !rules.get(protect.rule.0 as usize).is_some_and(own));
 }
