@@ -1,11 +1,12 @@
-//! An agent's own state: a copy of it may change, what a project has of the same name may not.
+//! An agent's own state: a copy of it may change, what a project has of the same name may not. And what ceilings leave of
+//! the hosts that it names.
 //!
 //! What each preset grants is in `presets/tests`.
 #![cfg(unix)]
 #![allow(missing_docs)]
 
-use ringfence_plan::{AbsPath, Plan};
-use ringfence_policy::{Context, Sources, Surroundings, compile, compose};
+use ringfence_plan::{AbsPath, NetworkMode, Plan, Protocol, Target};
+use ringfence_policy::{Context, Flag, Places, Request, Sources, Surroundings, compile, compose, load};
 
 fn abs(path: &str) -> AbsPath {
     AbsPath::new(path).unwrap()
@@ -70,4 +71,42 @@ fn a_writable_home_keeps_it_protected_everywhere() {
         write = ["~"]"#,
     );
     assert!(is_protected(&plan, "/home/u/elsewhere/.codex/config.toml"));
+}
+
+/// The plan under these presets, with `--network` if it is said.
+fn under(presets: &[&str], network: Option<&str>) -> Plan {
+    let flag =
+        |mode: &str| Flag { key: "network.mode", value: mode.to_owned(), typed: format!("--network {mode}") };
+    let request = Request {
+        cwd: "/home/u/project".into(),
+        home: "/home/u".into(),
+        presets: presets.iter().map(|name| (*name).to_owned()).collect(),
+        flags: network.map(flag).into_iter().collect(),
+        places: Places { machine: None, home: Some("/nonexistent".into()), ..Places::default() },
+        assume_present: true,
+        ..Request::default()
+    };
+    let composed = load(&request).and_then(compose).unwrap_or_else(|report| panic!("{report}"));
+    compile(&composed).unwrap()
+}
+
+fn reaches(plan: &Plan, host: &str) -> bool {
+    plan.network.decide(&Target::parse(host).unwrap(), 443, Protocol::Tcp).0
+}
+
+#[test]
+fn a_ceiling_that_wants_rules_leaves_those_that_somebody_named() {
+    for ceiling in ["production", "read-only-review"] {
+        let plan = under(&["codex", ceiling], None);
+        assert_eq!(plan.network.mode, NetworkMode::Rules, "{ceiling}");
+        assert!(reaches(&plan, "api.openai.com") && !reaches(&plan, "example.org"), "{ceiling}");
+    }
+}
+
+#[test]
+fn a_ceiling_that_wants_rules_leaves_nothing_where_nobody_named_a_host() {
+    for network in [None, Some("rules"), Some("host")] {
+        let plan = under(&["git", "production"], network);
+        assert!(!reaches(&plan, "api.openai.com") && !reaches(&plan, "10.0.0.1"), "{network:?}");
+    }
 }

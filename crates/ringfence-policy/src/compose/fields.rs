@@ -57,6 +57,8 @@ pub(crate) struct Anchors {
     pub(crate) granted: Vec<AbsPath>,
     /// The writable trees, sorted, none in another.
     pub(crate) writable: Vec<AbsPath>,
+    /// The hosts that the grants name.
+    pub(crate) allow: Vec<Endpoint>,
     /// What the grants except from protection.
     pub(crate) except: Vec<PathPattern>,
 }

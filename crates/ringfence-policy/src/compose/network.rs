@@ -2,7 +2,10 @@
 //!
 //! Names are not resolved here.
 
+use ringfence_plan::NetworkMode;
+
 use super::composer::Composer;
+use crate::field;
 use crate::source::Author;
 use crate::statement::Value;
 
@@ -15,6 +18,17 @@ impl Composer<'_> {
                 let rules = endpoints.iter().map(|endpoint| (endpoint.clone(), id));
                 if allow { self.allow_net.extend(rules) } else { self.deny_net.extend(rules) }
             }
+        }
+        self.rules_of_others();
+    }
+
+    /// A ceiling that says `mode = "rules"` and names no host says that rules decide, and not which: what the grants name
+    /// is not narrowed. With an empty list of its own nothing would be left of them.
+    fn rules_of_others(&mut self) {
+        let Some(anchors) = self.anchors.as_ref().filter(|_| self.allow_net.is_empty()) else { return };
+        let Some(mode) = self.singles[field::position(field::known("network.mode"))] else { return };
+        if self.statements[mode as usize].value == Value::Network(NetworkMode::Rules) {
+            self.allow_net.extend(anchors.allow.iter().map(|endpoint| (endpoint.clone(), mode)));
         }
     }
 

@@ -228,6 +228,7 @@ impl Fields {
             workspace: self.workspace.clone(),
             granted: granted_trees(&self.grants),
             writable: writable_trees(&self.grants),
+            allow: self.allow_net.iter().map(|(endpoint, _)| endpoint.clone()).collect(),
             except: self.protect_except.clone(),
         }
     }
