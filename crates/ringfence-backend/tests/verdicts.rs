@@ -3,7 +3,8 @@
 
 use ringfence_backend::ALL;
 use ringfence_plan::{
-    AbsPath, Access, CgroupHost, Field, Grant, Host, NetworkMode, NetworkRule, Plan, RuleId, Support, Verdict,
+    AbsPath, Access, CgroupHost, DenyGlob, Enclosure, Field, Grant, Host, Level, Match, NetworkMode,
+    NetworkRule, PathPattern, Plan, Protect, RuleId, Support, Verdict,
 };
 
 fn host(notification: Support) -> Host {
@@ -15,6 +16,7 @@ fn host(notification: Support) -> Host {
         cgroup: CgroupHost::None { why: "a test".into() },
         overlay: Support::Yes,
         root: false,
+        enclosure: None,
     }
 }
 
@@ -94,4 +96,48 @@ fn a_readable_part_of_a_writable_tree_is_held_or_said_not_to_be() {
     assert_eq!(answer(&taken_back, &without), one);
     assert_eq!(answer(&opened_again, &with), one);
     assert_eq!(answer(&apart, &without), both);
+}
+
+/// A plan with these grants, a deny pattern and a protected name.
+fn inner_plan(grants: &[(&str, Access)]) -> Plan {
+    let path = |text: &str| AbsPath::new(text).unwrap();
+    let pattern = |text| PathPattern::new(path("/w"), text, Match::Exact).unwrap();
+    let mut plan = Plan::top(path("/home/u"));
+    let grant = |(text, access): &(&str, Access)| Grant {
+        path: path(text),
+        access: *access,
+        optional: true,
+        rule: RuleId(0),
+    };
+    plan.files.grants = grants.iter().map(grant).collect();
+    plan.files.deny_globs = vec![DenyGlob { pattern: pattern("**/.env"), rule: RuleId(0) }];
+    plan.files.protect = vec![Protect { pattern: pattern("deploy"), rule: RuleId(0) }];
+    plan.containment.level = Level::Namespaces;
+    plan
+}
+
+/// The process backend's answers within such a sandbox: protected names, denied paths, the level.
+fn answers_within(plan: &Plan, enclosure: Option<Enclosure>) -> [&'static str; 3] {
+    let host = Host { user_namespaces: no_notification(), enclosure, ..host(no_notification()) };
+    [Field::FilesProtect, Field::FilesDeny, Field::Containment].map(|field| answers(plan, &host, field)[0].1)
+}
+
+#[test]
+fn within_a_sandbox_what_it_holds_counts_and_no_more() {
+    use Access::{Deny, Read, Write};
+    let plan = inner_plan(&[("/w", Write), ("/w/key", Deny)]);
+    let around = |namespaces, grants: &[(&str, Access)]| {
+        Some(Enclosure { namespaces, plan: Some(Box::new(inner_plan(grants))) })
+    };
+    let same = [("/w", Write), ("/w/key", Deny)];
+    assert_eq!(answers_within(&plan, None), ["unenforced"; 3]);
+    assert_eq!(answers_within(&plan, around(true, &same)), ["enforced"; 3]);
+    // Its plan is not known.
+    let unknown = Some(Enclosure { namespaces: true, plan: None });
+    assert_eq!(answers_within(&plan, unknown), ["enforced", "unenforced", "enforced"]);
+    // It does not deny that one.
+    let wider = around(true, &[("/w", Read)]);
+    assert_eq!(answers_within(&plan, wider), ["enforced", "unenforced", "enforced"]);
+    // Without mounts it could not take a part back either.
+    assert_eq!(answers_within(&plan, around(false, &same)), ["enforced", "unenforced", "unenforced"]);
 }
