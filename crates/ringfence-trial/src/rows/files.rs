@@ -12,6 +12,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(denied().into_iter().map(Attack::row));
     rows.push(second_name());
     rows.extend(read_only().into_iter().map(Attack::row));
+    rows.extend(taken_back().into_iter().map(Attack::row));
     rows.extend(magic().into_iter().map(Attack::row));
     for name in SECRETS {
         let quoted = format!("cat \"$HOSTHOME/{name}\" \"$HOME/{name}\"");
@@ -210,6 +211,25 @@ fn read_only() -> Vec<Attack> {
         "ln \"$OUTSIDE/tree/file\" l && echo x >> l",
     ));
     attacks.into_iter().map(|attack| attack.flags(&["--read", "$OUTSIDE/tree"])).collect()
+}
+
+/// A part of the workspace that is granted for reading only, as a ceiling does. Landlock alone cannot take it back.
+fn taken_back() -> Vec<Attack> {
+    let attempts = [
+        ("write", "echo x > vendor/lib"),
+        ("create", "echo x > vendor/new"),
+        ("remove", "rm -f vendor/lib"),
+        ("rename", "mv vendor/lib vendor/other"),
+        ("attributes", "chmod 700 vendor/lib"),
+        ("link", "ln vendor/lib l && echo x >> l"),
+        ("replace", "mv vendor old && mkdir vendor && echo x > vendor/lib"),
+    ];
+    let attack = |(attempt, line)| {
+        Attack::run(format!("readable_part_of_the_workspace: {attempt}"), &[12], line)
+            .after("mkdir vendor && echo x > vendor/lib")
+            .flags(&["--read", "$WORK/vendor"])
+    };
+    attempts.into_iter().map(attack).collect()
 }
 
 fn magic() -> Vec<Attack> {
