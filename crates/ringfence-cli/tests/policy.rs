@@ -126,6 +126,9 @@ fn init_writes_a_policy_once() {
     symlink(other.beside("nothing"), other.project().join("ringfence.toml")).unwrap();
     assert_eq!(code(&other.call(&["policy", "init"])), 125);
     assert!(!other.beside("nothing").exists());
+    fs::write(other.beside("nothing"), "kept").unwrap();
+    assert_eq!(code(&other.call(&["policy", "init", "--force"])), 0);
+    assert_eq!(fs::read_to_string(other.beside("nothing")).unwrap(), "kept");
 }
 
 #[test]
@@ -372,4 +375,18 @@ fn help_is_found_by_every_way_to_ask() {
     }
     let alone = place.call(&["policy"]);
     assert!(code(&alone) == 125 && errors(&alone).contains("Usage: ringfence policy"), "{}", errors(&alone));
+}
+
+#[test]
+fn every_preset_decides_as_its_assertions_say() {
+    let place = Place::new();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../ringfence-policy/presets/tests");
+    let presets: Value =
+        serde_json::from_slice(&place.call(&["policy", "presets", "--json"]).stdout).unwrap();
+    let names = presets.as_array().unwrap().iter().map(|preset| preset["name"].as_str().unwrap());
+    let files: Vec<String> = names.map(|name| format!("{folder}/{name}.test")).collect();
+    let words: Vec<&str> = ["policy", "test"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let output = place.call(&words);
+    assert_eq!(code(&output), 0, "{}{}", text(&output), errors(&output));
+    assert!(files.len() > 20);
 }

@@ -183,7 +183,7 @@ mod tests {
         for path in paths() {
             let words: Vec<OsString> = path.iter().map(|verb| verb.name.into()).collect();
             let asked = [&words[..], &["--help".into()]].concat();
-            let alone = parse(asked.clone()).err().expect("help is an error to clap");
+            let alone = parse(asked.clone()).expect_err("help is an error to clap");
             let program = [&["ringfence".into()], &asked[..]].concat();
             assert_eq!(alone.to_string(), tree().try_get_matches_from(program).unwrap_err().to_string());
             let help = [&["ringfence".into(), "help".into()], &words[..]].concat();

@@ -49,7 +49,9 @@ pub(super) fn fmt(matches: &ArgMatches) -> Result<u8, Failure> {
             )?;
             code = exit::NO;
         } else {
-            super::write::replace(&file, &after)?;
+            // A link stays one. What it leads to was read as a policy, so that no other file is written.
+            let target = file.canonicalize().unwrap_or(file);
+            super::write::replace(&target, &after)?;
         }
     }
     Ok(code)

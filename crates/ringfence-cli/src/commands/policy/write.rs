@@ -23,12 +23,12 @@ pub(super) fn create(path: &Path, text: &str, readers: Readers) -> Result<(), Fa
     written.map_err(|source| failed(path, source))
 }
 
-/// Writes a file in the place of one that is there, which keeps its permissions.
+/// Writes a file in the place of one that is there, which keeps its permissions. A symlink is replaced and not followed:
+/// in a checkout it may lead to any file of the user's.
 pub(super) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    // A symlink is followed once, so that it stays one and the file that it leads to is replaced.
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let kept = target.metadata().ok().map(|about| about.permissions());
-    over(&target, text, kept).map_err(|source| failed(path, source))
+    let about = path.symlink_metadata().ok().filter(|about| about.is_file());
+    let kept = about.map(|about| about.permissions());
+    over(path, text, kept).map_err(|source| failed(path, source))
 }
 
 fn over(target: &Path, text: &str, kept: Option<Permissions>) -> io::Result<()> {
