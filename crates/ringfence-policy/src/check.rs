@@ -51,11 +51,41 @@ pub fn check(composed: &Composed, around: &Machine<'_>) -> Report {
     checker.void_by_bounds(&bounds);
     checker.void_variables(&bounds);
     checker.void_endpoints(&bounds);
+    checker.bounded_singles(&bounds);
     checker.broad();
     checker.repeated();
     checker.unmatched(around);
     checker.uncalled(around);
     Report(checker.found)
+}
+
+/// What the caller's flags ask for and a ceiling, or the sandbox around this one, takes: told at every run, so that
+/// nobody believes in a flag that has no effect. Empty without flags or without bounds, at no cost.
+pub(crate) fn void_flags(composed: &Composed) -> Report {
+    let Some(grants) = composed.readings.first() else { return Report::default() };
+    let by_flag = |statement: &Statement| match &statement.place {
+        Place::Written(span) => composed.texts[span.source.0 as usize].author == Author::Flag,
+        Place::BuiltIn(_) => false,
+    };
+    let bounded = composed.parent.is_some()
+        || composed.readings.iter().any(|reading| reading.kind == StageKind::Ceiling);
+    if !bounded || !grants.fields.statements.iter().any(by_flag) {
+        return Report::default();
+    }
+    let stages = composed.stages();
+    let bounds: Vec<&Stage> =
+        stages.iter().filter(|stage| matches!(stage.kind, StageKind::Ceiling | StageKind::Parent)).collect();
+    let mut checker = Checker { composed, fields: &grants.fields, found: Vec::new() };
+    checker.void_by_bounds(&bounds);
+    checker.void_variables(&bounds);
+    checker.void_endpoints(&bounds);
+    checker.bounded_singles(&bounds);
+    let flags = |diagnostic: &Diagnostic| {
+        diagnostic.snippets.iter().any(|snippet| {
+            composed.texts.iter().any(|text| text.author == Author::Flag && text.text == snippet.text)
+        })
+    };
+    Report(checker.found.into_iter().filter(flags).collect())
 }
 
 struct Checker<'a> {
@@ -71,7 +101,11 @@ impl<'a> Checker<'a> {
         let Some(span) = self.written(statement) else { return };
         let title = format!("{} {} {what}", quoted(statement.field.key), quoted(&statement.words));
         let diagnostic = Diagnostic::warning(title).at(&self.composed.texts, span, label);
-        self.found.push(diagnostic.help(help));
+        let diagnostic = diagnostic.help(help);
+        // The composing may have told it already.
+        if !self.found.contains(&diagnostic) {
+            self.found.push(diagnostic);
+        }
     }
 
     fn statement(&self, id: StatementId) -> &'a Statement {

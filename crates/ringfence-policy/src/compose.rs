@@ -175,7 +175,11 @@ pub fn compose(sources: Sources) -> Result<Composed, Report> {
         let fields = composer::ceiling(&texts, &context, &surroundings, said)?;
         readings.push(Reading { name, kind: StageKind::Ceiling, fields });
     }
-    Ok(Composed { texts, readings, parent, chosen, unsettled, lifted, warnings: Report(warnings) })
+    let warnings = Report(warnings);
+    let mut composed = Composed { texts, readings, parent, chosen, unsettled, lifted, warnings };
+    let void = crate::check::void_flags(&composed);
+    composed.warnings.0.extend(void.0);
+    Ok(composed)
 }
 
 /// The statements of one reading.

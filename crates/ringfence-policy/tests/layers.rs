@@ -577,3 +577,17 @@ fn the_users_files_are_where_the_kernel_and_home_say_and_nowhere_else() {
     let scene = Scene { request, ..scene };
     assert_eq!(scene.with_flags(&EVERYTHING).network.mode, NetworkMode::None);
 }
+
+#[test]
+fn a_flag_that_a_ceiling_takes_is_told_at_every_run() {
+    let scene = Scene::new();
+    scene.machine("[network]\nmode = 'none'\n[limits]\ntime = '1h'\n");
+    let flags = [("network.mode", "host"), ("limits.time", "5h"), ("limits.processes", "9")];
+    let composed = scene.composed(&flags).unwrap();
+    let told = composed.warnings().render(false);
+    assert_eq!(composed.warnings().0.len(), 2, "{told}");
+    assert!(
+        told.contains("--flag host") && told.contains("--flag 5h") && told.contains("ceiling.toml:"),
+        "{told}"
+    );
+}

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use ringfence_plan::{AbsPath, Access, Endpoint, Files, Grant, NetworkMode, Passage, Plan, RuleId};
+use ringfence_plan::{AbsPath, Access, Endpoint, Field, Files, Grant, NetworkMode, Passage, Plan, RuleId};
 
 use super::Checker;
 use crate::Stage;
@@ -36,6 +36,34 @@ impl Checker<'_> {
                         Access::Private | Access::Write => "writable in a copy only",
                     };
                     self.warn(claim.statement, what, label, bounded_by(stage, rule));
+                }
+            }
+        }
+    }
+
+    /// Single values that a bound does not let be.
+    pub(super) fn bounded_singles(&mut self, bounds: &[&Stage]) {
+        for stage in bounds {
+            let plan = &stage.plan;
+            let limit = |field: Field| plan.limits.rules.get(&field).copied();
+            let bounds: [(&str, Value, Option<RuleId>); 7] = [
+                ("network.mode", Value::Network(plan.network.mode), Some(plan.network.rule)),
+                ("limits.memory", Value::Size(plan.limits.memory), limit(Field::Memory)),
+                ("limits.processes", Value::Count(plan.limits.processes), limit(Field::Processes)),
+                ("limits.cpu", Value::Processors(plan.limits.cpu), limit(Field::Cpu)),
+                ("limits.time", Value::Duration(plan.limits.time), limit(Field::Time)),
+                (
+                    "processes.nested_namespaces",
+                    Value::Switch(plan.processes.nested_namespaces),
+                    Some(plan.processes.rule),
+                ),
+                ("containment.level", Value::Level(plan.containment.level), Some(plan.containment.rule)),
+            ];
+            for (key, bound, rule) in bounds {
+                if let Some((value, id)) = self.fields.single(key)
+                    && value.lets_more_than(&bound)
+                {
+                    self.warn(id, "is narrowed", "more than the bound", bounded_by(stage, rule));
                 }
             }
         }
