@@ -30,6 +30,7 @@ pub use elsewhere::{Directory, user};
 pub use unix::{Directory, user};
 
 /// The largest file that is read, in bytes.
+#[cfg(unix)]
 const LARGEST: u64 = crate::load::LARGEST;
 
 const LINK: &str = "is a symbolic link";
@@ -67,6 +68,7 @@ pub struct GuardedFile {
 
 /// What is wrong with something that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing is judged on this system yet"))]
 enum Fault {
     Owner(u32),
     /// With the permission bits, in octal digits.
@@ -82,6 +84,7 @@ enum Fault {
 
 /// What a path has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "nothing is judged on this system yet"))]
 enum Place {
     /// The root directory of the machine's files.
     Root,
