@@ -15,12 +15,13 @@ use crate::{exit, render};
 pub(super) fn command() -> Command {
     Command::new("presets")
         .about("List the built-in presets, or print one")
-        .arg(Arg::new("name").value_name("NAME").help("Print this preset, as a policy file"))
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("The list as JSON"))
-        .after_help(
-            "Examples:\n  ringfence policy presets\n  ringfence policy presets rust\n  \
-             ringfence policy presets rust > mine.toml",
+        .arg(
+            Arg::new("name")
+                .value_name("NAME")
+                .help("Print the text of this preset; a policy takes it in with `extends`"),
         )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("The list as JSON"))
+        .after_help("Examples:\n  ringfence policy presets\n  ringfence policy presets rust")
 }
 
 /// Lists them, or prints one.
