@@ -116,8 +116,9 @@ fn create(broker: &Broker, caller: &Caller<'_>, request: &Request, place: &Place
     repository::may_put(&broker.judge, place, Operation::Create)?;
     match broker.judge.may_create(&path, Kind::Other, Operation::Create) {
         Ok(()) => {}
-        Err(refusal @ Failure::Kernel(_)) => return Err(refusal),
         Err(refusal) => {
+            // What an inner sandbox keeps out of reach is no place for a pointer either.
+            broker.judge.may_reach(&path)?;
             // `git worktree add` writes pointers; the broker writes the right ones itself.
             let sink = worktree::write_pointer(&broker.judge, place, &path)?;
             return sink.map(|sink| request.answer(sink)).ok_or(refusal);

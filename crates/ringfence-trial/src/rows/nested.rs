@@ -34,6 +34,10 @@ pub(super) fn rows() -> Vec<Row> {
             .held_by("network.mode"),
         Row::new("inner_orphan_of_a_killed_init", &[], |session| outcome(killed_init(session))),
         Row::new("works: a sandbox in a sandbox", &[], |session| outcome(works(session))),
+        Row::new("works: git in a sandbox in a sandbox", &[], |session| match Session::has("git") {
+            true => outcome(git(session)),
+            false => Outcome::Skipped("this host has no git".into()),
+        }),
         Row::new("works: a sandbox three deep", &[], |session| outcome(three_deep(session))),
     ]);
     rows
@@ -245,6 +249,22 @@ fn works(session: &Session) -> Result<(), String> {
     let ran = program::run(command, b"words\n", PATIENCE)?;
     match (ran.code, ran.out().as_str()) {
         (7, "WORDS\ndeep\nnew\n") => Ok(()),
+        _ => Err(ran.describe()),
+    }
+}
+
+/// The broker writes the pointers of a working tree itself; for an inner sandbox too.
+fn git(session: &Session) -> Result<(), String> {
+    let place = session.place()?;
+    prepare(session, &place, "git init -q . && git commit -q --allow-empty -m begun")?;
+    let line = "export GIT_CONFIG_GLOBAL=/dev/null; echo a > file && git add file && git commit -q -m more && \
+                git worktree add -q tree && git -C tree log --oneline | wc -l && git -C tree status --short; \
+                mkdir .git/hooks/x || mkdir tree/.git 2>/dev/null || echo kept";
+    let mut command = session.fence(&place, &[]);
+    command.args(session.inner(&place, &[])).args(["sh", "-c", line]);
+    let ran = program::run(command, &[], PATIENCE)?;
+    match (ran.code, ran.out().as_str()) {
+        (0, "2\nkept\n") => Ok(()),
         _ => Err(ran.describe()),
     }
 }
