@@ -79,8 +79,7 @@ fn request() -> Request {
         home: caller_env.get("HOME").map(Into::into).unwrap_or_default(),
         user: "tester".into(),
         caller_env,
-        policy_files: Vec::new(),
-        flags: Vec::new(),
+        ..Request::default()
     }
 }
 
