@@ -34,7 +34,9 @@ fn names(pattern: &PathPattern) -> Vec<Step<'_>> {
         Segment::Name(name) => Step::Name(name.into(), pattern.matching),
         Segment::Glob(glob) => Step::Glob(glob, pattern.matching),
     });
-    base.chain(rest).collect()
+    // What is nothing but `**` means what lies below its base, and not the base.
+    let open = pattern.segments.iter().all(|segment| *segment == Segment::AnyDepth);
+    base.chain(rest).chain(open.then_some(Step::Glob("*", pattern.matching))).collect()
 }
 
 fn all_within(outer: &[Step<'_>], inner: &[Step<'_>]) -> bool {
@@ -93,6 +95,9 @@ mod tests {
             (("/w", "*/b"), ("/w", "**/b"), false),
             (("/w", "**/a/**/b"), ("/w", "**/a/x/b"), true),
             (("/", "**"), ("/w", "x"), true),
+            (("/w", "**"), ("/w", "**"), true),
+            (("/", "**"), ("/w", "**"), true),
+            (("/w/a", "**"), ("/w", "a"), false),
             (("/w", "x"), ("/v", "x"), false),
         ];
         for ((outer, a), (inner, b), expected) in cases {

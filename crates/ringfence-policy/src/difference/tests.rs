@@ -170,7 +170,7 @@ fn tells_of_network(changes: &[Change]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
     fn what_did_not_widen_lets_nothing_new(

@@ -21,7 +21,8 @@ pub struct Change {
     /// Who can make it.
     #[serde(flatten)]
     pub by: By,
-    /// What has to be done, all of it. Where a rule is taken out, another one that stood in its shadow may speak up.
+    /// What has to be done, all of it. Where a rule is taken out or a hidden place lifted, another
+    /// rule that stood in its shadow may speak up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
     /// The flags that do the same for one run, fit for a shell; absent where flags cannot.
@@ -109,6 +110,9 @@ pub(super) fn change(decided: &[(&Stage, Decision)], question: &Question, void: 
     let own_word = refusing.iter().all(|(stage, _)| stage.kind == StageKind::Grants);
     let starter = suggestions.iter().any(|(kind, _)| *kind == StageKind::Parent);
     let mut change = Change::new(Outcome::Allow, if starter { By::Starter } else { By::You });
+    if starter && suggestions.len() > 1 {
+        change.notes.push("what is refused here by your own policy as well is yours to change".into());
+    }
     let mut flags = Some(String::new());
     for (_, Suggestion { steps, flags: own, notes, never: _ }) in suggestions {
         let new: Vec<Step> = steps.into_iter().filter(|step| !change.steps.contains(step)).collect();

@@ -53,8 +53,9 @@ fn add(lines: &mut Vec<String>, table: &str, line: &str) {
 /// The plan with the change made. Where a rule goes, another one that stood in its shadow may speak up; then the next
 /// answer is followed too. A line that is added is enough at once.
 fn followed(text: &str, question: &Question, change: &Change) -> Option<Plan> {
-    // A grant that repeats the one above it is in no plan.
-    let repeats = matches!(question, Question::Write(path) if text.contains(&format!("\"{path}\"")));
+    // A grant that repeats the one above it is in no plan, nor is a deny below a hidden place.
+    let lifts = change.notes.iter().any(|note| note.starts_with("this opens all of"));
+    let repeats = lifts || matches!(question, Question::Write(path) if text.contains(&format!("\"{path}\"")));
     let (mut text, mut steps, to) = (text.to_owned(), change.steps.clone(), change.to);
     for _ in 0..4 {
         text = applied(&text, &steps)?;
