@@ -106,7 +106,9 @@ impl Session {
     /// `flags`; the command is to be added. Of backends it may choose: only one works there.
     pub(crate) fn inner(&self, place: &Place, flags: &[&str]) -> Vec<String> {
         let mut words = vec![self.ringfence.to_string_lossy().into_owned(), "run".into(), "--quiet".into()];
-        for field in self.unenforced.keys() {
+        // Whoever asks for a deny himself does not do without.
+        let denies = flags.contains(&"--deny");
+        for field in self.unenforced.keys().filter(|field| !(denies && *field == "filesystem.deny")) {
             words.extend(["--allow-unenforced".into(), field.clone()]);
         }
         words.extend(["--read".into(), self.bin().to_string_lossy().into_owned()]);
@@ -182,7 +184,10 @@ impl Session {
     fn ask_for_the_plan(&self) -> Result<serde_json::Value, String> {
         let place = self.place()?;
         let mut command = self.environment(Command::new(&self.ringfence), &place);
-        command.args(["plan", "--json", "--containment", self.backend]);
+        // With a deny inside a granted tree, so that the backend answers for that, too, whatever the policy denies anyway.
+        command
+            .args(["plan", "--json", "--containment", self.backend, "--deny"])
+            .arg(place.work.join("denied"));
         let ran = program::run(command, &[], PATIENCE)?;
         serde_json::from_slice(&ran.stdout)
             .map_err(|error| format!("`ringfence plan --json` gave no JSON ({error}): {}", ran.describe()))
