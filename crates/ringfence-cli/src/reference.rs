@@ -53,19 +53,36 @@ Standard input, output and error belong to the command. `run` adds to standard e
   call, and ringfence does not;
 - with `--json` instead one object, always, as the last line: `exit_code`, `ending`, `backend`, `passed_over`,
   `denied`, `events` (each refusal with operation, path, rule and where the rule stands), `events_left_out`,
-  `wall_ms`, `peak_memory`. When the command did not start: `error` and `exit_code`.
+  `warnings`, `presets`, `untrusted` (the project's policy, where it only narrows), `wall_ms`, `peak_memory`. When the
+  command did not start: `error` and `exit_code`.
 
 Before the command starts, one line says so when the strongest backend is not to be had and a weaker one holds the
-run. Text that the command chose (paths, names) is shown with control characters and direction marks spelled out.
+run, and one when the project's policy asks for something and is not trusted. Text that the command chose (paths, names) is shown with control characters and direction marks spelled out.
 NO_COLOR, CLICOLOR_FORCE and TERM=dumb are followed.
+
+## Which files are read and written
+
+| file | what it is |
+|---|---|
+| `/etc/ringfence/ceiling.toml`, `/etc/ringfence/ceiling.d/*.toml` | the machine's ceilings; root's, or nothing runs |
+| `~/.config/ringfence/ceiling.toml` | the user's ceiling |
+| `~/.config/ringfence/policy.toml` | the user's policy |
+| `~/.config/ringfence/agents/NAME.toml`, `tasks/ID.toml`, `stages/NAME.toml` beside it | what `--agent`, `--task` and `--stage` name |
+| `ringfence.toml` in the project | the project's policy: only narrows until `ringfence policy trust` |
+| `~/.local/state/ringfence/trust` | what was trusted, with its text |
+| `~/.local/state/ringfence/last-run.json` | what the last run was refused, for `ringfence why --last` |
+
+Inside a sandbox the variable RINGFENCE_PLAN names a file with its plan, which `ringfence why` and `ringfence run` read
+there. `init`, `trust` and `trust --remove` refuse to work inside.
 ";
 
 fn policy() -> String {
     let mut text = String::from(
         "# The fields of ringfence.toml\n\n\
          This file is made from the parser's own rows by `RINGFENCE_BLESS=1 cargo test -p ringfence-cli`.\n\n\
-         ```toml\nversion = 1\n```\n",
+         Editors complete from schemas/ringfence.schema.json.\n\n",
     );
+    text.push_str(TOP);
     let mut group = "";
     for spec in FIELDS {
         let (its_group, name) = spec.key.split_once('.').expect("fields have groups");
@@ -77,7 +94,10 @@ fn policy() -> String {
             )
             .unwrap();
         }
-        let flag = spec.flag.map_or("–".into(), |flag| format!("`{flag}`"));
+        let flag = match spec.flag {
+            _ if spec.ceiling_only => "– (ceilings only)".into(),
+            flag => flag.map_or("–".into(), |flag| format!("`{flag}`")),
+        };
         let value = value(spec.kind).replace('|', "\\|");
         writeln!(text, "| `{name}` | {value} | {flag} | {} | `{name} = {}` |", spec.help, spec.example)
             .unwrap();
@@ -85,11 +105,39 @@ fn policy() -> String {
     text
 }
 
+/// What is no row of the table.
+const TOP: &str = "\
+## At the top
+
+| key | value | meaning |
+|---|---|---|
+| `version` | `1` | the version of this language |
+| `kind` | `\"policy\"` or `\"ceiling\"` | a policy grants; a ceiling only narrows what others grant |
+| `extends` | presets and files | what this file adds to; `\"default\"` stands for the presets that the project's files call for |
+| `[[conditional]]` | `when = { … }` and groups | groups that count where the condition holds |
+| `about`, `detect` | a text; names of files | in presets: what it is for, and what in a project calls for it |
+
+## Entries of lists
+
+An entry is a text, or a table:
+
+| key | meaning |
+|---|---|
+| `path`, `name`, `host` or `value` | the entry itself, as the text would be |
+| `optional` | of paths: whether it may be absent |
+| `why` | the reason, which `ringfence why` and records show |
+| `when` | counts only where this holds: `{ os = \"linux\", stage = \"production\", host_has = \"git\" }`; every key must hold, of a list one value |
+| `variable`, `below` | in presets: a variable of the caller's that moves the path, and what below it is meant |
+
+Paths may begin with `~` or `/`, or are relative to the file that they stand in, and may use `$WORKSPACE`, `$HOME`,
+`$TMPDIR`, `$USER`, `$AGENT` and `$TASK`.
+";
+
 fn value(kind: Kind) -> &'static str {
     match kind {
         Kind::Workspace => "a directory, or `false` for none",
-        Kind::Path => "paths; each may be `{ path = \"…\", optional = true }`",
-        Kind::PathPattern => "paths with `*`, `?`, `[…]` and `**`; each may be a table as above",
+        Kind::Path => "paths",
+        Kind::PathPattern => "paths with `*`, `?`, `[…]` and `**`",
         Kind::Variable => "names, with `*` at either end",
         Kind::Variables => "a table of names and values",
         Kind::Network => "`\"none\"`, `\"rules\"` or `\"host\"`",
