@@ -5,15 +5,16 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use ringfence_policy::check::{self, Machine, Matches};
 use ringfence_policy::difference::{Difference, difference};
 use ringfence_policy::layers::{places::Places, trust};
-use ringfence_policy::{Composed, Diagnostic, Request, Stage, StageKind, Unsettled};
+use ringfence_policy::{Composed, Diagnostic, Report, Request, Stage, StageKind, Unsettled};
 
 use super::stages;
 use crate::failure::Failure;
 use crate::render::difference::{Titles, as_text};
 use crate::render::escape::escape;
-use crate::render::style::{Stream, Style};
+use crate::render::style::{Colours, Stream, Style};
 use crate::{exit, flags, inside, render};
 
 /// Flags and help.
@@ -101,10 +102,16 @@ fn asks(composed: &Composed, unsettled: &Unsettled, request: &Request) -> String
         true => text.push_str("It changes nothing of what runs here may do.\n"),
         false => text.push_str(&as_text(&difference, &titles, style)),
     }
-    if !composed.warnings().0.is_empty() {
-        text.push_str(&composed.warnings().render(style.colours == crate::render::style::Colours::On));
+    let doubts = doubts(composed);
+    if !doubts.0.is_empty() {
+        text.push_str(&doubts.render(style.colours == Colours::On));
     }
     text
+}
+
+/// What in it goes too far or has no effect. That a pattern matches nothing here is no reason for distrust.
+fn doubts(composed: &Composed) -> Report {
+    check::check(composed, &Machine { matches: &|_| Matches::Unknown, called_for: &[] })
 }
 
 /// What it would change: against what was trusted before, else against a project without a policy. Within the ceilings,
@@ -162,7 +169,7 @@ fn list(places: &Places) -> Result<u8, Failure> {
     render::print(text.as_bytes())?;
     match doubtful.is_empty() {
         true => Ok(exit::DONE),
-        false => Err(Failure::Policy(ringfence_policy::Report(doubtful))),
+        false => Err(Failure::Policy(Report(doubtful))),
     }
 }
 
