@@ -57,10 +57,42 @@ fn what_is_protected_by_name_in_a_copy_stays_protected() {
 
 #[test]
 fn without_the_copy_nothing_of_the_state_may_change() {
-    for write in [r#"write = ["~/.codex/sessions"]"#, r#"write = ["~/.codex"]"#] {
-        let plan = plan(write);
-        assert!(is_protected(&plan, "/home/u/.codex/sessions/x"), "{write}");
-        assert!(is_protected(&plan, "/home/u/.codex/hooks.json"), "{write}");
+    for (write, path) in [("~/.codex/sessions", ".codex/sessions/x"), ("~/.codex", ".codex/hooks.json")] {
+        let plan = plan(&format!("write = [{write:?}]"));
+        assert!(is_protected(&plan, &format!("/home/u/{path}")), "{write}");
+    }
+}
+
+#[test]
+fn what_is_written_of_a_state_protects_nothing_beside_it() {
+    let plan = plan(
+        r#"private = ["~/.cargo", "~/.claude"]
+        write = ["~/.claude/projects"]"#,
+    );
+    assert!(!is_protected(&plan, "/home/u/.cargo/registry/src/package/.vscode/settings.json"));
+    assert!(!is_protected(&plan, "/home/u/.claude/settings.json"));
+    assert!(!is_protected(&plan, "/home/u/unpacked/.git/hooks"));
+    assert!(is_protected(&plan, "/home/u/.claude/projects/x/.vscode/settings.json"));
+    assert!(is_protected(&plan, "/home/u/project/.vscode/settings.json"));
+}
+
+#[test]
+fn a_tree_with_a_dot_has_the_names_that_begin_above_it() {
+    let plan = plan(r#"write = ["~/other/.git", "~/third/.git/modules/x", "~/.claude"]"#);
+    for path in [
+        "other/.git/hooks/x",
+        "other/.git/config",
+        "other/.git/modules/deep/er/config",
+        "other/.git/a/.git/hooks",
+        "third/.git/modules/x/hooks/y",
+        "third/.git/modules/x/config",
+        ".claude/settings.json",
+        ".claude/x/.claude/hooks/y",
+    ] {
+        assert!(is_protected(&plan, &format!("/home/u/{path}")), "{path}");
+    }
+    for path in ["other/.git/objects/x", "other/.git/index.lock", ".claude/projects/x"] {
+        assert!(!is_protected(&plan, &format!("/home/u/{path}")), "{path}");
     }
 }
 

@@ -67,19 +67,14 @@ impl Composer<'_> {
         let copies = self.copies();
         for (name, why) in NAMES {
             let id = self.built_in(spec, *name, Value::Path { optional: None }, why);
-            for base in &bases {
-                let Ok(pattern) = PathPattern::new(base.clone(), name, Match::Folded) else { continue };
-                // `.codex` of a project is protected; of HOME, where it is granted as a copy, what lies in it may change:
-                // there the base is no tree that anybody may write in, but the directory above such ones.
-                let own = trees.contains(base) || trees.len() > MOST_TREES;
-                if own || !copies.iter().any(|copy| pattern.covers(copy)) {
-                    self.protect.push((pattern, id));
-                }
-            }
+            let patterns = match trees.len() <= MOST_TREES {
+                true => trees.iter().flat_map(|tree| in_tree(name, tree, &copies)).collect(),
+                false => bases.iter().filter_map(|base| named(base, name)).collect::<Vec<_>>(),
+            };
+            self.protect.extend(patterns.into_iter().map(|pattern| (pattern, id)));
         }
         for base in &bases {
-            let excepted = |name: &&str| PathPattern::new(base.clone(), name, Match::Folded).ok();
-            self.protect_except.extend(EXCEPT.iter().filter_map(excepted));
+            self.protect_except.extend(EXCEPT.iter().filter_map(|name| named(base, name)));
         }
         self.protect_home(&trees);
         self.protect_own(&trees);
@@ -293,6 +288,41 @@ fn above_dotted(tree: &AbsPath) -> AbsPath {
         }
         None => tree.clone(),
     }
+}
+
+/// A name of the base's below `base`.
+fn named(base: &AbsPath, name: &str) -> Option<PathPattern> {
+    PathPattern::new(base.clone(), name, Match::Folded).ok()
+}
+
+/// What a name of the base's protects in the writable `tree`, and nowhere beside it: HOME is private, and packages that
+/// are unpacked in a copy may have any name. Where the tree has a dot in its path the name may begin above it, as
+/// `.git/hooks` does for a tree called `.git`; where it ends there, as `.codex` does for `.codex/sessions`, it protects
+/// all of the tree, unless that is a part of something that is granted as a copy under this very name.
+fn in_tree(name: &str, tree: &AbsPath, copies: &[AbsPath]) -> Vec<PathPattern> {
+    let base = above_dotted(tree);
+    let Some(pattern) = named(&base, name) else { return Vec::new() };
+    if base == *tree {
+        return vec![pattern];
+    }
+    if pattern.covers(tree) {
+        let is_copied = copies.iter().any(|copy| tree.is_within(copy) && pattern.covers(copy));
+        let names = tree.names().skip(base.depth());
+        let segments = names.map(|name| Segment::Name(fold(&name.to_string_lossy()))).collect();
+        return if is_copied { Vec::new() } else { vec![PathPattern { segments, ..pattern }] };
+    }
+    let mut patterns = Vec::new();
+    for at in 1..pattern.segments.len() {
+        let (above, below) = pattern.segments.split_at(at);
+        let ends_above = PathPattern { segments: above.to_vec(), ..pattern.clone() }.matches(tree);
+        if ends_above {
+            // `**` goes on below the tree.
+            let any_depth = above.last().filter(|last| **last == Segment::AnyDepth).into_iter();
+            let segments = any_depth.chain(below).cloned().collect();
+            patterns.push(PathPattern { base: tree.clone(), segments, matching: Match::Folded });
+        }
+    }
+    patterns
 }
 
 /// Whether a pattern starts with `**` and leaves its start to us.
