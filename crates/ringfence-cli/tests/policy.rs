@@ -166,12 +166,29 @@ fn a_projects_policy_grants_once_it_is_trusted_and_until_it_changes() {
     place.write("ringfence.toml", &ASKS.replace("[network]", "[filesystem]\nread = [\"/srv\"]\n[network]"));
     assert!(errors(&from()).contains("has changed since you trusted it"));
     let changed = text(&place.call(&["policy", "trust", "--yes"]));
-    assert!(changed.contains("/srv") && !changed.contains("network.mode"), "only the difference: {changed}");
+    let (difference, _) = changed.split_once("warning: ").expect(&changed);
+    assert!(difference.contains("/srv") && !difference.contains("network.mode"), "{changed}");
     assert_eq!(text(&from()), "project\n");
 
     assert_eq!(code(&place.call(&["policy", "trust", "--remove"])), 0);
     assert_eq!(text(&from()), "\n");
     assert_eq!(code(&place.call(&["policy", "trust", "--remove"])), 125);
+}
+
+#[test]
+fn what_a_policy_says_under_other_conditions_is_shown_before_it_is_trusted() {
+    let place = Place::new();
+    place.write(
+        "ringfence.toml",
+        "version = 1\n[environment]\npass = [{ name = \"GH_TOKEN\", when = { stage = \"late\" } }]\n\
+         [[conditional]]\nwhen = { host_has = \"no-such-program\" }\n[conditional.filesystem]\nread = [\"~/.ssh\"]\n",
+    );
+    let said = text(&place.call(&["policy", "trust"]));
+    let (_, under) = said.split_once("Under conditions that do not hold here and now").expect(&said);
+    assert!(
+        under.contains("\"~/.ssh\"") && under.contains("GH_TOKEN") && under.contains("ringfence.toml:7:"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -147,6 +147,8 @@ pub(crate) struct Loader<'a> {
     lifted: Option<Lifted>,
     /// The caller's variables that moved a preset's root, and so pass.
     moved: Vec<String>,
+    /// What the project's policy says under conditions that do not hold.
+    dormant: Vec<Statement>,
     /// Whether a file that decides about presets says `extends`, and whether that names `default`.
     says_extends: [bool; 2],
     names_default: bool,
@@ -169,6 +171,7 @@ impl<'a> Loader<'a> {
             allowance: None,
             lifted: None,
             moved: Vec::new(),
+            dormant: Vec::new(),
             says_extends: [false; 2],
             names_default: false,
         }

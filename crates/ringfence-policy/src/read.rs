@@ -34,6 +34,8 @@ pub(crate) struct Document {
     pub(crate) about: Option<String>,
     /// Names in a project that call for this preset.
     pub(crate) detect: Vec<String>,
+    /// What stands under a condition that does not hold: it counts for nothing, and may another time.
+    pub(crate) dormant: Vec<Statement>,
     /// The caller's variables that moved a root.
     pub(crate) moved: Vec<String>,
 }
@@ -261,6 +263,12 @@ impl Reader<'_> {
             place,
             why: None,
         });
+    }
+
+    /// Takes the statements from the one at `first` out of those that count.
+    fn lay_aside(&mut self, first: usize) {
+        let dormant = self.document.statements.split_off(first);
+        self.document.dormant.extend(dormant);
     }
 
     fn unknown_at_top(&mut self, key: Key<'_>, value: &Spanned<DeValue<'_>>, beside: &[&'static str]) {

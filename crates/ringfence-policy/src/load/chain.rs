@@ -130,6 +130,9 @@ impl Loader<'_> {
         }
         chain.open.pop();
         chain.done.push(real);
+        if chain.start.author == Author::Project {
+            self.dormant.extend(document.dormant);
+        }
         match document.ceiling {
             Some(_) if !chain.start.author.is_ceiling() => {
                 self.check_signature(id)?;

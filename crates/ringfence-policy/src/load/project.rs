@@ -5,10 +5,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use ringfence_plan::AbsPath;
+use ringfence_plan::{AbsPath, Rule};
 
 use super::chain::Start;
 use super::{FILE_NAME, Layer, LayerKind, Loader, Part};
+use crate::compile;
 use crate::diagnostic::{Diagnostic, Report};
 use crate::layers::trust::{self, Trust};
 use crate::source::{Author, SourceId};
@@ -22,6 +23,8 @@ pub struct Unsettled {
     pub files: Vec<(PathBuf, String)>,
     /// What they said when the user trusted them, if he did.
     pub before: Option<Vec<(PathBuf, String)>>,
+    /// What they say under conditions that do not hold here and now: to trust them is to trust that too.
+    pub dormant: Vec<Rule>,
     /// Why a record of his trust does not count, if there is one.
     pub doubt: Option<Diagnostic>,
 }
@@ -58,6 +61,10 @@ impl Loader<'_> {
 
     /// Makes the layers from `first` on the user's own word if he trusts these contents.
     fn settle(&mut self, first: usize, name: String, files: Vec<(PathBuf, String)>) -> Result<(), Report> {
+        let dormant = self.dormant.iter();
+        let dormant = dormant
+            .map(|statement| Rule { text: statement.text(), origin: compile::origin(&self.texts, statement) })
+            .collect();
         match trust::is_trusted(&self.places, &files) {
             Trust::Trusted => {
                 let mine = |layer: &&mut Layer| layer.part == Part::With;
@@ -65,11 +72,13 @@ impl Loader<'_> {
                 self.says_extends[0] |= self.says_extends[1];
             }
             Trust::Changed { before } => {
-                self.unsettled = Some(Unsettled { name, files, before: Some(before), doubt: None });
+                self.unsettled = Some(Unsettled { name, files, before: Some(before), dormant, doubt: None });
             }
-            Trust::Unknown => self.unsettled = Some(Unsettled { name, files, before: None, doubt: None }),
+            Trust::Unknown => {
+                self.unsettled = Some(Unsettled { name, files, before: None, dormant, doubt: None });
+            }
             Trust::Doubtful { why } => {
-                self.unsettled = Some(Unsettled { name, files, before: None, doubt: Some(why) });
+                self.unsettled = Some(Unsettled { name, files, before: None, dormant, doubt: Some(why) });
             }
         }
         // A ceiling of the project's own narrows whether it is trusted or not.

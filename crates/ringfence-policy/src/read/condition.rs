@@ -95,7 +95,7 @@ impl Reader<'_> {
             }
         }
         if !holds {
-            self.document.statements.truncate(before);
+            self.lay_aside(before);
         }
     }
 }

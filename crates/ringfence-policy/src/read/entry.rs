@@ -81,7 +81,7 @@ impl Reader<'_> {
         self.listed(spec, &text, entry.optional, entry.why, &span);
         // Read although it does not count, so that a mistake is told on every machine.
         if !entry.counts {
-            self.document.statements.truncate(before);
+            self.lay_aside(before);
         }
     }
 

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use ringfence_plan::Rule;
 use ringfence_policy::check::{self, Machine, Matches};
 use ringfence_policy::difference::{Difference, difference};
 use ringfence_policy::layers::{places::Places, trust};
@@ -14,7 +15,8 @@ use super::stages;
 use crate::failure::Failure;
 use crate::render::difference::{Titles, as_text};
 use crate::render::escape::escape;
-use crate::render::style::{Colours, Stream, Style};
+use crate::render::style::{Colours, Meaning, Stream, Style};
+use crate::render::table::{Cell, table};
 use crate::{exit, flags, inside, render};
 
 /// Flags and help.
@@ -102,12 +104,25 @@ fn asks(composed: &Composed, unsettled: &Unsettled, request: &Request) -> String
         true => text.push_str("It changes nothing of what runs here may do.\n"),
         false => text.push_str(&as_text(&difference, &titles, style)),
     }
+    if !unsettled.dormant.is_empty() {
+        text.push_str(&format!("{}\n", style.paint(Meaning::Warning, DORMANT)));
+        let row = |rule: &Rule| {
+            vec![Cell::plain(escape(&rule.text)), Cell::of(Meaning::Faint, escape(&rule.origin.to_string()))]
+        };
+        text.push_str(&table(&unsettled.dormant.iter().map(row).collect::<Vec<_>>(), style));
+    }
+    if let Some(doubt) = &unsettled.doubt {
+        text.push_str(&Report(vec![doubt.clone()]).render(style.colours == Colours::On));
+    }
     let doubts = doubts(composed);
     if !doubts.0.is_empty() {
         text.push_str(&doubts.render(style.colours == Colours::On));
     }
     text
 }
+
+/// Said of what could not be seen in the difference, since it makes none today.
+const DORMANT: &str = "Under conditions that do not hold here and now it also says";
 
 /// What in it goes too far or has no effect. That a pattern matches nothing here is no reason for distrust.
 fn doubts(composed: &Composed) -> Report {
