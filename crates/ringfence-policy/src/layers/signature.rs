@@ -109,7 +109,9 @@ pub fn verify(text: &[u8], signature: &str, keys: &[PublicKey]) -> Result<Signed
     for key in keys.iter().filter(|key| key.id == id) {
         match key.key.verify(text, &parsed, LEGACY_IS_REFUSED) {
             Ok(()) => {
-                let comment = parsed.trusted_comment().chars().flat_map(printable).collect();
+                // minisign parts its words by tabs.
+                let letters = parsed.trusted_comment().chars().map(|c| if c == '\t' { ' ' } else { c });
+                let comment = letters.flat_map(printable).collect();
                 return Ok(Signed { key: id, comment });
             }
             Err(_) => why = Why::Altered(id),
