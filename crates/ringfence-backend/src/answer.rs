@@ -14,7 +14,7 @@ pub(crate) fn narrowed(field: Field, why: impl Into<String>, mechanism: impl Int
 
 /// Why rules by name are not held; the run has no network where its caller does without.
 pub(crate) const NO_GATEWAY: &str =
-    "rules by name, address and port need the gateway, which this version does not have";
+    "connections are captured in a network namespace of their own, and there is none";
 
 /// Not held: `why` names what is missing.
 pub(crate) fn unenforced(field: Field, why: impl Into<String>) -> FieldVerdict {

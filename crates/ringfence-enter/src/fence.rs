@@ -54,12 +54,23 @@ pub struct RootLayout {
     pub home: AbsPath,
     /// The size of the private tmpfs behind /tmp, /dev/shm and HOME.
     pub tmp: Bytes,
-    /// Whether the host's network namespace is kept.
-    pub host_network: bool,
+    /// What is there of a network.
+    pub network: NetworkLayout,
     /// Whether /proc is writable (for nested user namespaces) or not.
     pub writable_proc: bool,
     /// Whether the caller is root, whose files in /proc root inside would own.
     pub root: bool,
+}
+
+/// The network of a root directory's processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkLayout {
+    /// A namespace with nothing but its own loopback.
+    Own,
+    /// The same, where every address leads to listeners that are handed to [`Command::gateway`].
+    Captured,
+    /// The host's namespace.
+    Host,
 }
 
 /// One path and how it appears inside.
@@ -120,6 +131,8 @@ pub struct Command {
     pub terminal: bool,
     /// Whether to wait for [`crate::protocol::ToInit::Go`] before the command starts.
     pub wait_for_go: bool,
+    /// Where the listeners of a captured network go, one packet each (see [`crate::capture::hand_over`]).
+    pub gateway: Option<OwnedFd>,
     /// The control group (of the unified hierarchy) to be born in; `None` for the caller's.
     pub cgroup: Option<OwnedFd>,
 }
@@ -157,8 +170,11 @@ pub enum Step {
     IdentityMap,
     /// sethostname(2).
     Hostname,
-    /// Making the network namespace, with its loopback up.
+    /// Making the network namespace, with its loopback up and, where connections are captured, its routes and nf_tables
+    /// rules.
     Network,
+    /// Handing the listeners to the gateway.
+    Gateway,
     /// Opening a path that the policy names.
     OpenPath,
     /// Making the new root.
@@ -210,6 +226,7 @@ impl Step {
         Step::IdentityMap,
         Step::Hostname,
         Step::Network,
+        Step::Gateway,
         Step::OpenPath,
         Step::NewRoot,
         Step::MountPath,
@@ -240,6 +257,7 @@ impl Step {
             Step::IdentityMap => "map user and group ids into the user namespace",
             Step::Hostname => "set the host name of the UTS namespace",
             Step::Network => "make a network namespace",
+            Step::Gateway => "hand the network to the gateway",
             Step::OpenPath => "open",
             Step::NewRoot => "make the new root directory",
             Step::MountPath => "mount",

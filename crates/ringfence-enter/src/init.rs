@@ -9,8 +9,9 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use crate::broker::Broker;
+use crate::capture::{self, Capture};
 use crate::command::{self, NotStarted, Started};
-use crate::fence::{Command, Confinement, Fence, RootLayout, SetUpError, StdioSource, Step};
+use crate::fence::{Command, Confinement, Fence, NetworkLayout, RootLayout, SetUpError, StdioSource, Step};
 use crate::nest::{self, Bounds};
 use crate::protocol::{Control, FromInit, ToInit};
 use crate::steps::landlock::{Rights, Rule};
@@ -128,7 +129,11 @@ fn enter_namespaces(
     identity::map_ids(uid, gid)?;
     identity::set_hostname()?;
     // Made beside all that follows.
-    let network = if layout.host_network { None } else { Some(Network::start().during(Step::Network)?) };
+    let network = match layout.network {
+        NetworkLayout::Host => None,
+        NetworkLayout::Own => Some(Network::start(None).during(Step::Network)?),
+        NetworkLayout::Captured => Some(Network::start(Some(Capture::new())).during(Step::Network)?),
+    };
     let host = resolve::host_root()?;
     let holds = holds::find(&host, &fence.holds)?;
     let mut root = root::build(layout, &host, &holds.existing, fence.landlock > 0)?;
@@ -138,7 +143,10 @@ fn enter_namespaces(
     root.write_plan(command)?;
     root.seal()?;
     if let Some(network) = network {
-        network.join().during(Step::Network)?;
+        let listeners = network.join().during(Step::Network)?;
+        if let Some(gateway) = command.gateway.take() {
+            capture::hand_over(listeners, &gateway).during(Step::Gateway)?;
+        }
     }
     rustix::process::fchdir(&root.fd).during(Step::PivotRoot)?;
     mount::pivot_to_current_directory().during(Step::PivotRoot)?;

@@ -5,10 +5,12 @@
 #![cfg(target_os = "linux")]
 
 mod broker;
+pub mod capture;
 mod command;
 mod fence;
 mod init;
 pub mod nest;
+pub mod outpost;
 pub mod protocol;
 pub mod seccomp;
 mod socket;
@@ -16,7 +18,8 @@ mod steps;
 pub mod sys;
 
 pub use fence::{
-    Command, Confinement, Fence, Layer, Mount, Rlimits, RootLayout, SetUpError, StdioSource, Step,
+    Command, Confinement, Fence, Layer, Mount, NetworkLayout, Rlimits, RootLayout, SetUpError, StdioSource,
+    Step,
 };
 pub use init::enter;
 pub use steps::layers::CROWD;

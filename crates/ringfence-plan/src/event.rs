@@ -1,5 +1,7 @@
 //! What happened in a run. Text, JSON and logs are renderers of these values.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::RuleId;
@@ -19,6 +21,38 @@ pub enum Event {
         /// The process, as numbered inside the sandbox.
         pid: u32,
     },
+    /// The workload asked for a connection, or for the addresses of a name, that the rules of the network refuse.
+    NetworkRefused {
+        /// The name, where there is one. Chosen by the workload, but letters, digits, hyphens and dots only.
+        host: Option<String>,
+        /// The address, where one is known.
+        address: Option<IpAddr>,
+        /// The port; none where only addresses were asked for.
+        port: Option<u16>,
+        /// What stood in the way.
+        barrier: Barrier,
+        /// The rule that refused; where none speaks of it, the one that says that rules are asked.
+        rule: RuleId,
+    },
+    /// A connection that the rules allow has ended.
+    Connected {
+        /// The name, where there is one.
+        host: Option<String>,
+        /// The address.
+        address: IpAddr,
+        /// The port.
+        port: u16,
+        /// The rule that allowed it.
+        rule: RuleId,
+        /// Bytes from the workload.
+        sent: u64,
+        /// Bytes to the workload.
+        received: u64,
+        /// How long it was open, milliseconds.
+        millis: u64,
+    },
+    /// The gateway is gone, and with it the network; the run goes on without.
+    NetworkLost,
     /// A limit was reached and enforced.
     LimitReached {
         /// Which.
@@ -26,6 +60,39 @@ pub enum Event {
         /// The limit in words, for example `2 GiB`.
         allowed: String,
     },
+}
+
+impl Event {
+    /// The rule that decided, where one did.
+    pub fn rule(&self) -> Option<RuleId> {
+        match self {
+            Event::Denied { rule, .. }
+            | Event::NetworkRefused { rule, .. }
+            | Event::Connected { rule, .. } => Some(*rule),
+            Event::NetworkLost | Event::LimitReached { .. } => None,
+        }
+    }
+
+    /// Whether the workload was refused something.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Event::Denied { .. } | Event::NetworkRefused { .. })
+    }
+}
+
+/// What keeps a connection from being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Barrier {
+    /// No rule allows it.
+    NothingAllows,
+    /// A rule denies it.
+    Denied,
+    /// The address is not one of the internet at large, and no rule names it or its block.
+    SpecialAddress,
+    /// What the client said names another host than the one whose address it asked for.
+    OtherName,
+    /// What the client said can be read in more than one way, or in none.
+    Malformed,
 }
 
 /// A change to the filesystem that was refused.

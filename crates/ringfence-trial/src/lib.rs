@@ -6,6 +6,7 @@
 
 mod attack;
 pub mod attempts;
+mod internet;
 mod matrix;
 pub mod model;
 mod options;
@@ -19,6 +20,7 @@ mod tree;
 mod user;
 mod work;
 
+pub use internet::main as serve_internet;
 pub use matrix::{run, sessions};
 pub use options::{Backends, Options, Users, parse};
 pub use report::Totals;

@@ -9,6 +9,7 @@ fn main() -> std::process::ExitCode {
         // Before all else: the attempts are made by this same program inside the fence, where nothing may be assumed.
         Some((verb, rest)) if verb == "attempt" => ringfence_trial::attempts::main(rest),
         Some((verb, rest)) if verb == "play" => ringfence_trial::model::main(rest),
+        Some((verb, rest)) if verb.starts_with("internet") => ringfence_trial::serve_internet(verb, rest),
         Some((verb, rest)) if verb == "run" => match ringfence_trial::parse(rest) {
             Ok(options) => ringfence_trial::run(&options),
             Err(why) => usage(&why),

@@ -150,7 +150,9 @@ impl Error {
             Error::WorkingDirectory { path, .. } => {
                 let path = path.display();
                 vec![
-                    format!("grant it: --read {path}, or --write {path}; a ceiling may refuse that: ringfence why read {path}"),
+                    format!(
+                        "grant it: --read {path}, or --write {path}; a ceiling may refuse that: ringfence why read {path}"
+                    ),
                     "start somewhere else: --cwd DIR with a directory that the policy grants".into(),
                 ]
             }

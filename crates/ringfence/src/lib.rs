@@ -39,7 +39,7 @@ mod supervise;
 
 pub use error::{BackendRefusal, Error, Refused, Unheld};
 pub use last_run::{LastRun, MOST as MOST_REFUSALS, Refusal};
-pub use outcome::{Outcome, TOLD_EVENTS};
+pub use outcome::{Outcome, TOLD_EVENTS, Traffic};
 pub use record::{Record, Text};
 pub use ringfence_backend::{probe, probe_deeply};
 pub use ringfence_plan::*;

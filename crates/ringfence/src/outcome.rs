@@ -24,6 +24,23 @@ pub struct Outcome {
     pub limits: Vec<Limit>,
     /// What should have been written down of the run and was not, in words; the run itself is none the worse for it.
     pub unrecorded: Vec<String>,
+    /// What went through the gateway.
+    pub traffic: Traffic,
+}
+
+/// What went through the gateway of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Traffic {
+    /// Connections that were allowed.
+    pub connections: u64,
+    /// Connections and look-ups of names that were refused; they count among [`Outcome::denied`] too.
+    pub refused: u64,
+    /// Bytes from the workload.
+    pub sent: u64,
+    /// Bytes to the workload.
+    pub received: u64,
+    /// Whether the gateway ended before the run did, and the network with it.
+    pub lost: bool,
 }
 
 /// Tells events to the caller, boundedly, and keeps the counts.
@@ -31,17 +48,41 @@ pub(crate) struct EventLog<'a> {
     on_event: &'a mut dyn FnMut(&Event),
     denied: u64,
     limits: Vec<Limit>,
+    traffic: Traffic,
 }
 
 impl<'a> EventLog<'a> {
     pub(crate) fn new(on_event: &'a mut dyn FnMut(&Event)) -> EventLog<'a> {
-        EventLog { on_event, denied: 0, limits: Vec::new() }
+        EventLog { on_event, denied: 0, limits: Vec::new(), traffic: Traffic::default() }
     }
 
     pub(crate) fn denied(&mut self, event: &Event) {
         self.denied += 1;
         if self.denied <= TOLD_EVENTS {
             (self.on_event)(event);
+        }
+    }
+
+    /// Tells of a connection: a refused one counts with what else was denied.
+    pub(crate) fn network(&mut self, event: &Event) {
+        match event {
+            Event::NetworkRefused { .. } => {
+                self.traffic.refused += 1;
+                self.denied(event);
+            }
+            Event::Connected { sent, received, .. } => {
+                let Traffic { connections, sent: all_sent, received: all_received, .. } = &mut self.traffic;
+                *connections += 1;
+                (*all_sent, *all_received) = (*all_sent + sent, *all_received + received);
+                if *connections <= TOLD_EVENTS {
+                    (self.on_event)(event);
+                }
+            }
+            Event::NetworkLost => {
+                self.traffic.lost = true;
+                (self.on_event)(event);
+            }
+            Event::Denied { .. } | Event::LimitReached { .. } => {}
         }
     }
 
@@ -59,8 +100,8 @@ impl<'a> EventLog<'a> {
         wall_time: Duration,
         peak_memory: Option<Bytes>,
     ) -> Outcome {
-        let EventLog { denied, limits, .. } = self;
-        Outcome { ending, wall_time, peak_memory, denied, limits, unrecorded: Vec::new() }
+        let EventLog { denied, limits, traffic, .. } = self;
+        Outcome { ending, wall_time, peak_memory, denied, limits, traffic, unrecorded: Vec::new() }
     }
 }
 

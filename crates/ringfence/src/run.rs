@@ -45,6 +45,7 @@ pub struct Prepared {
     terminal: bool,
     allow_unenforced: Vec<Field>,
     record: Record,
+    landlock: u32,
 }
 
 /// What to run, in the words of execve(2).
@@ -65,6 +66,8 @@ pub(crate) struct Job<'a> {
     pub(crate) terminal: bool,
     pub(crate) allow_unenforced: &'a [Field],
     pub(crate) record: &'a Record,
+    /// Landlock's ABI, for the gateway's own fence.
+    pub(crate) landlock: u32,
 }
 
 impl Run {
@@ -75,8 +78,19 @@ impl Run {
         self.know_around();
         let command = CommandLine::new(&self)?;
         let Chosen { backend, passed_over, lowered } = choose(ALL, &self)?;
-        let Run { plan, terminal, allow_unenforced, record, .. } = self;
-        Ok(Prepared { backend, passed_over, lowered, command, plan, terminal, allow_unenforced, record })
+        let Run { plan, host, terminal, allow_unenforced, record, .. } = self;
+        let landlock = host.landlock;
+        Ok(Prepared {
+            backend,
+            passed_over,
+            lowered,
+            command,
+            plan,
+            terminal,
+            allow_unenforced,
+            record,
+            landlock,
+        })
     }
 }
 
@@ -103,10 +117,20 @@ impl Prepared {
 
     /// Runs the command to its end. `on_event` is told of refusals and limits as they happen.
     pub fn run(self, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome, Error> {
-        let Prepared { backend, passed_over: _, lowered, command, plan, terminal, allow_unenforced, record } =
-            self;
+        let Prepared {
+            backend,
+            passed_over: _,
+            lowered,
+            command,
+            plan,
+            terminal,
+            allow_unenforced,
+            record,
+            landlock,
+        } = self;
         let (plan, allow_unenforced, record) = (&plan, &allow_unenforced[..], &record);
-        supervise::run(Job { backend, lowered, command, plan, terminal, allow_unenforced, record }, on_event)
+        let job = Job { backend, lowered, command, plan, terminal, allow_unenforced, record, landlock };
+        supervise::run(job, on_event)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A plan as namespaces, mounts, Landlock and seccomp. Pure.
 
 use ringfence_enter::seccomp::{self, Sockets};
-use ringfence_enter::{Confinement, Fence, Mount, Rlimits, RootLayout};
+use ringfence_enter::{Confinement, Fence, Mount, NetworkLayout, Rlimits, RootLayout, capture};
 use ringfence_plan::{Host, NetworkMode, Plan};
 
 use crate::fence::{Means, Private, common_steps, holds, kept, layers};
@@ -19,7 +19,11 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         deny_globs: files.deny_globs.clone(),
         home: files.home.clone(),
         tmp: limits.tmp,
-        host_network: network.held_as() == NetworkMode::Host,
+        network: match network.held_as() {
+            NetworkMode::None => NetworkLayout::Own,
+            NetworkMode::Rules => NetworkLayout::Captured,
+            NetworkMode::Host => NetworkLayout::Host,
+        },
         writable_proc: processes.nested_namespaces,
         root: host.root,
     };
@@ -58,8 +62,15 @@ pub(super) fn steps(fence: &Fence) -> Vec<String> {
         "clone3 into new user,mount,pid,ipc,uts,cgroup namespaces".into(),
         "map the caller to uid 1000, gid 1000; deny setgroups".into(),
     ];
-    if !layout.host_network {
+    if layout.network != NetworkLayout::Host {
         steps.push("unshare the network namespace in a helper, bring its loopback up, join it".into());
+    }
+    if layout.network == NetworkLayout::Captured {
+        steps.extend([
+            format!("make every address local there; nf_tables: TCP by tproxy to port {}", capture::PORT),
+            format!("nf_tables: reject all else that is sent but UDP to port {}", capture::DNS_PORT),
+            "listen on both ports, and hand the descriptors to the gateway outside".into(),
+        ]);
     }
     steps.push(format!(
         "mount a tmpfs of at most {} as the new root, with /tmp, /dev/shm and {}",

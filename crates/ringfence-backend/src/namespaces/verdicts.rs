@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use ringfence_enter::CROWD;
 use ringfence_plan::{
-    AbsPath, Access, Field, FieldVerdict, Files, Host, Level, NetworkMode, Plan, Support, Verdicts,
+    AbsPath, Access, Field, FieldVerdict, Files, Host, Level, Network, NetworkMode, Plan, Protocol, Support,
+    Verdicts,
 };
 
-use crate::answer::{NO_GATEWAY, enforced, narrowed, unenforced};
+use crate::answer::{enforced, narrowed, unenforced};
 use crate::limits::HeldLimits;
 
 pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdicts {
@@ -50,7 +51,7 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
             "no unix sockets, which only the broker could keep from a host service's",
             "a network namespace with nothing but its own loopback",
         ),
-        NetworkMode::Rules => unenforced(Field::Network, NO_GATEWAY),
+        NetworkMode::Rules => rules(network, host),
         NetworkMode::Host => {
             enforced(Field::Network, "the host's network, unrestricted, as asked for by name")
         }
@@ -72,6 +73,24 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
         }
     });
     Verdicts(all)
+}
+
+/// Rules are held whole, but for those of UDP, which open nothing yet.
+fn rules(network: &Network, host: &Host) -> FieldVerdict {
+    let mechanism = "a network namespace where every address leads to a gateway outside, which decides by name, address \
+                     and port";
+    let udp = network.allow.iter().any(|rule| rule.endpoint.protocol == Protocol::Udp);
+    match (&host.notification, udp) {
+        (Support::No { .. }, _) => narrowed(
+            Field::Network,
+            "no unix sockets, which only the broker could keep from a host service's",
+            mechanism,
+        ),
+        (Support::Yes, true) => {
+            narrowed(Field::Network, "rules for UDP open nothing: only TCP is carried", mechanism)
+        }
+        (Support::Yes, false) => enforced(Field::Network, mechanism),
+    }
 }
 
 /// Where many grants stand side by side their directory is mounted once, which shows more than mounts of each would.

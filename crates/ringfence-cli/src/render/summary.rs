@@ -2,7 +2,7 @@
 //! Silence when nothing was refused and no limit reached.
 
 use ringfence::{BackendRefusal, Outcome, Prepared, Unheld};
-use ringfence_plan::{AbsPath, Event, Limit, Operation, Plan, Rule};
+use ringfence_plan::{AbsPath, Barrier, Event, Limit, Operation, Plan, Rule, Target};
 use ringfence_policy::{Composed, Report};
 use serde_json::json;
 
@@ -90,8 +90,15 @@ impl Summary {
     /// The line for people; empty when there is nothing to say.
     pub(crate) fn as_text(&self, outcome: &Outcome, style: impl FnOnce() -> Style) -> String {
         let mut parts = Vec::new();
-        if outcome.denied > 0 {
-            parts.push(self.refused(outcome.denied));
+        let changes = outcome.denied.saturating_sub(outcome.traffic.refused);
+        if changes > 0 {
+            parts.push(self.refused(changes));
+        }
+        if outcome.traffic.refused > 0 {
+            parts.push(self.refused_connections(outcome.traffic.refused));
+        }
+        if outcome.traffic.lost {
+            parts.push("the gateway ended, and the network with it: nothing was reached since".into());
         }
         for event in &self.events {
             if let Event::LimitReached { limit, allowed } = event {
@@ -136,6 +143,32 @@ impl Summary {
         }
     }
 
+    /// `refused 2 connections: evil.example:443 (no rule allows it; ringfence.toml:3:8), …`
+    fn refused_connections(&self, count: u64) -> String {
+        let mut shown: Vec<String> = Vec::new();
+        for event in &self.events {
+            let Event::NetworkRefused { host, address, port, barrier, rule } = event else { continue };
+            let target = match (host, address) {
+                (Some(host), _) => host.clone(),
+                (None, Some(address)) => Target::address(*address).to_string(),
+                (None, None) => continue,
+            };
+            let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+            let origin =
+                self.rules.get(rule.0 as usize).map(|rule| rule.origin.to_string()).unwrap_or_default();
+            let part = format!("{}{port} ({}; {})", escape(&target), barrier_name(*barrier), escape(&origin));
+            if !shown.contains(&part) {
+                shown.push(part);
+            }
+        }
+        if shown.len() > NAMED {
+            shown.truncate(NAMED);
+            shown.push("and more, which --json lists".into());
+        }
+        let connections = if count == 1 { "1 connection".into() } else { format!("{count} connections") };
+        format!("refused {connections}: {}", shown.join(", "))
+    }
+
     fn within<'a>(&self, path: &'a str) -> &'a str {
         let base = self.workspace.as_ref().map(ToString::to_string).unwrap_or_default();
         path.strip_prefix(&base)
@@ -148,12 +181,12 @@ impl Summary {
     pub(crate) fn as_json(&self, outcome: &Outcome, exit_code: u8) -> serde_json::Value {
         let events = self.events.iter().map(|event| {
             let mut object = json!(event);
-            if let Event::Denied { rule, .. } = event {
+            if let Some(rule) = event.rule() {
                 object["rule"] = json!(self.rules.get(rule.0 as usize));
             }
             object
         });
-        let told = self.events.iter().filter(|event| matches!(event, Event::Denied { .. })).count();
+        let told = self.events.iter().filter(|event| event.is_refusal()).count();
         json!({
             "exit_code": exit_code,
             "ending": outcome.ending,
@@ -161,6 +194,7 @@ impl Summary {
             "passed_over": self.passed_over.iter().map(passed_over).collect::<Vec<_>>(),
             "denied": outcome.denied,
             "events": events.collect::<Vec<_>>(),
+            "traffic": outcome.traffic,
             "unrecorded": outcome.unrecorded,
             "warnings": self.warnings,
             "presets": self.presets,
@@ -169,6 +203,17 @@ impl Summary {
             "wall_ms": u64::try_from(outcome.wall_time.as_millis()).unwrap_or(u64::MAX),
             "peak_memory": outcome.peak_memory,
         })
+    }
+}
+
+/// What stood in the way, in words.
+fn barrier_name(barrier: Barrier) -> &'static str {
+    match barrier {
+        Barrier::NothingAllows => "no rule allows it",
+        Barrier::Denied => "denied",
+        Barrier::SpecialAddress => "leads to a private or special address",
+        Barrier::OtherName => "the request named another host",
+        Barrier::Malformed => "the request could be read in two ways",
     }
 }
 

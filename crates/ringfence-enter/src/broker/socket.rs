@@ -1,8 +1,10 @@
 //! bind(2) and connect(2): for a unix socket the one makes a name in the filesystem and the other looks one up, which is
 //! how services of the host would be reached. Other families pass as they are.
 
+use std::os::fd::OwnedFd;
+
 use ringfence_plan::Operation;
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fcntl_getfl, fstat, openat, openat2};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fcntl_getfl, fcntl_setfl, fstat, openat, openat2};
 use rustix::io::Errno;
 
 use super::caller::Caller;
@@ -84,9 +86,16 @@ pub(super) fn connect(
         address.push(0);
         object = Some(found);
     }
-    if fcntl_getfl(&socket)?.contains(OFlags::NONBLOCK) {
+    let flags = fcntl_getfl(&socket)?;
+    if flags.contains(OFlags::NONBLOCK) {
         net::connect(&socket, &address)?;
         return Ok(Answer::Value(0));
+    }
+    if object.is_none() {
+        match at_once(&socket, flags, &address) {
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            other => return Ok(other.map(|()| Answer::Value(0))?),
+        }
     }
     // It may wait for room in the other's queue. A helper waits, and this process serves others meanwhile.
     let (listener, id) = (caller.listener(), caller.id());
@@ -96,6 +105,16 @@ pub(super) fn connect(
         i32::from(notify::answer(listener, id, 0, errno).is_err())
     })?;
     Ok(Answer::Later)
+}
+
+/// Tries without waiting: in a namespace that ends at its loopback a connection is made or refused within the call, and a
+/// helper for each would cost more than the connection. Others see the socket not to block for as long, while it is not
+/// connected and there is nothing to wait for.
+fn at_once(socket: &OwnedFd, flags: OFlags, address: &[u8]) -> std::io::Result<()> {
+    fcntl_setfl(socket, flags | OFlags::NONBLOCK)?;
+    let connected = net::connect(socket, address);
+    fcntl_setfl(socket, flags)?;
+    connected
 }
 
 /// The address of a call, whole.

@@ -4,9 +4,15 @@
 //! list costs three times as much to install (docs/benchmarks.md).
 
 mod assemble;
+mod gateway;
 mod table;
 
 pub use table::{Action, Check, Options, Rule, Sockets, rules};
+
+/// The filter of the gateway's process.
+pub(crate) fn gateway_program() -> Vec<libc::sock_filter> {
+    assemble::assemble(&gateway::rules())
+}
 
 /// The filter for this build's architecture, as instructions for seccomp(2).
 pub fn program(options: &Options) -> Vec<libc::sock_filter> {

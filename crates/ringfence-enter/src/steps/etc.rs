@@ -10,7 +10,8 @@ use rustix::io::Errno;
 use super::During;
 use super::identity::INSIDE_ID;
 use super::root::{Root, bind, put};
-use crate::fence::{RootLayout, SetUpError, Step};
+use crate::capture::RESOLVER;
+use crate::fence::{NetworkLayout, RootLayout, SetUpError, Step};
 use crate::sys::mount;
 
 /// Writes passwd, group, hosts, hostname, nsswitch.conf and resolv.conf.
@@ -21,7 +22,11 @@ pub(crate) fn write_etc(root: &Root, layout: &RootLayout, host: &OwnedFd) -> Res
     );
     let group = format!("agent:x:{INSIDE_ID}:\nnogroup:x:65534:\n");
     // With the host's network, the host's resolver: without it no name would be found.
-    let resolver = if layout.host_network { host_resolver(host) } else { Vec::new() };
+    let resolver = match layout.network {
+        NetworkLayout::Host => host_resolver(host),
+        NetworkLayout::Captured => format!("nameserver {RESOLVER}\n").into_bytes(),
+        NetworkLayout::Own => Vec::new(),
+    };
     let files: [(&str, &[u8]); 6] = [
         ("passwd", passwd.as_bytes()),
         ("group", group.as_bytes()),

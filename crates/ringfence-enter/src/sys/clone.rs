@@ -152,6 +152,19 @@ pub fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// Puts `sources` on the descriptors from 3 on, and closes everything behind them (close_range(2)). For a process that is
+/// not to have what its parent had: whoever owned the rest in this copy of its memory must never be dropped here.
+pub(crate) fn take_over_table<const N: usize>(sources: &[i32; N]) -> io::Result<[OwnedFd; N]> {
+    for (index, source) in sources.iter().enumerate() {
+        // SAFETY: takes numbers. What stood at that place belongs to the parent's copy, see above.
+        super::check(unsafe { libc::dup3(*source, 3 + index as i32, libc::O_CLOEXEC) }.into())?;
+    }
+    // SAFETY: takes numbers; as above.
+    super::check(unsafe { libc::syscall(libc::SYS_close_range, 3 + N, libc::c_uint::MAX, 0) })?;
+    // SAFETY: just put there, for nobody else.
+    Ok(std::array::from_fn(|index| unsafe { OwnedFd::from_raw_fd(3 + index as i32) }))
+}
+
 /// execve(2); returns only the error.
 pub(crate) fn execute(program: &std::ffi::CStr, argv: &Pointers, env: &Pointers) -> io::Error {
     // SAFETY: both arrays end with a null pointer and their strings are alive (see `Pointers`).

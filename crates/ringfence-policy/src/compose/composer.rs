@@ -220,7 +220,8 @@ fn deciding(texts: &[Source], statements: &[Statement]) -> [Option<StatementId>;
     let mut singles: [Option<StatementId>; FIELDS.len()] = [None; FIELDS.len()];
     for (at, statement) in (0..).zip(statements).filter(|(_, statement)| !statement.field.repeatable) {
         let decided = &mut singles[field::position(statement.field)];
-        let lets_more = |before: StatementId| statement.value.lets_more_than(&statements[before as usize].value);
+        let lets_more =
+            |before: StatementId| statement.value.lets_more_than(&statements[before as usize].value);
         if decided.is_none_or(|before| !(preset(before) && preset(at)) || lets_more(before)) {
             *decided = Some(at);
         }

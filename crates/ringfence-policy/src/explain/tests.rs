@@ -196,7 +196,6 @@ fn connections() {
       to allow it
         in your policy, under [network]: allow = ["api.example.org:443"]
         or for one run: --allow-net api.example.org:443
-        note: rules by name need the gateway, which this version does not have: a run with them is refused; --network host gives the host's whole network
     "#);
     let rules =
         "[network]\nmode = \"rules\"\nallow = [\"*.example.org:443\"]\ndeny = [\"api.example.org\"]\n";

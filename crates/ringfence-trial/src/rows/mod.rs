@@ -6,6 +6,7 @@ mod clients;
 mod crowd;
 mod environment;
 mod files;
+mod gateway;
 mod guardrails;
 mod inherited;
 mod input;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Row> {
         guardrails::rows(),
         presets_tools::rows(),
         presets_node::rows(),
+        gateway::rows(),
     ];
     let alone = [
         network::rows(),

@@ -66,9 +66,9 @@ impl Audit {
         let mut record = self.head("event");
         let Value::Object(told) = json!(event) else { return };
         record.extend(told);
-        if let Event::Denied { rule, .. } = event {
-            self.told += 1;
-            record.insert("rule".into(), json!(plan.rule(*rule)));
+        self.told += u64::from(event.is_refusal());
+        if let Some(rule) = event.rule() {
+            record.insert("rule".into(), json!(plan.rule(rule)));
         }
         self.put(&Value::Object(record).to_string(), Urgency::Passing);
     }

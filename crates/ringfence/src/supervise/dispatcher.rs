@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 
 use super::cgroup::Groups;
+use super::gateway::Gateway;
 use super::output::{Output, Want};
 use super::sandbox::Sandbox;
 use super::terminal::{Terminal, Wanted};
@@ -36,6 +37,7 @@ pub(super) struct Dispatcher<'a> {
     pub(super) terminal: Option<Terminal>,
     pub(super) outputs: Vec<Output>,
     pub(super) sandbox: Sandbox,
+    pub(super) gateway: Option<Gateway>,
     pub(super) groups: Groups,
     pub(super) signals: Signals,
     pub(super) watch: Option<Watch>,
@@ -90,6 +92,7 @@ enum Source {
     Init,
     Signals,
     OutOfMemory,
+    Gateway,
     Output(usize),
     Keyboard,
     InnerOutput,
@@ -146,6 +149,7 @@ impl Dispatcher<'_> {
         list.add(Source::Signals, Some(self.signals.as_fd()), PollFlags::IN);
         let oom = self.groups.oom_event().filter(|_| self.end.limit.is_none());
         list.add(Source::OutOfMemory, oom.map(AsFd::as_fd), PollFlags::IN);
+        list.add(Source::Gateway, self.gateway.as_ref().and_then(Gateway::fd), PollFlags::IN);
         for (index, output) in self.outputs.iter().enumerate() {
             if let Some((fd, want)) = output.interest() {
                 let flags = if want == Want::Input { PollFlags::IN } else { PollFlags::OUT };
@@ -175,6 +179,11 @@ impl Dispatcher<'_> {
             Source::Init => self.bury(),
             Source::Signals => self.forward_signals()?,
             Source::OutOfMemory => self.stop(Limit::Memory),
+            Source::Gateway => {
+                if let Some(gateway) = &mut self.gateway {
+                    gateway.hear(&mut self.log);
+                }
+            }
             Source::Output(index) => {
                 if self.outputs[index].advance(&mut self.output_left) {
                     self.stop(Limit::Output);
@@ -366,6 +375,9 @@ impl Dispatcher<'_> {
 
     fn finish(mut self) -> Result<Outcome, Error> {
         let how = self.sandbox.reap();
+        if let Some(gateway) = self.gateway.take() {
+            gateway.finish(&mut self.log);
+        }
         if self.groups.ran_out_of_processes() {
             self.log.limit_reached(Limit::Processes, allowed(self.plan, Limit::Processes));
         }

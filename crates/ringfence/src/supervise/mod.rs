@@ -4,9 +4,11 @@ mod audit;
 mod cgroup;
 mod dispatcher;
 mod flow;
+mod gateway;
 mod journal;
 mod output;
 mod process_table;
+mod proxy;
 mod sandbox;
 mod terminal;
 mod time;
@@ -16,12 +18,13 @@ use std::time::{Duration, Instant};
 
 use ringfence_backend::Command;
 use ringfence_backend::signals::Signals;
-use ringfence_enter::StdioSource;
 use ringfence_enter::protocol::ToInit;
-use ringfence_plan::Event;
+use ringfence_enter::{StdioSource, capture};
+use ringfence_plan::{Event, NetworkMode};
 
 use self::cgroup::Groups;
 use self::dispatcher::{Dispatcher, Due, End};
+use self::gateway::Gateway;
 use self::journal::Journal;
 use self::output::Output;
 use self::sandbox::Sandbox;
@@ -63,7 +66,7 @@ pub(crate) fn run(job: Job<'_>, on_event: &mut dyn FnMut(&Event)) -> Result<Outc
 /// Launches the job and stays with it to its end.
 fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let started = Instant::now();
-    let Job { backend, lowered, command, plan, terminal, allow_unenforced, record: _ } = job;
+    let Job { backend, lowered, mut command, plan, terminal, allow_unenforced, record: _, landlock } = job;
     let owns_namespace = backend == "namespaces";
     let held = lowered.limits().clone();
 
@@ -73,7 +76,18 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let terminal = if terminal { Terminal::take_over(&mut stdio) } else { None };
     let mut outputs = if plan.limits.output.is_some() { Output::relay(&mut stdio)? } else { Vec::new() };
     let program = command.argv[0].to_string_lossy().into_owned();
-    let wait_for_go = terminal.is_some() || !groups.is_empty() || !outputs.is_empty();
+    // No other backend has a network of its own that could be captured.
+    let captured = owns_namespace && plan.network.held_as() == NetworkMode::Rules;
+    let channel = if captured {
+        Some(capture::channel().map_err(Error::supervise("make the gateway's channel"))?)
+    } else {
+        None
+    };
+    let (to_gateway, hand_over) = channel.unzip();
+    if captured {
+        proxy::set_variables(&mut command.env);
+    }
+    let wait_for_go = terminal.is_some() || !groups.is_empty() || !outputs.is_empty() || captured;
     let command = Command {
         argv: command.argv,
         env: command.env,
@@ -85,6 +99,7 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         keep_fds: Vec::new(),
         terminal: terminal.is_some(),
         wait_for_go,
+        gateway: to_gateway,
         cgroup: groups.birthplace()?,
     };
     let running = groups.launch_inside(|| {
@@ -92,8 +107,16 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     })?;
 
     let sandbox = Sandbox::new(running, owns_namespace);
+    // After the sandbox, which then has no descriptor of the gateway's, and beside its set-up.
+    let gateway = hand_over
+        .map(|hand_over| Gateway::start(plan, landlock, hand_over))
+        .transpose()
+        .map_err(Error::supervise("start the gateway"))?;
     groups.confine(allow_unenforced)?;
     outputs.iter_mut().try_for_each(Output::open)?;
+    if let Some(gateway) = &gateway {
+        gateway.is_ready().map_err(Error::supervise("start the gateway"))?;
+    }
     // With a terminal the loop says so, once the terminal is connected: its first modes must not overwrite the command's.
     if wait_for_go && terminal.is_none() {
         sandbox.send(ToInit::Go);
@@ -109,6 +132,7 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         terminal,
         outputs,
         sandbox,
+        gateway,
         groups,
         signals,
         program,

@@ -33,7 +33,6 @@ pub(super) fn to_allow(plan: &Plan, question: &Question) -> Suggestion {
             suggestion.flags = flags;
             suggestion.add("network.mode", "\"rules\"", "rules");
         }
-        suggestion.notes.push(NOT_HELD.into());
     }
     if !allowed {
         let words = network::words(host, *port, *protocol);
@@ -49,6 +48,3 @@ pub(super) fn to_refuse(question: &Question) -> Option<Suggestion> {
     suggestion.add("network.deny", &text::list(&words), &words);
     Some(suggestion)
 }
-
-const NOT_HELD: &str = "rules by name need the gateway, which this version does not have: a run with them is refused; \
-                        --network host gives the host's whole network";

@@ -1,0 +1,8 @@
+//! Names: questions of the sandbox are answered here, and only those about names that a rule could allow are asked of
+//! the host's servers.
+
+pub mod message;
+#[cfg(target_os = "linux")]
+pub(crate) mod resolver;
+pub mod servers;
+pub(crate) mod told;

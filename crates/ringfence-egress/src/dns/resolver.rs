@@ -1,0 +1,262 @@
+//! Asks the host's name servers, one socket a question, so that the port as well as the identity has to be guessed by who
+//! would forge an answer (RFC 5452).
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use ringfence_plan::HostName;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, SocketType};
+
+use super::message::{Code, Kind, Record, Reply, query, reply};
+use crate::gateway::poller::{Poller, Token};
+use crate::gateway::socket;
+
+/// Addresses, perhaps none; or why there is no answer.
+pub(crate) type Answer = Result<Vec<Record>, Code>;
+
+/// A question that was answered, and who waited for it.
+pub(crate) struct Answered<W> {
+    pub(crate) waiters: Vec<W>,
+    pub(crate) name: HostName,
+    pub(crate) answer: Answer,
+}
+
+/// Most questions under way at once; more are answered by a failure.
+const MOST: usize = 256;
+/// Most answers that are remembered.
+const MOST_KNOWN: usize = 4096;
+/// How long a server may take, and how often the list of them is gone through.
+const PATIENCE: Duration = Duration::from_secs(2);
+const ROUNDS: usize = 2;
+/// How long it is remembered that a name does not exist.
+const ABSENT: Duration = Duration::from_secs(5);
+
+pub(crate) struct Resolver<W> {
+    servers: Vec<SocketAddr>,
+    known: HashMap<(HostName, Kind), (Answer, Instant)>,
+    queries: Vec<Option<Query<W>>>,
+}
+
+struct Query<W> {
+    name: HostName,
+    kind: Kind,
+    id: u16,
+    via: Via,
+    tries: usize,
+    due: Instant,
+    waiters: Vec<W>,
+}
+
+enum Via {
+    Datagram(OwnedFd),
+    /// After an answer that did not fit.
+    Stream {
+        socket: OwnedFd,
+        unsent: Vec<u8>,
+        received: Vec<u8>,
+    },
+}
+
+impl<W> Resolver<W> {
+    pub(crate) fn new(servers: Vec<SocketAddr>) -> Resolver<W> {
+        Resolver { servers, known: HashMap::new(), queries: Vec::new() }
+    }
+
+    /// The answer, if it is known; otherwise `waiter` is told of when it comes.
+    pub(crate) fn ask(
+        &mut self,
+        poller: &Poller,
+        name: &HostName,
+        kind: Kind,
+        waiter: W,
+    ) -> Result<(), (W, Answer)> {
+        if let Some((answer, until)) = self.known.get(&(name.clone(), kind))
+            && *until > Instant::now()
+        {
+            return Err((waiter, answer.clone()));
+        }
+        let mut running = self.queries.iter_mut().flatten();
+        if let Some(query) = running.find(|query| query.name == *name && query.kind == kind) {
+            query.waiters.push(waiter);
+            return Ok(());
+        }
+        let Some(index) = self.free_place() else { return Err((waiter, Err(Code::ServFail))) };
+        match self.start(poller, index, name, kind, 0) {
+            Ok((id, via, tries)) => {
+                let due = Instant::now() + PATIENCE;
+                self.queries[index] =
+                    Some(Query { name: name.clone(), kind, id, via, tries, due, waiters: vec![waiter] });
+                Ok(())
+            }
+            Err(_) => Err((waiter, Err(Code::ServFail))),
+        }
+    }
+
+    /// Something happened on a question's socket.
+    pub(crate) fn ready(&mut self, poller: &Poller, index: usize) -> Option<Answered<W>> {
+        let query = self.queries.get_mut(index)?.as_mut()?;
+        let reply = match &mut query.via {
+            Via::Datagram(socket) => hear_datagram(socket, query.id, &query.name, query.kind),
+            Via::Stream { socket, unsent, received } => {
+                hear_stream(socket, unsent, received).and_then(|message| match message {
+                    None => Ok(None),
+                    Some(bytes) => Ok(reply(&bytes, query.id, &query.name, query.kind)),
+                })
+            }
+        };
+        match reply {
+            Ok(None) => None,
+            Ok(Some(Reply::Records(records))) => Some(self.end(index, Ok(records))),
+            Ok(Some(Reply::NxDomain)) => Some(self.end(index, Err(Code::NxDomain))),
+            Ok(Some(Reply::Truncated)) if matches!(query.via, Via::Datagram(_)) => {
+                self.change_to_stream(poller, index).err().map(|_| self.end(index, Err(Code::ServFail)))
+            }
+            Ok(Some(Reply::Truncated | Reply::Failed)) | Err(_) => self.try_again(poller, index),
+        }
+    }
+
+    /// Gives up on servers that are silent.
+    pub(crate) fn give_up(&mut self, poller: &Poller, now: Instant) -> Vec<Answered<W>> {
+        let late = |query: &Option<Query<W>>| query.as_ref().is_some_and(|query| query.due <= now);
+        let late: Vec<usize> = (0..self.queries.len()).filter(|index| late(&self.queries[*index])).collect();
+        late.into_iter().filter_map(|index| self.try_again(poller, index)).collect()
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.queries.iter().flatten().map(|query| query.due).min()
+    }
+
+    fn free_place(&mut self) -> Option<usize> {
+        if let Some(index) = self.queries.iter().position(Option::is_none) {
+            return Some(index);
+        }
+        (self.queries.len() < MOST).then(|| {
+            self.queries.push(None);
+            self.queries.len() - 1
+        })
+    }
+
+    /// Sends the question to the next server that can be sent to, from try number `tries` on.
+    fn start(
+        &self,
+        poller: &Poller,
+        index: usize,
+        name: &HostName,
+        kind: Kind,
+        mut tries: usize,
+    ) -> io::Result<(u16, Via, usize)> {
+        let id = random()?;
+        while tries < self.servers.len() * ROUNDS {
+            let server = self.servers[tries % self.servers.len()];
+            tries += 1;
+            let Ok(socket) = socket::connected(server, SocketType::DGRAM) else { continue };
+            if rustix::net::send(&socket, &query(id, name, kind), SendFlags::NOSIGNAL).is_ok() {
+                poller.add(&socket, Token::Query(index))?;
+                return Ok((id, Via::Datagram(socket), tries));
+            }
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
+    fn try_again(&mut self, poller: &Poller, index: usize) -> Option<Answered<W>> {
+        let query = self.queries[index].as_ref()?;
+        match self.start(poller, index, &query.name, query.kind, query.tries) {
+            Ok((id, via, tries)) => {
+                let due = Instant::now() + PATIENCE;
+                let query = self.queries[index].as_mut()?;
+                (query.id, query.via, query.tries, query.due) = (id, via, tries, due);
+                None
+            }
+            Err(_) => Some(self.end(index, Err(Code::ServFail))),
+        }
+    }
+
+    fn change_to_stream(&mut self, poller: &Poller, index: usize) -> io::Result<()> {
+        let Some(query) = self.queries[index].as_mut() else { return Ok(()) };
+        let server = self.servers[(query.tries + self.servers.len() - 1) % self.servers.len()];
+        let socket = socket::connected(server, SocketType::STREAM)?;
+        let question = self::query(query.id, &query.name, query.kind);
+        let unsent = [&(question.len() as u16).to_be_bytes(), question.as_slice()].concat();
+        poller.add(&socket, Token::Query(index))?;
+        query.via = Via::Stream { socket, unsent, received: Vec::new() };
+        query.due = Instant::now() + PATIENCE;
+        Ok(())
+    }
+
+    fn end(&mut self, index: usize, answer: Answer) -> Answered<W> {
+        let Some(Query { name, kind, waiters, .. }) = self.queries[index].take() else {
+            unreachable!("ended by who looked it up")
+        };
+        let lifetime = match &answer {
+            Ok(records) => {
+                records.iter().map(|record| Duration::from_secs(record.ttl.into())).min().unwrap_or(ABSENT)
+            }
+            Err(Code::NxDomain) => ABSENT,
+            Err(_) => Duration::ZERO,
+        };
+        if self.known.len() >= MOST_KNOWN {
+            let now = Instant::now();
+            self.known.retain(|_, (_, until)| *until > now);
+        }
+        if self.known.len() < MOST_KNOWN {
+            self.known.insert((name.clone(), kind), (answer.clone(), Instant::now() + lifetime));
+        }
+        Answered { waiters, name, answer }
+    }
+}
+
+fn hear_datagram(socket: &OwnedFd, id: u16, name: &HostName, kind: Kind) -> Result<Option<Reply>, Errno> {
+    let mut buffer = [0; 2048];
+    // What is no answer to the question is passed over: somebody guesses.
+    for _ in 0..64 {
+        match rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty()) {
+            Ok((length, _)) => {
+                if let Some(reply) = reply(&buffer[..length], id, name, kind) {
+                    return Ok(Some(reply));
+                }
+            }
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Errno::BADMSG)
+}
+
+/// Sends what is unsent, and gives the answer once it is whole.
+fn hear_stream(
+    socket: &OwnedFd,
+    unsent: &mut Vec<u8>,
+    received: &mut Vec<u8>,
+) -> Result<Option<Vec<u8>>, Errno> {
+    while !unsent.is_empty() {
+        match rustix::net::send(socket.as_fd(), unsent, SendFlags::NOSIGNAL) {
+            Ok(sent) => drop(unsent.drain(..sent)),
+            Err(Errno::AGAIN | Errno::NOTCONN) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    let mut buffer = [0; 4096];
+    loop {
+        if let [high, low, rest @ ..] = received.as_slice()
+            && let Some(message) = rest.get(..usize::from(u16::from_be_bytes([*high, *low])))
+        {
+            return Ok(Some(message.to_vec()));
+        }
+        match rustix::net::recv(socket, &mut buffer[..], RecvFlags::empty()) {
+            Ok((0, _)) => return Err(Errno::CONNRESET),
+            Ok((length, _)) => received.extend_from_slice(&buffer[..length]),
+            Err(Errno::AGAIN | Errno::NOTCONN) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn random() -> io::Result<u16> {
+    let mut bytes = [0; 2];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(u16::from_ne_bytes(bytes))
+}

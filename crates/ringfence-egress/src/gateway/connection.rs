@@ -1,0 +1,363 @@
+//! One connection: a side towards the sandbox, a side towards the world, and how far it has come. The bytes in between
+//! are moved here; what is decided about them is decided elsewhere.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use ringfence_plan::RuleId;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
+
+use super::gate::{Expected, Gate, Judge, Stop};
+use super::poller::Happened;
+use super::socket;
+use crate::dns::resolver::Answer;
+
+/// One end.
+pub(crate) struct Side {
+    pub(crate) fd: OwnedFd,
+    /// Whether a read, or a write, is worth trying.
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The other end sends no more: reads go on until they say so.
+    hung_up: bool,
+    pub(crate) read_ended: bool,
+    write_ended: bool,
+    /// Bytes that it would not take yet.
+    pub(crate) pending: Vec<u8>,
+    /// How much is read for it at once.
+    appetite: usize,
+}
+
+/// Between these lies what is read at once: the less a side takes, the less is held for it.
+pub(crate) const MOST: usize = 256 * 1024;
+const LEAST: usize = 8 * 1024;
+const FIRST: usize = 32 * 1024;
+
+/// A connection of the sandbox.
+pub(crate) struct Connection {
+    /// Tells it from others that had its place before.
+    pub(crate) generation: u32,
+    /// How many stages it has gone through: a deadline is for one of them.
+    pub(crate) stages: u32,
+    pub(crate) stage: Stage,
+    pub(crate) client: Side,
+    pub(crate) server: Option<Side>,
+    pub(crate) gate: Gate,
+    pub(crate) expected: Expected,
+    pub(crate) target: Target,
+    pub(crate) started: Instant,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+}
+
+/// Where it goes, as far as that is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Target {
+    pub(crate) host: Option<String>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) port: u16,
+    /// The rule that allowed it.
+    pub(crate) rule: Option<RuleId>,
+}
+
+/// How far a connection has come.
+pub(crate) enum Stage {
+    /// It asks for names, as over UDP.
+    Names(Vec<u8>),
+    /// A client of the proxy, which has not said what it wants.
+    Greeting(Greeting),
+    /// It asked for a name, whose addresses are being asked for.
+    Resolving(Lookup),
+    /// It is being connected, to the first of these.
+    Dialing(Dial),
+    /// Bytes go to and fro.
+    Relaying,
+    /// The last answer is on its way.
+    Farewell,
+}
+
+/// What a client of the proxy has said so far.
+#[derive(Default)]
+pub(crate) struct Greeting {
+    pub(crate) held: Vec<u8>,
+    /// SOCKS: the method is agreed upon.
+    pub(crate) agreed: bool,
+}
+
+/// A name that is looked up for the proxy.
+pub(crate) struct Lookup {
+    pub(crate) answers: Vec<Answer>,
+    /// How many are still to come.
+    pub(crate) missing: usize,
+    pub(crate) opening: Opening,
+}
+
+/// Addresses to be tried.
+pub(crate) struct Dial {
+    pub(crate) addresses: VecDeque<SocketAddr>,
+    pub(crate) opening: Opening,
+}
+
+/// How it begins once it is connected, and how a failure is told.
+pub(crate) struct Opening {
+    pub(crate) manner: Manner,
+    /// The first bytes for the server, already judged.
+    pub(crate) first: Vec<u8>,
+    /// The client's bytes behind its request, not judged.
+    pub(crate) behind: Vec<u8>,
+    /// What judges the bytes that follow; `None` for that of a tunnel.
+    pub(crate) gate: Option<Gate>,
+}
+
+/// By which protocol the client is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// By the connection itself.
+    Captured,
+    /// CONNECT.
+    Connect,
+    /// A request in absolute form.
+    Request,
+    /// SOCKS.
+    Socks,
+}
+
+/// What is left to do.
+pub(crate) enum Moved {
+    /// To wait.
+    Waits,
+    /// More at once, after others had their turn.
+    HasMore,
+    /// Nothing: both sides have ended.
+    Ended,
+    /// It broke off: the other side is reset.
+    Broken,
+}
+
+impl Side {
+    /// A side that may have something to be read, or will say so.
+    pub(crate) fn new(fd: OwnedFd, readable: bool) -> Side {
+        Side {
+            fd,
+            readable,
+            writable: true,
+            hung_up: false,
+            read_ended: false,
+            write_ended: false,
+            pending: Vec::new(),
+            appetite: FIRST,
+        }
+    }
+
+    pub(crate) fn happened(&mut self, happened: Happened) {
+        self.readable |= happened.readable;
+        self.writable |= happened.writable;
+        self.hung_up |= happened.hung_up;
+    }
+
+    /// Reads once; `None` when there is nothing now.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Errno> {
+        match rustix::net::recv(&self.fd, &mut *buffer, RecvFlags::empty()) {
+            Ok((0, _)) => {
+                self.read_ended = true;
+                Ok(Some(0))
+            }
+            Ok((length, _)) => {
+                // A short read has emptied it, and the next byte makes an event; but an end that was told already does not.
+                self.readable = length == buffer.len() || self.hung_up;
+                Ok(Some(length))
+            }
+            Err(Errno::AGAIN) => {
+                self.readable = false;
+                Ok(None)
+            }
+            Err(Errno::INTR) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what is pending.
+    pub(crate) fn flush(&mut self) -> Result<(), Errno> {
+        let mut start = 0;
+        while self.writable && start < self.pending.len() {
+            start += self.write(start)?;
+        }
+        if start == self.pending.len() {
+            // Its memory is for the next connection that needs some.
+            self.pending = Vec::new();
+        } else {
+            self.pending.drain(..start);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, start: usize) -> Result<usize, Errno> {
+        match rustix::net::send(&self.fd, &self.pending[start..], SendFlags::NOSIGNAL) {
+            Ok(sent) => Ok(sent),
+            Err(Errno::AGAIN) => {
+                self.writable = false;
+                Ok(0)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes `bytes`, and keeps what it does not take. Nothing may be pending.
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match rustix::net::send(&self.fd, &bytes[sent..], SendFlags::NOSIGNAL) {
+                Ok(count) => sent += count,
+                Err(Errno::AGAIN) => {
+                    self.writable = false;
+                    self.pending.extend_from_slice(&bytes[sent..]);
+                    self.appetite = LEAST;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if bytes.len() == self.appetite {
+            self.appetite = (self.appetite * 2).min(MOST);
+        }
+        Ok(())
+    }
+
+    /// Tells the other end that no more will come.
+    pub(crate) fn end_writing(&mut self) {
+        if !self.write_ended {
+            self.write_ended = true;
+            let _ = rustix::net::shutdown(&self.fd, Shutdown::Write);
+        }
+    }
+
+    /// Everything that it was to be told is told, and it will say no more.
+    fn is_over(&self) -> bool {
+        self.read_ended && self.write_ended
+    }
+}
+
+/// Reads of one direction before others have their turn.
+const TURN: usize = 16;
+
+impl Connection {
+    /// Moves bytes both ways until there are none, or it is others' turn.
+    pub(crate) fn relay(&mut self, judge: &Judge<'_>, scratch: &mut [u8]) -> Result<Moved, Stop> {
+        let Some(server) = &mut self.server else { return Ok(Moved::Ended) };
+        let client = &mut self.client;
+        let up = pump(client, server, scratch, |bytes, out| {
+            self.sent += bytes.len() as u64;
+            match &mut self.gate {
+                Gate::Open => Ok(Passing::AsTheyAre),
+                gate => gate.feed(judge, bytes, out).map(|()| Passing::Judged),
+            }
+        });
+        let up = match up {
+            Ok(more) => more,
+            Err(Break::Stopped(stop)) => return Err(stop),
+            Err(Break::Failed) => return Ok(Moved::Broken),
+        };
+        let mut heard = Vec::new();
+        let down = pump(server, client, scratch, |bytes, _| {
+            self.received += bytes.len() as u64;
+            match &mut self.gate {
+                gate @ Gate::Switching(_) => gate.hear(judge, bytes, &mut heard).map(|()| Passing::AsTheyAre),
+                _ => Ok(Passing::AsTheyAre),
+            }
+        });
+        let down = match down {
+            Ok(more) => more,
+            Err(Break::Stopped(stop)) => return Err(stop),
+            Err(Break::Failed) => return Ok(Moved::Broken),
+        };
+        if !heard.is_empty() {
+            server.pending.extend(heard);
+            if server.flush().is_err() {
+                return Ok(Moved::Broken);
+            }
+        }
+        Ok(match (client.is_over() && server.is_over(), up || down) {
+            (true, _) => Moved::Ended,
+            (false, true) => Moved::HasMore,
+            (false, false) => Moved::Waits,
+        })
+    }
+
+    /// Sends the last answer; true when that is done, and the client has heard it or gone.
+    pub(crate) fn say_farewell(&mut self, scratch: &mut [u8]) -> bool {
+        if self.client.flush().is_err() {
+            return true;
+        }
+        if self.client.pending.is_empty() {
+            self.client.end_writing();
+        }
+        // What is still on its way would reset the connection, and the answer with it, if it were not read. But who goes on
+        // sending reads no answer.
+        for _ in 0..TURN {
+            if !self.client.readable || self.client.read_ended {
+                return self.client.is_over();
+            }
+            if self.client.read(scratch).is_err() {
+                return true;
+            }
+        }
+        true
+    }
+
+    /// Ends it so that both sides notice.
+    pub(crate) fn reset(&self) {
+        socket::reset_when_closed(&self.client.fd);
+        if let Some(server) = &self.server {
+            socket::reset_when_closed(&server.fd);
+        }
+    }
+}
+
+/// What becomes of bytes that were looked at.
+enum Passing {
+    /// They go on.
+    AsTheyAre,
+    /// What of them goes on was put aside.
+    Judged,
+}
+
+enum Break {
+    Stopped(Stop),
+    Failed,
+}
+
+/// Moves bytes one way; true if there may be more at once.
+fn pump(
+    from: &mut Side,
+    to: &mut Side,
+    scratch: &mut [u8],
+    mut look: impl FnMut(&[u8], &mut Vec<u8>) -> Result<Passing, Stop>,
+) -> Result<bool, Break> {
+    for _ in 0..TURN {
+        if !to.pending.is_empty() {
+            to.flush().map_err(|_| Break::Failed)?;
+            if !to.pending.is_empty() {
+                return Ok(false);
+            }
+        }
+        if from.read_ended {
+            to.end_writing();
+            return Ok(false);
+        }
+        if !from.readable {
+            return Ok(false);
+        }
+        let room = &mut scratch[..to.appetite];
+        match from.read(room).map_err(|_| Break::Failed)? {
+            None | Some(0) => {}
+            Some(length) => match look(&room[..length], &mut to.pending).map_err(Break::Stopped)? {
+                Passing::AsTheyAre => to.take(&room[..length]).map_err(|_| Break::Failed)?,
+                Passing::Judged => {}
+            },
+        }
+    }
+    Ok(true)
+}

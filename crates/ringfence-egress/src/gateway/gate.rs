@@ -1,0 +1,299 @@
+//! What stands between a client's bytes and the server: first the name that they ask for, then, for HTTP, each request's.
+//! A server that speaks first is let through at once; the client's own bytes are not until they are understood.
+
+use std::net::IpAddr;
+
+use ringfence_plan::HostName;
+
+use crate::hello::{self, Hello, hello};
+use crate::http::{self, Change, Follow, Head, Host, Malformed};
+use crate::rules::{Refusal, Rules};
+
+/// Whom the client may name.
+#[derive(Clone, Debug)]
+pub(crate) enum Expected {
+    /// Anybody: the address is allowed for its own sake, and no name is denied.
+    Anybody,
+    /// Anybody whom no rule denies.
+    NotDenied,
+    /// One of those that were looked up, or asked of the proxy.
+    OneOf(Vec<HostName>),
+}
+
+/// What a connection's bytes are judged by.
+pub(crate) struct Judge<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) expected: &'a Expected,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) port: u16,
+}
+
+/// How far the client's bytes are understood.
+#[derive(Debug)]
+pub(crate) enum Gate {
+    /// They pass as they are.
+    Open,
+    /// It is not clear yet what they are.
+    Hello(Vec<u8>),
+    /// Requests of HTTP/1.
+    Http(Requests),
+    /// A request asked for another protocol, and the server has not answered.
+    Switching(Requests),
+    /// Nothing passes any more.
+    Shut,
+}
+
+/// A row of requests on one connection.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    held: Vec<u8>,
+    follow: Follow,
+    /// Whether another request may follow: through the proxy it could be for another host.
+    last: bool,
+}
+
+/// Why a connection goes no further.
+pub(crate) struct Stop {
+    pub(crate) refusal: Refusal,
+    /// Whether the client speaks HTTP, and reads an answer in it.
+    pub(crate) http: bool,
+}
+
+impl Gate {
+    /// The gate of a tunnel.
+    pub(crate) fn new(expected: &Expected) -> Gate {
+        match expected {
+            Expected::Anybody => Gate::Open,
+            Expected::NotDenied | Expected::OneOf(_) => Gate::Hello(Vec::new()),
+        }
+    }
+
+    /// The gate of one request whose head has been judged.
+    pub(crate) fn one_request(head: &Head) -> Gate {
+        let requests = Requests { held: Vec::new(), follow: Follow::new(head.body), last: true };
+        if head.change == Change::Asked { Gate::Switching(requests) } else { Gate::Http(requests) }
+    }
+
+    /// Takes `bytes` of the client and gives on to `out` what may pass.
+    pub(crate) fn feed(&mut self, judge: &Judge<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Stop> {
+        match self {
+            Gate::Open => out.extend_from_slice(bytes),
+            Gate::Shut => {}
+            Gate::Hello(held) => {
+                held.extend_from_slice(bytes);
+                match judge.hello(held)? {
+                    None => {}
+                    Some(Next::Tunnel) => {
+                        out.append(held);
+                        *self = Gate::Open;
+                    }
+                    Some(Next::Requests) => {
+                        let held = std::mem::take(held);
+                        *self = Gate::Http(Requests { held, follow: Follow::Done, last: false });
+                        return self.advance(judge, out);
+                    }
+                }
+            }
+            Gate::Http(requests) => {
+                requests.held.extend_from_slice(bytes);
+                return self.advance(judge, out);
+            }
+            Gate::Switching(requests) => {
+                requests.held.extend_from_slice(bytes);
+                if requests.held.len() > http::LONGEST_HEAD {
+                    return Err(judge.malformed("much sent before the protocol was changed"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hears what the server says first after a request to change the protocol.
+    pub(crate) fn hear(&mut self, judge: &Judge<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Stop> {
+        let Gate::Switching(requests) = self else { return Ok(()) };
+        // 101, or a success of CONNECT, and from then on it is no HTTP. Of other interim answers more will follow.
+        let status = bytes
+            .strip_prefix(b"HTTP/1.1 ")
+            .or(bytes.strip_prefix(b"HTTP/1.0 "))
+            .and_then(|rest| rest.get(..3));
+        match status {
+            Some(b"101") | Some([b'2', _, _]) if requests.follow == Follow::Done => {
+                out.append(&mut requests.held);
+                *self = Gate::Open;
+                Ok(())
+            }
+            Some([b'1', _, _]) => Ok(()),
+            _ => {
+                let held = std::mem::take(&mut requests.held);
+                let Requests { follow, last, .. } = std::mem::replace(
+                    requests,
+                    Requests { held: Vec::new(), follow: Follow::Done, last: true },
+                );
+                *self = Gate::Http(Requests { held, follow, last });
+                self.advance(judge, out)
+            }
+        }
+    }
+
+    fn advance(&mut self, judge: &Judge<'_>, out: &mut Vec<u8>) -> Result<(), Stop> {
+        let Gate::Http(requests) = self else { return Ok(()) };
+        loop {
+            if requests.follow != Follow::Done {
+                let taken = requests.follow.advance(&requests.held);
+                let taken = taken.map_err(|Malformed(what)| judge.malformed(what))?;
+                out.extend(requests.held.drain(..taken));
+            }
+            if requests.follow != Follow::Done || requests.held.is_empty() {
+                return Ok(());
+            }
+            if requests.last {
+                *self = Gate::Shut;
+                return Ok(());
+            }
+            let head = http::head(&requests.held).map_err(|Malformed(what)| judge.malformed(what))?;
+            let Some(head) = head else { return Ok(()) };
+            judge.request(&head)?;
+            let text: Vec<u8> = requests.held.drain(..head.length).collect();
+            match head.change {
+                Change::PlainHttp2 => out.extend(http::without(&text, &["upgrade", "http2-settings"])),
+                Change::No | Change::Asked => out.extend(text),
+            }
+            requests.follow = Follow::new(head.body);
+            if head.change == Change::Asked {
+                let held = std::mem::take(&mut requests.held);
+                *self = Gate::Switching(Requests { held, follow: Follow::Done, last: false });
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What the first bytes turned out to be.
+enum Next {
+    Tunnel,
+    Requests,
+}
+
+impl Judge<'_> {
+    fn hello(&self, held: &[u8]) -> Result<Option<Next>, Stop> {
+        let stop = |refusal| Stop { refusal, http: false };
+        match hello(held) {
+            Hello::Unfinished if held.len() > hello::LONGEST => {
+                Err(stop(self.rules.malformed("a first message without an end")))
+            }
+            Hello::Unfinished => Ok(None),
+            Hello::Tls(None) | Hello::Other => Ok(Some(Next::Tunnel)),
+            Hello::Tls(Some(name)) => self.name(&name).map(|()| Some(Next::Tunnel)).map_err(stop),
+            Hello::Http => Ok(Some(Next::Requests)),
+            Hello::PlainHttp2 => {
+                Err(stop(self.rules.malformed("HTTP/2 without TLS names its hosts out of sight")))
+            }
+            Hello::Malformed => {
+                Err(stop(self.rules.malformed("the first message of TLS or HTTP is crooked")))
+            }
+        }
+    }
+
+    fn name(&self, name: &HostName) -> Result<(), Refusal> {
+        match self.expected {
+            Expected::Anybody => Ok(()),
+            Expected::NotDenied => self.rules.not_denied(name, self.port),
+            Expected::OneOf(names) if names.contains(name) => Ok(()),
+            Expected::OneOf(_) => Err(self.rules.mismatch()),
+        }
+    }
+
+    fn host(&self, host: &Host) -> Result<(), Refusal> {
+        match (host, self.expected) {
+            (Host::Name(name), _) => self.name(name),
+            (Host::Address(address), Expected::OneOf(_)) if Some(*address) != self.address => {
+                Err(self.rules.mismatch())
+            }
+            (Host::Address(_), _) => Ok(()),
+        }
+    }
+
+    /// A request on a tunnel: its Host, and the host in its target where that has one, which would be believed first.
+    fn request(&self, head: &Head) -> Result<(), Stop> {
+        let stop = |refusal| Stop { refusal, http: true };
+        if let Some(host) = &head.host {
+            self.host(&host.host).map_err(stop)?;
+        }
+        if head.target.starts_with('/') || head.target == "*" {
+            return Ok(());
+        }
+        let named = match head.method.as_str() {
+            "CONNECT" => http::authority(&head.target).map(|authority| authority.host),
+            _ => http::absolute_form(&head.target).map(|(host, _, _)| host),
+        };
+        let host = named.ok_or_else(|| self.malformed("a target that is no path"))?;
+        self.host(&host).map_err(stop)
+    }
+
+    fn malformed(&self, what: &'static str) -> Stop {
+        Stop { refusal: self.rules.malformed(what), http: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_plan::{Barrier, Network, NetworkMode, RuleId};
+
+    use super::*;
+
+    fn through(pieces: &[&[u8]], answers: &[(usize, &[u8])]) -> Result<Vec<u8>, Barrier> {
+        let network =
+            Network { mode: NetworkMode::Rules, allow: Vec::new(), deny: Vec::new(), rule: RuleId(0) };
+        let rules = Rules::new(network, Vec::new());
+        let expected = Expected::OneOf(vec![HostName::parse("a.org").unwrap()]);
+        let judge = Judge { rules: &rules, expected: &expected, address: None, port: 80 };
+        let mut gate = Gate::new(&expected);
+        let mut out = Vec::new();
+        for (index, piece) in pieces.iter().enumerate() {
+            gate.feed(&judge, piece, &mut out).map_err(|stop| stop.refusal.barrier)?;
+            for (_, answer) in answers.iter().filter(|(after, _)| *after == index) {
+                gate.hear(&judge, answer, &mut out).map_err(|stop| stop.refusal.barrier)?;
+            }
+        }
+        Ok(out)
+    }
+
+    #[test]
+    fn every_request_has_to_name_the_host() {
+        let good = b"GET / HTTP/1.1\r\nHost: a.org\r\n\r\n";
+        let evil = b"GET / HTTP/1.1\r\nHost: evil.org\r\n\r\n";
+        let post = b"POST / HTTP/1.1\r\nHost: a.org\r\nContent-Length: 5\r\n\r\nhello";
+        assert_eq!(through(&[good, post, good], &[]).unwrap(), [&good[..], post, good].concat());
+        assert_eq!(through(&[good, evil], &[]), Err(Barrier::OtherName));
+        assert_eq!(through(&[&[&good[..], evil].concat()], &[]), Err(Barrier::OtherName));
+        assert_eq!(through(&[&[&post[..], evil].concat()], &[]), Err(Barrier::OtherName));
+        assert_eq!(
+            through(&[b"GET http://evil.org/ HTTP/1.1\r\nHost: a.org\r\n\r\n"], &[]),
+            Err(Barrier::OtherName)
+        );
+        assert_eq!(through(&[b"GET / HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n"], &[]), Err(Barrier::OtherName));
+        let bytewise: Vec<&[u8]> = post.chunks(1).collect();
+        assert_eq!(through(&bytewise, &[]).unwrap(), post);
+    }
+
+    #[test]
+    fn a_changed_protocol_passes_once_the_server_agrees_and_not_before() {
+        let upgrade = b"GET / HTTP/1.1\r\nHost: a.org\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+        let evil = b"GET / HTTP/1.1\r\nHost: evil.org\r\n\r\n";
+        let yes = (0, &b"HTTP/1.1 101 Switching Protocols\r\n\r\n"[..]);
+        assert_eq!(
+            through(&[upgrade, b"\x81\x05hello"], &[yes]).unwrap(),
+            [&upgrade[..], b"\x81\x05hello"].concat()
+        );
+        assert_eq!(through(&[upgrade, evil], &[]).unwrap(), upgrade);
+        assert_eq!(through(&[upgrade, evil], &[(1, b"HTTP/1.1 400 Bad\r\n\r\n")]), Err(Barrier::OtherName));
+        let plain2 = b"GET / HTTP/1.1\r\nHost: a.org\r\nUpgrade: h2c\r\nX: y\r\n\r\n";
+        assert_eq!(through(&[plain2], &[]).unwrap(), b"GET / HTTP/1.1\r\nHost: a.org\r\nX: y\r\n\r\n");
+    }
+
+    #[test]
+    fn what_names_nobody_passes_and_what_hides_its_names_does_not() {
+        assert_eq!(through(&[b"SSH-2.0-x\r\n"], &[]).unwrap(), b"SSH-2.0-x\r\n");
+        assert_eq!(through(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], &[]), Err(Barrier::Malformed));
+    }
+}

@@ -1,0 +1,599 @@
+//! The gateway's process: one loop over every connection of one sandbox. It waits in epoll(7) and nowhere else.
+//!
+//! No thread and no runtime: a connection costs two descriptors and a few hundred bytes, and the loop is done with most
+//! of them in a handful of calls.
+
+mod connection;
+mod decide;
+mod gate;
+mod names;
+pub(crate) mod poller;
+mod proxy;
+pub(crate) mod socket;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use ringfence_plan::{Event, HostName};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, SocketFlags};
+
+use self::connection::{Connection, Dial, Greeting, MOST, Manner, Moved, Opening, Side, Stage, Target};
+use self::gate::{Expected, Gate, Judge, Stop};
+use self::poller::{Happened, Poller, Token};
+use crate::dns::resolver::Resolver;
+use crate::dns::told::Told;
+use crate::guard::canonical;
+use crate::http;
+use crate::report;
+use crate::rules::{Owner, Refusal, Rules};
+
+/// What a gateway needs to know.
+pub struct Setup {
+    /// What may be reached.
+    pub rules: Rules,
+    /// The host's name servers.
+    pub servers: Vec<SocketAddr>,
+    /// Where events go (see [`crate::report`]); when its other end is closed, the gateway ends.
+    pub supervisor: OwnedFd,
+    /// Where the listeners come from, one packet each (`ringfence_enter::capture`).
+    pub hand_over: OwnedFd,
+}
+
+/// The gateway of one sandbox.
+pub struct Gateway {
+    rules: Rules,
+    poller: Poller,
+    supervisor: OwnedFd,
+    hand_over: Option<OwnedFd>,
+    /// By the places that `ringfence_enter::capture` gives them: TCP of both versions, then UDP.
+    listeners: [Option<OwnedFd>; 4],
+    connections: Vec<Option<Box<Connection>>>,
+    free: Vec<usize>,
+    generations: u32,
+    deadlines: BinaryHeap<Reverse<(Instant, usize, u32, u32)>>,
+    /// Those that have more to do at once.
+    running: Vec<usize>,
+    resolver: Resolver<names::Waiter>,
+    told: Told,
+    /// Whose addresses are, and since when that is known.
+    owners: HashMap<IpAddr, (Owner, Instant)>,
+    has_sixth: bool,
+    refused_names: HashSet<HostName>,
+    /// Whether connections wait because there was no descriptor for them.
+    starved: bool,
+    scratch: Vec<u8>,
+    /// Events that are still to be told, and by when.
+    report: Vec<u8>,
+    report_due: Option<Instant>,
+}
+
+/// How long a client of the proxy may take to say what it wants, and to read the last answer.
+const GREETING: Duration = Duration::from_secs(30);
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a connection may take to come about, all its addresses together.
+const DIAL: Duration = Duration::from_secs(30);
+/// How long an event may wait for others.
+const REPORT: Duration = Duration::from_millis(20);
+/// The port by which a connection is a question of names.
+const NAMES: u16 = 53;
+/// Most connections that are open at once; more wait until some end.
+const MOST_CONNECTIONS: usize = 16_384;
+/// Connections taken at once, before those that are open have their turn.
+const BATCH: usize = 128;
+
+impl Gateway {
+    /// Opens what it needs; from then on it opens sockets alone.
+    pub fn new(setup: Setup) -> io::Result<Gateway> {
+        let Setup { rules, servers, supervisor, hand_over } = setup;
+        let poller = Poller::new()?;
+        poller.add(&supervisor, Token::Supervisor)?;
+        poller.add(&hand_over, Token::HandOver)?;
+        Ok(Gateway {
+            rules,
+            poller,
+            supervisor,
+            hand_over: Some(hand_over),
+            listeners: [const { None }; 4],
+            connections: Vec::new(),
+            free: Vec::new(),
+            generations: 0,
+            deadlines: BinaryHeap::new(),
+            running: Vec::new(),
+            resolver: Resolver::new(servers),
+            told: Told::default(),
+            owners: HashMap::new(),
+            has_sixth: socket::has_sixth(),
+            refused_names: HashSet::new(),
+            starved: false,
+            scratch: vec![0; MOST],
+            report: Vec::new(),
+            report_due: None,
+        })
+    }
+
+    /// Serves until the supervisor hangs up.
+    ///
+    /// # Errors
+    /// When it cannot wait.
+    pub fn serve(mut self) -> io::Result<()> {
+        let mut happened = Vec::with_capacity(256);
+        loop {
+            let due = if self.running.is_empty() { self.next_due() } else { Some(Instant::now()) };
+            self.poller.wait(due, &mut happened)?;
+            for event in &happened {
+                if event.token == Token::Supervisor && self.supervisor_is_gone() {
+                    self.end_all();
+                    return Ok(());
+                }
+                self.handle(*event);
+            }
+            for index in std::mem::take(&mut self.running) {
+                self.advance(index);
+            }
+            self.do_what_is_due();
+        }
+    }
+
+    fn handle(&mut self, happened: Happened) {
+        match happened.token {
+            Token::Supervisor => {}
+            Token::HandOver => self.take_listeners(),
+            Token::Listener(place) => self.listen(place),
+            Token::Client(index) => {
+                if let Some(Some(connection)) = self.connections.get_mut(index) {
+                    connection.client.happened(happened);
+                    self.advance(index);
+                }
+            }
+            Token::Server(index) => {
+                if let Some(Some(connection)) = self.connections.get_mut(index)
+                    && let Some(server) = &mut connection.server
+                {
+                    server.happened(happened);
+                    self.advance(index);
+                }
+            }
+            Token::Query(index) => {
+                if let Some(answered) = self.resolver.ready(&self.poller, index) {
+                    self.answered(answered);
+                }
+            }
+        }
+    }
+
+    fn supervisor_is_gone(&self) -> bool {
+        !matches!(
+            rustix::net::recv(&self.supervisor, &mut [0_u8; 8][..], RecvFlags::empty()),
+            Err(Errno::AGAIN)
+        )
+    }
+
+    fn take_listeners(&mut self) {
+        use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, recvmsg};
+        while let Some(channel) = &self.hand_over {
+            let mut place = [0_u8; 1];
+            let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let mut data = [io::IoSliceMut::new(&mut place)];
+            let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+            match recvmsg(channel, &mut data, &mut control, flags) {
+                Err(Errno::AGAIN | Errno::INTR) => return,
+                Ok(message) if message.bytes == 1 => {}
+                Ok(_) | Err(_) => {
+                    self.hand_over = None;
+                    return;
+                }
+            }
+            let socket = control.drain().find_map(|message| match message {
+                RecvAncillaryMessage::ScmRights(mut sockets) => sockets.next(),
+                _ => None,
+            });
+            let place = usize::from(place[0]);
+            match socket {
+                Some(socket) if place < self.listeners.len() => {
+                    if self.poller.add(&socket, Token::Listener(place)).is_ok() {
+                        self.listeners[place] = Some(socket);
+                    }
+                }
+                // The last: no other comes.
+                _ => self.hand_over = None,
+            }
+        }
+    }
+
+    fn listen(&mut self, place: usize) {
+        if place < 2 { self.accept(place) } else { self.hear_questions(place) }
+    }
+
+    fn accept(&mut self, place: usize) {
+        for _ in 0..BATCH {
+            if self.connections.len() - self.free.len() >= MOST_CONNECTIONS {
+                self.starved = true;
+                return;
+            }
+            let Some(listener) = &self.listeners[place] else { return };
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            match rustix::net::accept_with(listener, flags) {
+                Ok(client) => self.begin(client),
+                Err(Errno::AGAIN) => return,
+                // Without descriptors for more, those that are open have to end first: each end tries again.
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    self.starved = true;
+                    return;
+                }
+                Err(_) => {}
+            }
+        }
+        // Others have their turn; the edge will not come again.
+        self.deadlines.push(Reverse((Instant::now(), usize::MAX, place as u32, 0)));
+    }
+
+    /// A new connection: its own address tells what it is.
+    fn begin(&mut self, client: OwnedFd) {
+        let Ok(local) = socket::local(&client) else { return };
+        let (address, port) = (canonical(local.ip()), local.port());
+        let target = Target { host: None, address: Some(address), port, rule: None };
+        if address.is_loopback() {
+            let target = Target { address: None, ..target };
+            self.open(client, Stage::Greeting(Greeting::default()), target, Expected::Anybody, GREETING);
+        } else if port == NAMES {
+            self.open(client, Stage::Names(Vec::new()), target, Expected::Anybody, GREETING);
+        } else {
+            self.captured(client, target);
+        }
+    }
+
+    fn captured(&mut self, client: OwnedFd, mut target: Target) {
+        let (Some(address), port) = (target.address, target.port) else { return };
+        match self.by_address(address, port) {
+            Ok(allowed) => {
+                target.host = allowed.host;
+                target.rule = Some(allowed.rule);
+                let addresses = [SocketAddr::new(address, port)].into();
+                let opening =
+                    Opening { manner: Manner::Captured, first: Vec::new(), behind: Vec::new(), gate: None };
+                self.open(
+                    client,
+                    Stage::Dialing(Dial { addresses, opening }),
+                    target,
+                    allowed.expected,
+                    DIAL,
+                );
+            }
+            Err(refusal) => {
+                target.host = self.told.names(address).last().map(|name| name.as_str().into());
+                self.tell_refused(&target, refusal);
+                socket::reset_when_closed(&client);
+            }
+        }
+    }
+
+    /// Gives a connection its place, and takes its first steps.
+    fn open(
+        &mut self,
+        client: OwnedFd,
+        stage: Stage,
+        target: Target,
+        expected: Expected,
+        patience: Duration,
+    ) {
+        let index = self.free.pop().unwrap_or(self.connections.len());
+        if index == self.connections.len() {
+            self.connections.push(None);
+        }
+        if self.poller.add(&client, Token::Client(index)).is_err() {
+            self.free.push(index);
+            return;
+        }
+        self.generations = self.generations.wrapping_add(1);
+        self.connections[index] = Some(Box::new(Connection {
+            generation: self.generations,
+            stages: 0,
+            stage,
+            client: Side::new(client, true),
+            server: None,
+            gate: Gate::Shut,
+            expected,
+            target,
+            started: Instant::now(),
+            sent: 0,
+            received: 0,
+        }));
+        let dials =
+            self.connections[index].as_ref().is_some_and(|new| matches!(new.stage, Stage::Dialing(_)));
+        if dials {
+            self.dial(index);
+        } else {
+            self.advance(index);
+        }
+        self.set_deadline(index, patience);
+    }
+
+    /// A deadline for the stage that a connection is in, if it waits there at all.
+    fn set_deadline(&mut self, index: usize, patience: Duration) {
+        if let Some(Some(connection)) = self.connections.get(index)
+            && !matches!(connection.stage, Stage::Relaying)
+        {
+            let key = (Instant::now() + patience, index, connection.generation, connection.stages);
+            self.deadlines.push(Reverse(key));
+        }
+    }
+
+    /// Goes as far as a connection can go now.
+    fn advance(&mut self, index: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
+        match &mut connection.stage {
+            Stage::Names(_) => self.serve_names(index),
+            Stage::Greeting(_) => self.hear_greeting(index),
+            Stage::Resolving(_) => {}
+            Stage::Dialing(_) => self.see_dialing(index),
+            Stage::Relaying => self.relay(index),
+            Stage::Farewell => {
+                if connection.say_farewell(&mut self.scratch) {
+                    self.close(index);
+                }
+            }
+        }
+    }
+
+    /// Begins to connect to the first address that does not fail at once.
+    fn dial(&mut self, index: usize) {
+        loop {
+            let Some(Some(connection)) = self.connections.get_mut(index) else { return };
+            let Stage::Dialing(dial) = &connection.stage else { return };
+            let Some(address) = dial.addresses.front().copied() else { return self.unreachable(index) };
+            match socket::connected(address, rustix::net::SocketType::STREAM) {
+                Ok(socket) => {
+                    socket::without_delay(&socket);
+                    if self.poller.add(&socket, Token::Server(index)).is_err() {
+                        return self.unreachable(index);
+                    }
+                    connection.server = Some(Side::new(socket, false));
+                    return self.see_dialing(index);
+                }
+                Err(_) => self.next_address(index),
+            }
+        }
+    }
+
+    fn next_address(&mut self, index: usize) {
+        if let Some(Some(connection)) = self.connections.get_mut(index) {
+            connection.server = None;
+            if let Stage::Dialing(dial) = &mut connection.stage {
+                dial.addresses.pop_front();
+            }
+        }
+    }
+
+    fn see_dialing(&mut self, index: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
+        let (Stage::Dialing(dial), Some(server)) = (&connection.stage, &connection.server) else { return };
+        let Some(address) = dial.addresses.front().copied() else { return };
+        match socket::is_connected(&server.fd, address) {
+            Ok(false) => {}
+            Ok(true) => self.begin_relay(index, address),
+            Err(_) => {
+                self.next_address(index);
+                self.dial(index);
+            }
+        }
+    }
+
+    fn begin_relay(&mut self, index: usize, address: SocketAddr) {
+        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
+        let Stage::Dialing(Dial { opening, .. }) = std::mem::replace(&mut connection.stage, Stage::Relaying)
+        else {
+            return;
+        };
+        connection.stages += 1;
+        connection.target.address = Some(address.ip());
+        let Opening { manner, first, behind, gate } = opening;
+        connection.gate = gate.unwrap_or_else(|| Gate::new(&connection.expected));
+        match manner {
+            Manner::Captured | Manner::Request => {}
+            Manner::Connect => {
+                connection.client.pending.extend(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            }
+            Manner::Socks => {
+                connection.client.pending.extend(crate::socks::reply(crate::socks::Code::Succeeded))
+            }
+        }
+        connection.sent += first.len() as u64;
+        let mut out = first;
+        let judge = judge(&self.rules, &connection.expected, &connection.target);
+        let fed = connection.gate.feed(&judge, &behind, &mut out);
+        if let Some(server) = &mut connection.server {
+            server.pending = out;
+        }
+        let flushed =
+            connection.client.flush().and_then(|()| connection.server.as_mut().map_or(Ok(()), Side::flush));
+        match (fed, flushed) {
+            (Err(stop), _) => self.stop(index, stop),
+            (Ok(()), Err(_)) => self.break_off(index),
+            (Ok(()), Ok(())) => self.relay(index),
+        }
+    }
+
+    fn relay(&mut self, index: usize) {
+        let Some(mut connection) = self.connections.get_mut(index).and_then(Option::take) else { return };
+        let expected = std::mem::replace(&mut connection.expected, Expected::Anybody);
+        let target = std::mem::take(&mut connection.target);
+        let judge = judge(&self.rules, &expected, &target);
+        let moved = connection.relay(&judge, &mut self.scratch);
+        connection.expected = expected;
+        connection.target = target;
+        self.connections[index] = Some(connection);
+        match moved {
+            Ok(Moved::Waits) => {}
+            Ok(Moved::HasMore) => self.running.push(index),
+            Ok(Moved::Ended) => self.close(index),
+            Ok(Moved::Broken) => self.break_off(index),
+            Err(stop) => self.stop(index, stop),
+        }
+    }
+
+    /// A connection that may not go on: over HTTP it is told why, unless the server has been heard already.
+    fn stop(&mut self, index: usize, Stop { refusal, http }: Stop) {
+        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
+        let target = connection.target.clone();
+        let tells = http && connection.received == 0;
+        self.tell_refused(&target, refusal);
+        if tells {
+            let text = self.rules.explain(refusal, &display(&target));
+            self.answer(index, http::answer("403 Forbidden", &text));
+        } else {
+            self.break_off(index);
+        }
+    }
+
+    /// The last that a client hears.
+    fn answer(&mut self, index: usize, bytes: Vec<u8>) {
+        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
+        if let Some(server) = connection.server.take() {
+            socket::reset_when_closed(&server.fd);
+        }
+        connection.client.pending.extend(bytes);
+        connection.stage = Stage::Farewell;
+        connection.stages += 1;
+        self.set_deadline(index, FAREWELL);
+        self.advance(index);
+    }
+
+    fn break_off(&mut self, index: usize) {
+        if let Some(Some(connection)) = self.connections.get(index) {
+            connection.reset();
+        }
+        self.close(index);
+    }
+
+    fn close(&mut self, index: usize) {
+        let Some(connection) = self.connections.get_mut(index).and_then(Option::take) else { return };
+        self.free.push(index);
+        if let Some(event) = ended(&connection) {
+            self.tell(&event);
+        }
+        drop(connection);
+        if std::mem::take(&mut self.starved) {
+            for place in 0..2_u32 {
+                self.deadlines.push(Reverse((Instant::now(), usize::MAX, place, 0)));
+            }
+        }
+    }
+
+    fn tell_refused(&mut self, target: &Target, Refusal { barrier, rule, .. }: Refusal) {
+        let Target { host, address, port, .. } = target.clone();
+        self.tell(&Event::NetworkRefused { host, address, port: Some(port), barrier, rule });
+    }
+
+    /// Puts an event aside, to be told with others: a supervisor that were woken by each would slow down what it watches.
+    fn tell(&mut self, event: &Event) {
+        if self.report.is_empty() {
+            self.report_due = Some(Instant::now() + REPORT);
+        }
+        if !report::append(&mut self.report, event) {
+            self.send_report();
+            report::append(&mut self.report, event);
+        }
+    }
+
+    /// A supervisor that does not keep up misses events, and the network never waits for it.
+    fn send_report(&mut self) {
+        let _ = rustix::net::send(&self.supervisor, &self.report, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+        self.report.clear();
+        self.report_due = None;
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let first = self.deadlines.peek().map(|Reverse((due, ..))| *due);
+        [first, self.resolver.next_due(), self.report_due].into_iter().flatten().min()
+    }
+
+    fn do_what_is_due(&mut self) {
+        if self.next_due().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        if self.report_due.is_some_and(|due| due <= now) {
+            self.send_report();
+        }
+        while let Some(Reverse((due, index, generation, stages))) = self.deadlines.peek().copied()
+            && due <= now
+        {
+            self.deadlines.pop();
+            if index == usize::MAX {
+                self.listen(generation as usize);
+                continue;
+            }
+            if let Some(Some(connection)) = self.connections.get(index)
+                && (connection.generation, connection.stages) == (generation, stages)
+            {
+                match connection.stage {
+                    Stage::Dialing(_) => self.unreachable(index),
+                    _ => self.break_off(index),
+                }
+            }
+        }
+        for answered in self.resolver.give_up(&self.poller, now) {
+            self.answered(answered);
+        }
+    }
+
+    /// The run is over: what is still open is told of.
+    fn end_all(&mut self) {
+        let mut packets = vec![std::mem::take(&mut self.report)];
+        for event in self.connections.iter().flatten().filter_map(|connection| ended(connection)) {
+            let last = packets.len() - 1;
+            if !report::append(&mut packets[last], &event) {
+                packets.push(Vec::new());
+                report::append(&mut packets[last + 1], &event);
+            }
+        }
+        let mut happened = Vec::new();
+        for packet in packets.iter().filter(|packet| !packet.is_empty()) {
+            // Now the supervisor does nothing but listen.
+            for _ in 0..20 {
+                match rustix::net::send(&self.supervisor, packet, SendFlags::NOSIGNAL) {
+                    Err(Errno::AGAIN) => {
+                        let _ =
+                            self.poller.wait(Some(Instant::now() + Duration::from_millis(10)), &mut happened);
+                    }
+                    _ => break,
+                }
+            }
+        }
+    }
+}
+
+/// The event of a connection's end, if it had begun.
+fn ended(connection: &Connection) -> Option<Event> {
+    let Target { host, address, port, rule } = &connection.target;
+    matches!(connection.stage, Stage::Relaying).then_some(())?;
+    Some(Event::Connected {
+        host: host.clone(),
+        address: (*address)?,
+        port: *port,
+        rule: (*rule)?,
+        sent: connection.sent,
+        received: connection.received,
+        millis: connection.started.elapsed().as_millis() as u64,
+    })
+}
+
+fn judge<'a>(rules: &'a Rules, expected: &'a Expected, target: &Target) -> Judge<'a> {
+    Judge { rules, expected, address: target.address, port: target.port }
+}
+
+/// A target as it stands in a rule.
+fn display(target: &Target) -> String {
+    let Target { host, address, port, .. } = target;
+    match (host, address) {
+        (Some(host), _) => format!("{host}:{port}"),
+        (None, Some(address)) => SocketAddr::new(*address, *port).to_string(),
+        (None, None) => format!("port {port}"),
+    }
+}

@@ -1,0 +1,152 @@
+//! What the gateway tells its supervisor: packets of events. Not a public format: both ends are the same build.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use ringfence_plan::{Barrier, Event, RuleId};
+
+/// Longest packet, bytes.
+pub const LONGEST: usize = 8192;
+
+/// The numbers of one event, with the length of the name behind them.
+const HEAD: usize = 1 + 1 + 1 + 2 + 4 + 16 + 3 * 8 + 1;
+
+const BARRIERS: [Barrier; 5] = [
+    Barrier::NothingAllows,
+    Barrier::Denied,
+    Barrier::SpecialAddress,
+    Barrier::OtherName,
+    Barrier::Malformed,
+];
+
+/// Puts the event behind those of `packet`; false if there is no room for it.
+pub fn append(packet: &mut Vec<u8>, event: &Event) -> bool {
+    let Some(bytes) = encode(event) else { return true };
+    let fits = packet.len() + bytes.len() <= LONGEST;
+    if fits {
+        packet.extend(bytes);
+    }
+    fits
+}
+
+/// The events of a packet; what is none ends it.
+pub fn events(mut packet: &[u8]) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some((event, rest)) = decode(packet) {
+        events.push(event);
+        packet = rest;
+    }
+    events
+}
+
+fn encode(event: &Event) -> Option<Vec<u8>> {
+    let packet = |kind: u8,
+                  barrier: u8,
+                  address: Option<IpAddr>,
+                  port: u16,
+                  rule: RuleId,
+                  numbers: [u64; 3],
+                  host: &Option<String>| {
+        let (has, address) = match address {
+            None => (0, Ipv6Addr::UNSPECIFIED),
+            Some(IpAddr::V4(address)) => (4, address.to_ipv6_mapped()),
+            Some(IpAddr::V6(address)) => (6, address),
+        };
+        let mut bytes = vec![kind, barrier, has];
+        bytes.extend_from_slice(&port.to_ne_bytes());
+        bytes.extend_from_slice(&rule.0.to_ne_bytes());
+        bytes.extend_from_slice(&address.octets());
+        numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_ne_bytes()));
+        let host = host.as_deref().unwrap_or_default().as_bytes();
+        let host = &host[..host.len().min(255)];
+        bytes.push(host.len() as u8);
+        bytes.extend_from_slice(host);
+        bytes
+    };
+    match event {
+        Event::NetworkRefused { host, address, port, barrier, rule } => {
+            let barrier = BARRIERS.iter().position(|known| known == barrier).unwrap_or(0);
+            Some(packet(1, barrier as u8, *address, port.unwrap_or(0), *rule, [0; 3], host))
+        }
+        Event::Connected { host, address, port, rule, sent, received, millis } => {
+            Some(packet(2, 0, Some(*address), *port, *rule, [*sent, *received, *millis], host))
+        }
+        _ => None,
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<(Event, &[u8])> {
+    let (head, rest) = bytes.split_at_checked(HEAD)?;
+    let (host, rest) = rest.split_at_checked(head[HEAD - 1].into())?;
+    let host = (!host.is_empty()).then(|| String::from_utf8_lossy(host).into_owned());
+    let six = Ipv6Addr::from(<[u8; 16]>::try_from(&head[9..25]).ok()?);
+    let address = match head[2] {
+        0 => None,
+        4 => Some(IpAddr::V4(six.to_ipv4_mapped()?)),
+        _ => Some(IpAddr::V6(six)),
+    };
+    let port = u16::from_ne_bytes([head[3], head[4]]);
+    let rule = RuleId(u32::from_ne_bytes(head[5..9].try_into().ok()?));
+    let number = |index: usize| {
+        let start = 25 + 8 * index;
+        head[start..start + 8].try_into().ok().map(u64::from_ne_bytes)
+    };
+    let event = match head[0] {
+        1 => Event::NetworkRefused {
+            host,
+            address,
+            port: (port > 0).then_some(port),
+            barrier: *BARRIERS.get(usize::from(head[1]))?,
+            rule,
+        },
+        2 => Event::Connected {
+            host,
+            address: address?,
+            port,
+            rule,
+            sent: number(0)?,
+            received: number(1)?,
+            millis: number(2)?,
+        },
+        _ => return None,
+    };
+    Some((event, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_arrive_as_they_were() {
+        let refused = Event::NetworkRefused {
+            host: Some("a.org".into()),
+            address: Some("::ffff:1.2.3.4".parse().unwrap()),
+            port: Some(443),
+            barrier: Barrier::SpecialAddress,
+            rule: RuleId(3),
+        };
+        let looked_up = Event::NetworkRefused {
+            host: Some("a".repeat(253)),
+            address: None,
+            port: None,
+            barrier: Barrier::Denied,
+            rule: RuleId(0),
+        };
+        let connected = Event::Connected {
+            host: None,
+            address: "1.2.3.4".parse().unwrap(),
+            port: 1,
+            rule: RuleId(9),
+            sent: 1,
+            received: u64::MAX,
+            millis: 3,
+        };
+        let mut packet = Vec::new();
+        let told = [refused, looked_up, connected];
+        assert!(told.iter().all(|event| append(&mut packet, event)));
+        assert_eq!(events(&packet), told);
+        assert_eq!(events(b"\0"), []);
+        let mut full = vec![0; LONGEST];
+        assert!(!append(&mut full, &told[0]));
+    }
+}

@@ -1,0 +1,300 @@
+//! The decision on a connection: a function of the plan's rules, the name, the address and the port, and of nothing else.
+//! Who asks, and by which protocol, makes no difference.
+//!
+//! Deny wins. A rule for a name speaks of the internet: special addresses need a rule for a block of them.
+
+use std::net::IpAddr;
+
+use ringfence_plan::{
+    Barrier, Endpoint, HostName, HostPattern, Network, NetworkMode, NetworkRule, Ports, Protocol, Rule,
+    RuleId, Target,
+};
+
+use crate::guard::{self, Block, Special};
+
+/// The rules of a run.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    network: Network,
+    texts: Vec<Rule>,
+}
+
+/// A refusal: what stands in the way, and whose line that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What stands in the way.
+    pub barrier: Barrier,
+    /// The rule; where none speaks of the target, the line that says that rules are asked at all.
+    pub rule: RuleId,
+    /// More of what stands in the way; reads after "it is".
+    pub detail: &'static str,
+}
+
+/// An address that is this machine's own, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// One of its interfaces has it.
+    ThisMachine,
+    /// Somebody else's.
+    Other,
+}
+
+impl Rules {
+    /// The rules of a plan; `texts` are all of the plan's, for telling which one decided.
+    pub fn new(network: Network, texts: Vec<Rule>) -> Rules {
+        Rules { network, texts }
+    }
+
+    /// Whether a name may be asked for: whether a rule could allow a connection to it.
+    ///
+    /// # Errors
+    /// When none could.
+    pub fn may_be_asked(&self, name: &HostName) -> Result<(), Refusal> {
+        let target = Target::Name(name.clone());
+        let denied = |ports: Ports| {
+            let mut deny = self.network.deny.iter().map(|rule| (rule, &rule.endpoint));
+            let denies = |(_, endpoint): &(&NetworkRule, &Endpoint)| {
+                endpoint.protocol == Protocol::Tcp
+                    && endpoint.host.covers(&target)
+                    && ports.is_within(endpoint.ports)
+            };
+            deny.find(denies).map(|(rule, _)| self.denied_by(rule.rule))
+        };
+        if self.network.mode == NetworkMode::Host {
+            return denied(Ports::ALL).map_or(Ok(()), Err);
+        }
+        let mut last = denied(Ports::ALL).unwrap_or_else(|| self.nothing_allows());
+        for rule in self.network.allow.iter().filter(|rule| rule.endpoint.host.covers(&target)) {
+            match denied(rule.endpoint.ports) {
+                None => return Ok(()),
+                Some(refusal) => last = refusal,
+            }
+        }
+        Err(last)
+    }
+
+    /// Whether a name may be connected to by TCP; the address is judged apart, by [`Rules::leads_to`].
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn by_name(&self, name: &HostName, port: u16) -> Result<RuleId, Refusal> {
+        self.plainly(&Target::Name(name.clone()), port)
+    }
+
+    /// Whether no rule denies a name, whatever allows its address.
+    ///
+    /// # Errors
+    /// When one does.
+    pub fn not_denied(&self, name: &HostName, port: u16) -> Result<(), Refusal> {
+        match self.by_name(name, port) {
+            Err(refusal) if refusal.barrier == Barrier::Denied => Err(refusal),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Whether a rule denies names: then what a client says has to be heard even where its address is allowed.
+    pub fn deny_names(&self) -> bool {
+        self.network.deny.iter().any(|rule| !matches!(rule.endpoint.host, HostPattern::Block { .. }))
+    }
+
+    /// Whether an address may be connected to for its own sake.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn by_address(&self, address: IpAddr, port: u16, owner: Owner) -> Result<RuleId, Refusal> {
+        let plainly = self.plainly(&Target::address(address), port);
+        let (least, barrier) = match (&plainly, guard::special(address), owner) {
+            (Err(refusal), _, _) if refusal.barrier == Barrier::Denied => return plainly,
+            (_, Some(Special::Never(what)), _) => return Err(self.special(what)),
+            // Only the address itself, for a block says nothing of whose it is.
+            (_, _, Owner::ThisMachine) => (whole(address), self.special(OWN)),
+            (_, Some(Special::Within(block, what)), _) => (block, self.special(what)),
+            (_, None, Owner::Other) => return plainly,
+        };
+        // Who asked for the host's network by name has asked for what is near it as well.
+        if self.network.mode == NetworkMode::Host {
+            return plainly;
+        }
+        let mut allow = self.network.allow.iter();
+        let allowed = allow.find(|rule| {
+            rule.endpoint.covers(&Target::address(address), port, Protocol::Tcp)
+                && block_of(&rule.endpoint).is_some_and(|block| least.covers(block))
+        });
+        allowed.map(|rule| rule.rule).ok_or(barrier)
+    }
+
+    /// Whether a name that may be connected to may lead to this address.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn leads_to(&self, address: IpAddr, port: u16, owner: Owner) -> Result<(), Refusal> {
+        match self.by_address(address, port, owner) {
+            // An address of the internet at large, which needs no rule of its own.
+            Err(refusal) if refusal.barrier == Barrier::NothingAllows => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Whether an answer may tell this address: whether a name could lead to it on some port.
+    pub fn may_be_told(&self, address: IpAddr) -> bool {
+        match guard::special(address) {
+            None => true,
+            Some(Special::Never(_)) => false,
+            Some(Special::Within(..)) if self.network.mode == NetworkMode::Host => true,
+            Some(Special::Within(special, _)) => self.network.allow.iter().any(|rule| {
+                block_of(&rule.endpoint).is_some_and(|block| block.contains(address) && special.covers(block))
+            }),
+        }
+    }
+
+    /// What the plan says of a target, without regard to what is special about it.
+    fn plainly(&self, target: &Target, port: u16) -> Result<RuleId, Refusal> {
+        match self.network.decide(target, port, Protocol::Tcp) {
+            (true, rule) => Ok(rule.unwrap_or(self.network.rule)),
+            (false, Some(rule)) => Err(self.denied_by(rule)),
+            (false, None) => Err(self.nothing_allows()),
+        }
+    }
+
+    /// The refusal of what no rule speaks of.
+    pub fn nothing_allows(&self) -> Refusal {
+        self.barred(Barrier::NothingAllows, "")
+    }
+
+    /// The refusal of a client that says another name than the one it asked for.
+    pub fn mismatch(&self) -> Refusal {
+        self.barred(Barrier::OtherName, "")
+    }
+
+    /// The refusal of what cannot be read without doubt; `what` says where the doubt is.
+    pub fn malformed(&self, what: &'static str) -> Refusal {
+        self.barred(Barrier::Malformed, what)
+    }
+
+    fn denied_by(&self, rule: RuleId) -> Refusal {
+        Refusal { barrier: Barrier::Denied, rule, detail: "" }
+    }
+
+    fn special(&self, what: &'static str) -> Refusal {
+        self.barred(Barrier::SpecialAddress, what)
+    }
+
+    fn barred(&self, barrier: Barrier, detail: &'static str) -> Refusal {
+        Refusal { barrier, rule: self.network.rule, detail }
+    }
+
+    /// A refusal for whoever made the request: what happened, why, and what would allow it.
+    pub fn explain(&self, refusal: Refusal, target: &str) -> String {
+        let what = refusal.detail;
+        let rule = self.texts.get(refusal.rule.0 as usize).map(ToString::to_string).unwrap_or_default();
+        let (why, mend) = match refusal.barrier {
+            Barrier::NothingAllows => (
+                "no rule allows it".to_owned(),
+                format!("network.allow = [\"{target}\"] in the policy allows it, if its owner agrees"),
+            ),
+            Barrier::Denied => {
+                ("a rule denies it".into(), "only who wrote that rule can take it back: deny wins".into())
+            }
+            Barrier::SpecialAddress => (
+                format!("it is {what}, to which a rule for a name or for all addresses does not lead"),
+                "a rule for that very address or its block allows it, unless it is this machine's loopback"
+                    .into(),
+            ),
+            Barrier::OtherName => (
+                "the name in the request is not the one whose address was asked for".into(),
+                "make the request to the name that it is meant for".into(),
+            ),
+            Barrier::Malformed => (
+                format!("it is not read without doubt ({what})"),
+                "send the request in its standard form".into(),
+            ),
+        };
+        format!("ringfence refused {target}: {why}.\nRule: {rule}\nTo go on: {mend}.\n")
+    }
+}
+
+const OWN: &str = "an address of this machine's own";
+
+fn whole(address: IpAddr) -> Block {
+    Block { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+}
+
+fn block_of(endpoint: &Endpoint) -> Option<Block> {
+    match endpoint.host {
+        HostPattern::Block { address, prefix } => Some(Block { address, prefix }),
+        HostPattern::Name(_) | HostPattern::Below(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> HostName {
+        HostName::parse(text).unwrap()
+    }
+
+    fn rule(host: HostPattern, first: u16, last: u16, id: u32) -> NetworkRule {
+        let endpoint = Endpoint { host, ports: Ports { first, last }, protocol: Protocol::Tcp };
+        NetworkRule { endpoint, rule: RuleId(id) }
+    }
+
+    fn block(text: &str, prefix: u8) -> HostPattern {
+        HostPattern::Block { address: text.parse().unwrap(), prefix }
+    }
+
+    fn rules(allow: Vec<NetworkRule>, deny: Vec<NetworkRule>) -> Rules {
+        Rules::new(Network { mode: NetworkMode::Rules, allow, deny, rule: RuleId(0) }, Vec::new())
+    }
+
+    #[test]
+    fn a_name_is_matched_label_by_label_and_deny_wins() {
+        let rules = rules(
+            vec![
+                rule(HostPattern::Name(name("api.example.org")), 443, 443, 1),
+                rule(HostPattern::Below(name("example.org")), 443, 443, 2),
+            ],
+            vec![rule(HostPattern::Name(name("bad.example.org")), 1, 65535, 3)],
+        );
+        assert_eq!(rules.by_name(&name("API.example.org"), 443), Ok(RuleId(1)));
+        assert_eq!(rules.by_name(&name("a.b.example.org"), 443), Ok(RuleId(2)));
+        assert_eq!(rules.by_name(&name("bad.example.org"), 443).unwrap_err().rule, RuleId(3));
+        for refused in ["example.org", "evilexample.org", "example.org.evil.net", "api.example.orgx"] {
+            assert!(rules.by_name(&name(refused), 443).is_err(), "{refused}");
+            assert!(rules.may_be_asked(&name(refused)).is_err(), "{refused}");
+        }
+        assert!(rules.by_name(&name("api.example.org"), 80).is_err());
+        assert!(rules.may_be_asked(&name("bad.example.org")).is_err());
+    }
+
+    #[test]
+    fn a_special_address_needs_a_block_within_its_kind() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let all =
+            rules(vec![rule(block("0.0.0.0", 0), 1, 65535, 1), rule(block("::", 0), 1, 65535, 1)], vec![]);
+        assert!(all.by_address(address("9.9.9.9"), 53, Owner::Other).is_ok());
+        for special in ["10.0.0.1", "169.254.169.254", "127.0.0.1", "fd00:ec2::254", "::1"] {
+            assert!(all.by_address(address(special), 80, Owner::Other).is_err(), "{special}");
+            assert!(all.leads_to(address(special), 80, Owner::Other).is_err(), "{special}");
+            assert!(!all.may_be_told(address(special)), "{special}");
+        }
+        let lan = rules(
+            vec![rule(block("10.1.0.0", 16), 5432, 5432, 1)],
+            vec![rule(block("10.1.9.0", 24), 1, 65535, 2)],
+        );
+        assert!(lan.by_address(address("10.1.2.3"), 5432, Owner::Other).is_ok());
+        assert!(lan.leads_to(address("10.1.2.3"), 5432, Owner::Other).is_ok());
+        assert!(lan.by_address(address("10.1.2.3"), 5433, Owner::Other).is_err());
+        assert!(lan.by_address(address("10.2.2.3"), 5432, Owner::Other).is_err());
+        assert_eq!(lan.by_address(address("10.1.9.3"), 5432, Owner::Other).unwrap_err().rule, RuleId(2));
+        assert!(lan.by_address(address("10.1.2.3"), 5432, Owner::ThisMachine).is_err());
+        let own = rules(vec![rule(block("10.1.2.3", 32), 1, 65535, 1)], vec![]);
+        assert!(own.by_address(address("10.1.2.3"), 1, Owner::ThisMachine).is_ok());
+    }
+
+    #[test]
+    fn a_loopback_address_is_never_reached_though_named() {
+        let rules = rules(vec![rule(block("127.0.0.1", 32), 1, 65535, 1)], vec![]);
+        assert!(rules.by_address("127.0.0.1".parse().unwrap(), 80, Owner::ThisMachine).is_err());
+    }
+}

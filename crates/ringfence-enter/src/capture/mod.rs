@@ -1,0 +1,75 @@
+//! The network of a sandbox whose connections are captured: every address is local there, and whatever is sent to one
+//! arrives at a listener whose descriptor is handed out. As netlink(7) messages, built before they are needed.
+//!
+//! Not a fence of its own: the namespace has no interface but its loopback, so nothing leaves it but through those
+//! descriptors. Without the rules the network would be dead, not open.
+
+mod message;
+mod tables;
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, OwnedFd};
+
+use message::Batch;
+pub(crate) use message::acknowledged;
+
+use crate::socket;
+use crate::sys::net::Listeners;
+
+/// Where captured connections arrive, on every address. Privileged, so that the workload cannot take it (ip(7)).
+pub const PORT: u16 = 1023;
+
+/// The domain name service's port, which is answered on every address.
+pub const DNS_PORT: u16 = 53;
+
+/// What the sandbox calls itself: an address that programs take for a usable network (RFC 7335), so that getaddrinfo(3)
+/// with AI_ADDRCONFIG looks names up.
+pub const OWN: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 2);
+
+/// The same for the sixth version: a unique local address (RFC 4193), which ranks below [`OWN`] for any global one (RFC
+/// 6724).
+pub const OWN6: Ipv6Addr = Ipv6Addr::new(0xfd72, 0x696e, 0x6766, 0, 0, 0, 0, 2);
+
+/// What resolv.conf(5) names inside.
+pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 1);
+
+/// The messages, each batch to be sent whole on a socket of its own protocol.
+#[derive(Clone, Debug)]
+pub(crate) struct Capture {
+    /// Own address and local route, rtnetlink(7).
+    pub(crate) routes: Batch,
+    /// The same for the sixth version, which a host may lack.
+    pub(crate) routes6: Batch,
+    /// nf_tables(8) rules.
+    pub(crate) tables: Batch,
+}
+
+/// The channel from init, who makes the listeners, to the gateway.
+///
+/// # Errors
+/// When no descriptor is left.
+pub fn channel() -> io::Result<(OwnedFd, OwnedFd)> {
+    socket::seqpacket_pair()
+}
+
+/// Gives the listeners away, each in a packet whose only byte is its place in [`Listeners`]; then one of a number above
+/// them all, after which none follows.
+pub(crate) fn hand_over(listeners: Listeners, gateway: &OwnedFd) -> io::Result<()> {
+    for (place, socket) in listeners.sockets.iter().enumerate() {
+        if let Some(socket) = socket {
+            socket::send(gateway.as_fd(), &[place as u8], Some(socket.as_fd()))?;
+        }
+    }
+    socket::send(gateway.as_fd(), &[listeners.sockets.len() as u8], None)
+}
+
+impl Capture {
+    pub(crate) fn new() -> Capture {
+        Capture {
+            routes: message::local_everywhere(&OWN.octets()),
+            routes6: message::local_everywhere(&OWN6.octets()),
+            tables: tables::rules(),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A small internet for the rows of the gateway: a network namespace that plays the host, another that plays the rest of
+//! the world, and in it servers that write down whatever reaches them. Nothing leaves the machine.
+//!
+//! It is set up by the system's own tools, so that it shares nothing with what is on trial.
+
+mod servers;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::place::Place;
+use crate::program::{self, Ran};
+use crate::session::{BEGUN, Session, strip_begun};
+
+pub use servers::main;
+
+/// What it takes to make one.
+pub(crate) const TOOLS: &[&str] = &["ip", "nsenter", "unshare", "mount", "curl", "python3"];
+
+/// What came of a line, and what reached the world meanwhile.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// The line's end.
+    pub(crate) ran: Ran,
+    /// What the servers wrote, one line for whatever reached them: `dns NAME`, `tcp ADDRESS PORT`, `data ADDRESS PORT
+    /// BYTES`, `udp BYTES`.
+    pub(crate) log: String,
+}
+
+/// The host of the small internet is 203.0.113.1 and 198.51.100.7; the world is 203.0.113.10, .11 and .53, and the
+/// private 10.9.9.9.
+const SET_UP: &str = r#"
+set -e
+ip link set lo up
+unshare -n sleep 600 >/dev/null 2>&1 & world=$!
+trap 'kill $world $servers 2>/dev/null || true' EXIT
+until [ "$(readlink /proc/$world/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
+ip link add v0 type veth peer name v1
+ip link set v1 netns $world
+ip addr add 203.0.113.1/24 dev v0
+ip addr add 198.51.100.7/32 dev lo
+ip link set v0 up
+ip route add default via 203.0.113.10
+ip -6 addr add 2001:db8:1::1/64 dev v0 nodad
+ip -6 route add default via 2001:db8:1::10
+inside() { nsenter -t $world -n "$@"; }
+inside ip link set lo up
+inside ip link set v1 up
+for last in 10 11 53; do inside ip addr add 203.0.113.$last/24 dev v1; done
+inside ip -6 addr add 2001:db8:1::10/64 dev v1 nodad
+inside ip addr add 10.9.9.9/32 dev lo
+inside ip addr add 169.254.169.254/32 dev lo
+nsenter -t $world -n "$TRIAL" internet "$LOG" >/dev/null 2>&1 & servers=$!
+"$TRIAL" internet-host "$LOG" >/dev/null 2>&1 & servers="$servers $!"
+until [ "$(grep -c ready "$LOG")" = 2 ]; do sleep 0.01; done
+mount --bind "$RESOLV" /etc/resolv.conf
+set +e
+eval "$BE" '"$@"'
+"#;
+
+/// Runs a line in the small internet, fenced by these flags.
+pub(crate) fn fenced(session: &Session, place: &Place, flags: &[String], line: &str) -> Result<Told, String> {
+    let mut command = session.fence(place, flags);
+    command.args(["sh", "-c", &format!("echo {BEGUN}\n{line}")]);
+    let mut told = within(session, place, command)?;
+    strip_begun(&mut told.ran)?;
+    Ok(told)
+}
+
+/// The same without a fence.
+pub(crate) fn bare(session: &Session, place: &Place, line: &str) -> Result<Told, String> {
+    within(session, place, session.bare_command(place, &["sh", "-c", line]))
+}
+
+fn within(session: &Session, place: &Place, command: Command) -> Result<Told, String> {
+    let fail = |error: std::io::Error| format!("preparing the small internet: {error}");
+    // Both beside the home, where no fenced line comes.
+    let (log, resolver) = (place.outside.join("internet.log"), place.outside.join("resolv.conf"));
+    fs::write(&log, "").map_err(fail)?;
+    fs::write(&resolver, "nameserver 203.0.113.53\n").map_err(fail)?;
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let mut outer = Command::new("unshare");
+    // An ordinary user has to be root of a user namespace to make all this, and himself again for the line.
+    let be = if session.is_root {
+        outer.arg("-nm");
+        String::new()
+    } else {
+        outer.arg("-Urnm");
+        format!("unshare -U --map-user={uid} --map-group={gid}")
+    };
+    outer.args(["sh", "-c", SET_UP, "sh"]).arg(command.get_program()).args(command.get_args());
+    outer.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    outer.env("LOG", &log).env("RESOLV", &resolver).env("BE", be);
+    outer.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
+    let ran = program::run_and_sweep(outer, &[], Duration::from_secs(60))?;
+    let log = fs::read_to_string(&log).map_err(fail)?;
+    if log.matches("ready").count() != 2 {
+        return Err(format!("the small internet did not come up: {}", ran.describe()));
+    }
+    Ok(Told { ran, log: log.replace("ready\n", "") })
+}
