@@ -29,6 +29,12 @@ fn every_example_of_the_table_is_accepted_in_a_file() {
         let (group, name) = spec.key.split_once('.').unwrap();
         let kind = if spec.ceiling_only { "kind = \"ceiling\"\n" } else { "" };
         let text = format!("{kind}[{group}]\n{name} = {}\n", spec.example);
+        if spec.ceiling_only {
+            // Heeded in the machine's own ceiling only, and there not without each other: read, and no more.
+            ringfence_policy::format::format("x.toml", &text)
+                .unwrap_or_else(|report| panic!("{text}{report}"));
+            continue;
+        }
         let place = tempfile::tempdir().unwrap();
         let place = std::fs::canonicalize(place.path()).unwrap();
         std::fs::write(place.join("x.toml"), &text).unwrap();
