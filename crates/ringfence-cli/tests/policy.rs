@@ -99,6 +99,15 @@ fn the_last_refusals_are_explained() {
         flagged.contains("was refused by filesystem.protect") && flagged.contains("it is allowed"),
         "{flagged}"
     );
+    place.shell(
+        &["--network", "rules", "--allow-net", "example.org:443"],
+        "bash -c 'exec 3<>/dev/tcp/192.0.2.1/80'",
+    );
+    let connected = text(&place.call(&["why", "--last"]));
+    assert!(
+        connected.contains("connect to 192.0.2.1:80") && connected.contains("--allow-net 192.0.2.1:80"),
+        "{connected}"
+    );
     place.shell(&[], "true");
     assert_eq!(text(&place.call(&["why", "--last"])), "the last run was refused nothing\n");
 }

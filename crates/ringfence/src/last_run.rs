@@ -2,9 +2,10 @@
 //! run, lies with its user, and a run that cannot write it goes on.
 
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use ringfence_plan::{Event, Operation, Origin, Plan};
+use ringfence_plan::{Event, Operation, Origin, Plan, Rule};
 use serde::{Deserialize, Serialize};
 
 /// The refusals of a run.
@@ -22,6 +23,23 @@ pub struct LastRun {
     pub denied: u64,
     /// What was refused, first come first, at most [`MOST`].
     pub refusals: Vec<Refusal>,
+    /// Where it was not let connect to, in the same way.
+    #[serde(default)]
+    pub connections: Vec<RefusedConnection>,
+}
+
+/// A connection that was refused, as often as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedConnection {
+    /// The name or address, and the port where there was one: `example.org:443`, `[2001:db8::1]:53`. Chosen by the
+    /// command.
+    pub target: String,
+    /// How often, as far as it was told.
+    pub count: u64,
+    /// The rule that refused, in the words of the policy.
+    pub rule: String,
+    /// Who said so.
+    pub origin: Origin,
 }
 
 /// What was refused, as often as it was.
@@ -68,7 +86,19 @@ impl LastRun {
 
     /// Takes down a refusal of a run of `plan`.
     pub(crate) fn note(&mut self, event: &Event, plan: &Plan) {
-        let Event::Denied { operation, path, rule, pid: _ } = event else { return };
+        let (operation, path, rule) = match event {
+            Event::Denied { operation, path, rule, pid: _ } => (operation, path, rule),
+            Event::NetworkRefused { host, address, port, barrier: _, rule } => {
+                let address = address.map(|address| match address {
+                    IpAddr::V4(address) => address.to_string(),
+                    IpAddr::V6(address) => format!("[{address}]"),
+                });
+                let Some(target) = host.clone().or(address) else { return };
+                let target = port.map_or(target.clone(), |port| format!("{target}:{port}"));
+                return self.note_connection(target, plan.rule(*rule));
+            }
+            Event::Connected { .. } | Event::NetworkLost | Event::LimitReached { .. } => return,
+        };
         let is_known = |known: &Refusal| known.operation == *operation && known.path == *path;
         match self.refusals.iter().position(is_known) {
             Some(index) => self.refusals[index].count += 1,
@@ -81,6 +111,17 @@ impl LastRun {
                     rule: rule.text.clone(),
                     origin: rule.origin.clone(),
                 });
+            }
+            None => {}
+        }
+    }
+
+    fn note_connection(&mut self, target: String, rule: &Rule) {
+        match self.connections.iter().position(|known| known.target == target) {
+            Some(index) => self.connections[index].count += 1,
+            None if self.connections.len() < MOST => {
+                let (rule, origin) = (rule.text.clone(), rule.origin.clone());
+                self.connections.push(RefusedConnection { target, count: 1, rule, origin });
             }
             None => {}
         }

@@ -38,7 +38,7 @@ mod supervise;
 mod supervise;
 
 pub use error::{BackendRefusal, Error, Refused, Unheld};
-pub use last_run::{LastRun, MOST as MOST_REFUSALS, Refusal};
+pub use last_run::{LastRun, MOST as MOST_REFUSALS, Refusal, RefusedConnection};
 pub use outcome::{Outcome, TOLD_EVENTS, Traffic};
 pub use record::{Record, Text};
 pub use ringfence_backend::{probe, probe_deeply};

@@ -201,6 +201,13 @@ fn now(refusal: &Refusal, policy: &Policy) -> Option<Answer> {
     Some(answer).filter(|answer| answer.verdict == Verdict::Refused)
 }
 
+/// The same of a connection.
+fn connection_now(target: &str, policy: &Policy) -> Option<Answer> {
+    let context = policy.request.context().ok()?;
+    let question = Question::parse(&["connect", target], &context, None).ok()?;
+    Some(ask(&policy.stages, &policy.void, &question)).filter(|answer| answer.verdict == Verdict::Refused)
+}
+
 fn last_as_text(record: &LastRun, policy: &Policy, style: Style) -> String {
     let argv = record.argv.join(" ");
     let title = format!("{} in {}, {}", escape(&argv), escape(&record.cwd), escape(&record.time));
@@ -215,7 +222,18 @@ fn last_as_text(record: &LastRun, policy: &Policy, style: Style) -> String {
             None => text.push_str("  here and now, without the flags of that run, it is allowed\n"),
         }
     }
-    let told: u64 = record.refusals.iter().map(|refusal| refusal.count).sum();
+    for refusal in &record.connections {
+        let times = if refusal.count == 1 { String::new() } else { format!(", {} times", refusal.count) };
+        let rule = format!("{} ({})", refusal.rule, refusal.origin);
+        text.push_str(&format!("connect to {}{times}\n", escape(&refusal.target)));
+        text.push_str(&format!("  was refused by {}\n", escape(&rule)));
+        match connection_now(&refusal.target, policy) {
+            Some(answer) => text.push_str(&answer::indented(&answer, style)),
+            None => text.push_str("  here and now, without the flags of that run, it is allowed\n"),
+        }
+    }
+    let told: u64 = record.refusals.iter().map(|refusal| refusal.count).sum::<u64>()
+        + record.connections.iter().map(|refusal| refusal.count).sum::<u64>();
     if record.denied > told {
         text.push_str(&format!("and {} more\n", record.denied - told));
     }
@@ -230,5 +248,11 @@ fn last_as_json(record: &LastRun, policy: &Policy) -> serde_json::Value {
         object
     });
     object["refusals"] = refusals.collect();
+    let connections = record.connections.iter().map(|refusal| {
+        let mut object = json!(refusal);
+        object["now"] = json!(connection_now(&refusal.target, policy));
+        object
+    });
+    object["connections"] = connections.collect();
     object
 }

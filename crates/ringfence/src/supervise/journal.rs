@@ -67,6 +67,7 @@ fn empty(job: &Job<'_>) -> LastRun {
         backend: job.backend.into(),
         denied: 0,
         refusals: Vec::new(),
+        connections: Vec::new(),
     }
 }
 
