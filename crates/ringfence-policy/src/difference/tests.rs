@@ -169,8 +169,16 @@ fn tells_of_network(changes: &[Change]) -> bool {
     changes.iter().any(|change| change.area == Area::Network)
 }
 
+/// `cases`, unless PROPTEST_CASES asks for another number.
+fn config(cases: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(cases),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(config(3000))]
 
     #[test]
     fn what_did_not_widen_lets_nothing_new(

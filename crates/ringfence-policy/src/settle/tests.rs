@@ -98,8 +98,16 @@ fn claims() -> impl Strategy<Value = Vec<Claim>> {
     })
 }
 
+/// `cases`, unless PROPTEST_CASES asks for another number.
+fn config(cases: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(cases),
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(config(2000))]
 
     #[test]
     fn the_outcome_is_that_of_the_reference(claims in claims(), probes in prop::collection::vec(path(), 20)) {
