@@ -291,6 +291,7 @@ mod tests {
             denied,
             limits: Vec::new(),
             unrecorded: Vec::new(),
+            traffic: ringfence::Traffic::default(),
         }
     }
 
@@ -387,6 +388,13 @@ mod tests {
           "passed_over": [],
           "peak_memory": null,
           "presets": [],
+          "traffic": {
+            "connections": 0,
+            "lost": false,
+            "received": 0,
+            "refused": 0,
+            "sent": 0
+          },
           "unrecorded": [],
           "untrusted": null,
           "wall_ms": 1234,
