@@ -67,9 +67,7 @@ pub(crate) fn void_flags(composed: &Composed) -> Report {
         Place::Written(span) => composed.texts[span.source.0 as usize].author == Author::Flag,
         Place::BuiltIn(_) => false,
     };
-    let bounded = composed.parent.is_some()
-        || composed.readings.iter().any(|reading| reading.kind == StageKind::Ceiling);
-    if !bounded || !grants.fields.statements.iter().any(by_flag) {
+    if !composed.is_bounded() || !grants.fields.statements.iter().any(by_flag) {
         return Report::default();
     }
     let stages = composed.stages();

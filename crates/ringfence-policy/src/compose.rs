@@ -118,6 +118,11 @@ impl Composed {
         texts.map(|source| (source.name.to_string(), trust::digest(&source.text))).collect()
     }
 
+    /// Whether a ceiling, or the sandbox around this one, narrows what is granted.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.parent.is_some() || self.readings.iter().any(|reading| reading.kind == StageKind::Ceiling)
+    }
+
     /// Every stage by itself: the grants first, then what narrows them.
     pub fn stages(&self) -> Vec<Stage> {
         let worded = self.readings.iter().map(|reading| Stage {
