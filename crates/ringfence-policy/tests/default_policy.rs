@@ -184,6 +184,39 @@ fn directories_of_programs_on_path_are_granted_and_other_ones_are_not() {
 }
 
 #[test]
+fn a_directory_of_path_that_leads_elsewhere_grants_nothing_of_that() {
+    let home = Home::new();
+    let project = home.dir("p");
+    for name in
+        ["documents", ".ssh/bin", "versions/20/bin", "versions/20/include/node", "shell", "other/.venv"]
+    {
+        home.dir(name);
+    }
+    home.file("versions/20/include/node/node.h", "");
+    home.file("other/.venv/pyvenv.cfg", "");
+    let entry = home.path.join("other/.venv/bin");
+    let granted = |entry: &Path| {
+        let env = BTreeMap::from([("PATH".to_owned(), entry.to_str().unwrap().to_owned())]);
+        let plan = plan(&Request { caller_env: env, ..home.request(&project) }).unwrap();
+        access(&plan, entry.join("x"))
+    };
+    // What a command in the other project can put there.
+    for target in ["documents", ".ssh", ".ssh/bin", ""] {
+        std::os::unix::fs::symlink(home.path.join(target), &entry).unwrap();
+        assert_eq!(granted(&entry), None, "{target}");
+        std::fs::remove_file(&entry).unwrap();
+    }
+    std::os::unix::fs::symlink("/", &entry).unwrap();
+    assert_eq!(granted(&entry), None);
+    std::fs::remove_file(&entry).unwrap();
+    home.dir("other/.venv/bin");
+    assert_eq!(granted(&entry), Some(Access::Read));
+    // A name for a version of node, as its managers make them.
+    std::os::unix::fs::symlink(home.path.join("versions/20"), home.path.join("shell/1")).unwrap();
+    assert_eq!(granted(&home.path.join("shell/1/bin")), Some(Access::Read));
+}
+
+#[test]
 fn a_workspace_that_is_named_in_other_lists_too_stays_one_unless_it_is_to_be_read_only() {
     let home = Home::new();
     let project = home.dir("p");

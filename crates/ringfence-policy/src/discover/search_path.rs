@@ -58,13 +58,16 @@ fn is_in_project(path: &AbsPath, surroundings: &Surroundings, context: &Context)
 /// What to grant for one directory on PATH: the whole tool-chain where a mark shows that it is one, else the
 /// directory if its name says that it holds programs.
 fn programs(directory: &AbsPath, context: &Context) -> Option<Found> {
-    let name = directory.names().last()?.to_str()?;
-    if !matches!(name, "bin" | "sbin" | "shims" | "condabin") || !fs::metadata(directory).ok()?.is_dir() {
+    // What it leads to has to be fit as well: whoever may write where a directory of PATH lies (the environment of another
+    // project) could put a symlink to anything in its place, and every later run would read that.
+    let real = real(directory)?;
+    let fit =
+        has_programs(directory) && has_programs(&real) && is_own_place(real.as_path().to_str()?, context);
+    if !fit || !fs::metadata(&real).ok()?.is_dir() {
         return None;
     }
-    // Not followed for a symlinked PATH entry (fnm's multishells): the name is granted, its target is not.
     let prefix = directory.parent()?;
-    if may_be_granted(&prefix, context) {
+    if may_be_granted(&prefix, context) && may_be_granted(&self::real(&prefix)?, context) {
         if let Some((_, why)) = PREFIX_MARKS.iter().find(|(mark, _)| exists(&prefix.as_path().join(mark))) {
             return Some(Found { path: prefix, access: Access::Read, why });
         }
@@ -78,6 +81,16 @@ fn programs(directory: &AbsPath, context: &Context) -> Option<Found> {
         access: Access::Read,
         why,
     })
+}
+
+/// Whether its name says that it holds programs.
+fn has_programs(directory: &AbsPath) -> bool {
+    let name = directory.names().last().and_then(|name| name.to_str());
+    matches!(name, Some("bin" | "sbin" | "shims" | "condabin"))
+}
+
+fn real(path: &AbsPath) -> Option<AbsPath> {
+    AbsPath::new(fs::canonicalize(path).ok()?).ok()
 }
 
 /// Whether a whole prefix may be granted: `~/.local` has `bin` and `lib`, but keyrings as well.
