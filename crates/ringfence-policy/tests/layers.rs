@@ -179,6 +179,18 @@ fn a_ceiling_grants_nothing() {
 }
 
 #[test]
+fn a_search_path_widens_no_ceiling() {
+    let scene = Scene::new();
+    scene.make("elsewhere/bin");
+    let bin = scene.path("elsewhere/bin");
+    let path = bin.to_str().unwrap().to_owned();
+    let scene = scene.with(|request| request.caller_env.extend([("PATH".to_owned(), path)]));
+    assert_eq!(access(&scene.plan(), &bin), Some(Access::Read));
+    scene.machine(&format!("[filesystem]\nwrite = [{:?}]\n", scene.path("project")));
+    assert_eq!(access(&scene.plan(), &bin), None);
+}
+
+#[test]
 fn nobody_below_lifts_a_ceiling() {
     let none = "[network]\nmode = \"none\"\n[filesystem]\ndeny = [\"/srv/secret\"]\n";
     let host = "[network]\nmode = \"host\"\n[filesystem]\nread = [\"/srv/secret\"]\n";

@@ -42,7 +42,8 @@ impl Composer<'_> {
             return;
         }
         let surroundings = self.surroundings;
-        for Found { path, access, why } in surroundings.system.iter().chain(&surroundings.programs) {
+        // Not what PATH names: the caller sets it, and would widen the ceiling by it.
+        for Found { path, access, why } in &surroundings.system {
             self.base_claim(path.clone(), *access, why);
         }
     }
