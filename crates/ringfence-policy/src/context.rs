@@ -26,7 +26,7 @@ pub struct Request {
     pub policy_files: Vec<PathBuf>,
     /// Presets by name, as if a policy file of the user's extended them.
     pub presets: Vec<String>,
-    /// Texts that stand for files, by canonical path: a policy as it was, or as it might be.
+    /// Texts that stand for files, by their name in a directory without symlinks: a policy as it was, or as it might be.
     pub texts: BTreeMap<PathBuf, String>,
     /// Layers on top of the policy, in order: policies add, ceilings narrow.
     pub layers: Vec<PathBuf>,

@@ -452,6 +452,38 @@ fn a_trusted_projects_policy_counts_until_it_changes() {
 }
 
 #[test]
+fn a_symlink_to_what_is_trusted_elsewhere_is_not_trusted() {
+    let scene = Scene::new();
+    scene.project("[filesystem]\nread = [\"/srv/secret\"]\n").trust();
+    assert_eq!(access(&scene.plan(), "/srv/secret"), Some(Access::Read));
+    scene.make("other/.git");
+    symlink("../project/ringfence.toml", scene.path("other/ringfence.toml")).unwrap();
+    let other = scene.path("other");
+    let scene = scene.with(|request| request.cwd = other);
+    assert_eq!(access(&scene.plan(), "/srv/secret"), None);
+    scene.trust();
+    assert_eq!(access(&scene.plan(), "/srv/secret"), Some(Access::Read));
+}
+
+#[test]
+fn a_trusted_text_whose_paths_start_elsewhere_is_not_trusted() {
+    let scene = Scene::new();
+    scene.make("project/shared");
+    scene.make("project/a/b");
+    scene.put("project/shared/x.toml", "[filesystem]\nread = [\"../../secret\"]\n");
+    symlink("../../shared/x.toml", scene.path("project/a/b/x.toml")).unwrap();
+    symlink("a/b", scene.path("project/sub")).unwrap();
+    scene.project("").put("project/ringfence.toml", "extends = [\"./sub/x.toml\"]\n");
+    scene.trust();
+    assert!(scene.composed(&[]).unwrap().unsettled().is_none());
+    fs::remove_file(scene.path("project/sub")).unwrap();
+    scene.make("project/sub");
+    symlink("../shared/x.toml", scene.path("project/sub/x.toml")).unwrap();
+    assert!(scene.composed(&[]).unwrap().unsettled().is_some());
+    assert_eq!(access(&scene.plan(), scene.path("secret")), None);
+}
+
+#[test]
 fn a_trusted_projects_policy_is_under_the_ceilings_too() {
     let scene = Scene::new();
     scene.machine("[environment]\npass = [\"CI_*\"]\n[limits]\nprocesses = 20\n").project(ASKS).trust();

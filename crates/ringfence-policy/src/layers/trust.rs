@@ -15,7 +15,8 @@ use super::guarded::Directory;
 use super::places::Places;
 use crate::diagnostic::{Diagnostic, quoted};
 
-/// A policy file and every file that it extends, with their canonical paths: the project's own first.
+/// A policy file and every file that it extends, each by its name in a directory without symlinks, where its relative
+/// paths start: the project's own first.
 pub type Chain = [(PathBuf, String)];
 
 /// What the user has said of a chain.

@@ -91,7 +91,8 @@ impl Loader<'_> {
         if self.request.texts.is_empty() {
             return text_of(path, author);
         }
-        let instead = fs::canonicalize(path).ok().and_then(|real| self.request.texts.get(&real));
+        let named = directory_of(path).ok().map(|directory| named(path, &directory));
+        let instead = named.and_then(|named| self.request.texts.get(&named));
         instead.map_or_else(|| text_of(path, author), |text| Ok(text.clone()))
     }
 
@@ -106,9 +107,8 @@ impl Loader<'_> {
         if chain.done.contains(&real) {
             return Ok(());
         }
-        let directory = fs::canonicalize(path.parent().unwrap_or(&path))
-            .map_err(|error| self.unreadable(&name, &error, asked))?;
-        let named = path.file_name().map_or_else(|| real.clone(), |name| directory.join(name));
+        let directory = directory_of(&path).map_err(|error| self.unreadable(&name, &error, asked))?;
+        let named = named(&path, &directory);
         let mut files = vec![real.clone(), named];
         files.dedup();
         let id = SourceId(self.texts.len() as u32);
@@ -234,6 +234,16 @@ impl Loader<'_> {
         };
         diagnostic.help(format!("the circle is {}; take one of them out", files.join(" → "))).into()
     }
+}
+
+/// The directory that a policy file is named in, without symlinks: its relative paths start there.
+fn directory_of(file: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(file.parent().unwrap_or(file))
+}
+
+/// The file's own name in `directory`, whatever that leads to.
+fn named(file: &Path, directory: &Path) -> PathBuf {
+    file.file_name().map_or_else(|| directory.to_owned(), |name| directory.join(name))
 }
 
 /// The text of a policy file.

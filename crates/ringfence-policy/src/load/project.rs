@@ -54,7 +54,9 @@ impl Loader<'_> {
     fn contents(&self, files: &[SourceId]) -> Vec<(PathBuf, String)> {
         let text = |id: &SourceId| {
             let source = &self.texts[id.0 as usize];
-            source.files.first().map(|path| (path.clone(), source.text.to_string()))
+            // By the name that it has in its own directory: a symlink to what the user trusts elsewhere is not trusted, and
+            // a text whose relative paths would start somewhere else is another one.
+            source.files.last().map(|path| (path.clone(), source.text.to_string()))
         };
         files.iter().filter_map(text).collect()
     }

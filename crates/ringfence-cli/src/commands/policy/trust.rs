@@ -66,18 +66,21 @@ fn request(matches: &ArgMatches) -> Result<Request, Failure> {
     let Some(file) = matches.get_one::<PathBuf>("file") else {
         return Ok(flags::surroundings(flags::current_directory()?));
     };
-    let real = file.canonicalize().map_err(|source| Failure::Io {
-        what: format!("find {}", file.display()),
-        source,
-        hint: None,
-    })?;
-    if real.file_name().is_none_or(|name| name != NAME) {
+    let found = |path: &Path| {
+        let what = format!("find {}", file.display());
+        path.canonicalize().map_err(|source| Failure::Io { what, source, hint: None })
+    };
+    found(file)?;
+    // Its directory and not what it leads to: a symlink to another project's policy is not that project's.
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = found(directory)?;
+    if file.file_name().is_none_or(|name| name != NAME) {
         let title =
-            format!("{} is no project's policy: that is called {NAME}", escape(&real.display().to_string()));
+            format!("{} is no project's policy: that is called {NAME}", escape(&file.display().to_string()));
         let help = "what you name with --policy or --layer is your own word, and needs no trust";
         return Err(Failure::Policy(Diagnostic::error(title).help(help).into()));
     }
-    Ok(flags::surroundings(real.parent().unwrap_or(Path::new("/")).to_owned()))
+    Ok(flags::surroundings(directory))
 }
 
 const NAME: &str = "ringfence.toml";
