@@ -484,6 +484,25 @@ fn a_trusted_text_whose_paths_start_elsewhere_is_not_trusted() {
 }
 
 #[test]
+fn what_lies_beside_a_projects_ceiling_keeps_nobody_waiting() {
+    let scene = Scene::new();
+    scene.project("kind = \"ceiling\"\n");
+    symlink("/dev/zero", scene.path("project/ringfence.toml.minisig")).unwrap();
+    assert!(scene.refusal().contains("it is not an ordinary file"), "{}", scene.refusal());
+}
+
+#[test]
+fn a_long_chain_of_files_is_refused() {
+    let scene = Scene::new();
+    for n in 0..100 {
+        scene.put(&format!("project/{n}.toml"), &format!("extends = [\"./{}.toml\"]\n", n + 1));
+    }
+    scene.put("project/100.toml", "").project("extends = [\"./0.toml\"]\n");
+    assert!(scene.refusal().contains("too deep"), "{}", scene.refusal());
+    scene.project("extends = [\"./80.toml\"]\n").plan();
+}
+
+#[test]
 fn a_trusted_projects_policy_is_under_the_ceilings_too() {
     let scene = Scene::new();
     scene.machine("[environment]\npass = [\"CI_*\"]\n[limits]\nprocesses = 20\n").project(ASKS).trust();

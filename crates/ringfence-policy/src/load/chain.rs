@@ -15,6 +15,9 @@ use crate::read;
 use crate::source::{Author, Source, SourceId, Span};
 use crate::statement::Statement;
 
+/// As many files extend each other at most; each is a call within a call.
+const DEEPEST: usize = 32;
+
 /// Where a chain begins.
 pub(super) struct Start {
     pub(super) author: Author,
@@ -107,6 +110,14 @@ impl Loader<'_> {
         if chain.done.contains(&real) {
             return Ok(());
         }
+        if chain.open.len() == DEEPEST {
+            let diagnostic = Diagnostic::error("these policy files extend each other too deep");
+            let diagnostic = match asked {
+                Some(span) => diagnostic.at(&self.texts, span, "the files above are 32 already"),
+                None => diagnostic,
+            };
+            return Err(diagnostic.help("let one file extend several, beside each other").into());
+        }
         let directory = directory_of(&path).map_err(|error| self.unreadable(&name, &error, asked))?;
         let named = named(&path, &directory);
         let mut files = vec![real.clone(), named];
@@ -155,7 +166,8 @@ impl Loader<'_> {
         let source = &self.texts[id.0 as usize];
         let Some(file) = source.files.first() else { return Ok(()) };
         let beside = PathBuf::from(format!("{}{SUFFIX}", file.display()));
-        let signature = match fs::read_to_string(&beside) {
+        // A command may have put it there: no pipe is waited at, and no endless one read.
+        let signature = match text_of(&beside, Author::Project) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(self.unreadable(&beside.display().to_string(), &error, None)),
