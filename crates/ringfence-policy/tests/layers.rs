@@ -503,6 +503,16 @@ fn a_long_chain_of_files_is_refused() {
 }
 
 #[test]
+fn a_preset_that_an_untrusted_project_names_is_still_the_users_to_name() {
+    let scene = Scene::new();
+    scene.make("home/.cargo/registry");
+    scene.project("extends = [\"rust\"]\n").put("layer.toml", "extends = [\"rust\"]\n");
+    let layer = scene.path("layer.toml");
+    let scene = scene.with(|request| request.layers = vec![layer]);
+    assert_eq!(access(&scene.plan(), scene.path("home/.cargo/registry")), Some(Access::Private));
+}
+
+#[test]
 fn a_trusted_projects_policy_is_under_the_ceilings_too() {
     let scene = Scene::new();
     scene.machine("[environment]\npass = [\"CI_*\"]\n[limits]\nprocesses = 20\n").project(ASKS).trust();

@@ -47,13 +47,16 @@ impl Loader<'_> {
     /// Makes `preset` and what it extends part of the run.
     pub(super) fn preset(&mut self, preset: &'static Preset, why: String, part: Part) -> Result<(), Report> {
         let known = |chosen: &Chosen| chosen.name == preset.name;
-        if part == Part::Always && self.chosen.iter().any(known) {
+        let name = format!("preset {}", preset.name);
+        // One that so far counts in one reading only, since a project asked for it, has not been taken for everybody.
+        let taken = |layer: &Layer| layer.part == Part::Always && layer.name == name;
+        if part == Part::Always && self.layers.iter().any(taken) {
             return Ok(());
         }
         self.chosen.retain(|chosen| !known(chosen));
         self.chosen.push(Chosen { name: preset.name.to_owned(), why });
         let (statements, kind) = self.preset_statements(preset, Into::Run(part))?;
-        self.layers.push(Layer { kind, part, name: format!("preset {}", preset.name), statements });
+        self.layers.push(Layer { kind, part, name, statements });
         Ok(())
     }
 
