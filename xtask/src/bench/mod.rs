@@ -1,6 +1,7 @@
 //! What containment costs, measured beside what else there is: `cargo xtask bench`.
 //! Not a test: it judges the targets in words and never fails because of a time.
 
+mod decide;
 mod host_mounts;
 mod ledger;
 mod machine;
@@ -8,12 +9,14 @@ mod many;
 mod memory;
 mod mounts_seen;
 mod path_rules;
+mod policy;
 mod rounds;
 mod stage;
 mod startup;
 mod subject;
 mod work;
 
+pub(crate) use decide::run as decide;
 pub(crate) use stage::{run, run_staged};
 pub(crate) use subject::serve;
 
@@ -27,13 +30,14 @@ cargo xtask bench [--quick] [--write] [--user NAME] [--only SECTION,…] [--roun
   --quick          few rounds, small trees: shows that everything runs, the figures mean little
   --write          put the report into docs/benchmarks.md
   --user NAME      measure as this user; needs root (as now: the user who calls)
-  --only           of startup, memory, many, path-rules, host-mounts, work
+  --only           of startup, memory, many, policy, path-rules, host-mounts, work
   --ringfence      measure this program, not the release build of this checkout
   --floor-source   also time another floor program that takes NAME=FEATURE,… words
 ";
 
 /// The sections in the order of the report.
-pub(crate) const SECTIONS: [&str; 6] = ["startup", "memory", "many", "path-rules", "host-mounts", "work"];
+pub(crate) const SECTIONS: [&str; 7] =
+    ["startup", "memory", "many", "policy", "path-rules", "host-mounts", "work"];
 
 /// How much to measure, and of what.
 #[derive(Clone, Debug)]

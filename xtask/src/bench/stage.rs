@@ -2,7 +2,9 @@
 //! The measuring itself is in the sections.
 
 use super::ledger::Ledger;
-use super::{Options, SECTIONS, host_mounts, machine, many, memory, mounts_seen, path_rules, startup, work};
+use super::{
+    Options, SECTIONS, host_mounts, machine, many, memory, mounts_seen, path_rules, policy, startup, work,
+};
 use crate::{root, target_dir};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
@@ -24,6 +26,8 @@ pub(crate) struct Stage {
     pub(crate) ringfence: PathBuf,
     pub(crate) floor: PathBuf,
     pub(crate) other_floor: Option<PathBuf>,
+    /// This program, optimised, if the policy is to be timed.
+    pub(crate) decide: PathBuf,
     /// This program, where a sandbox can see it.
     pub(crate) server: PathBuf,
     pub(crate) quick: bool,
@@ -39,6 +43,7 @@ impl Stage {
             ringfence: scratch.join("bin/ringfence"),
             floor: scratch.join("bin/floor"),
             other_floor: other.exists().then_some(other),
+            decide: scratch.join("bin/decide"),
             server: scratch.join("work/.bench-server"),
             quick: options.quick,
             rounds: options.rounds,
@@ -108,6 +113,7 @@ pub(crate) fn run_staged(words: &[String]) -> Result<()> {
             "startup" => startup::measure(&stage, &mut ledger),
             "memory" => memory::measure(&stage, &mut ledger),
             "many" => many::measure(&stage, &mut ledger),
+            "policy" => policy::measure(&stage, &mut ledger),
             "path-rules" => path_rules::measure(&stage, &mut ledger),
             "host-mounts" => host_mounts::measure(&stage, &mut ledger),
             "work" => work::measure(&stage, &mut ledger),
@@ -128,11 +134,14 @@ fn build(options: &Options, scratch: &Path) -> Result<()> {
     fs::create_dir_all(scratch.join("work"))?;
     let ringfence = match &options.ringfence {
         Some(program) => program.clone(),
-        None => release_build()?,
+        None => release_build(&["--package", "ringfence-cli"], "ringfence")?,
     };
     fs::copy(&ringfence, bin.join("ringfence"))
         .with_context(|| format!("failed to copy {}", ringfence.display()))?;
     fs::copy(std::env::current_exe()?, scratch.join("work/.bench-server"))?;
+    if options.wants("policy") {
+        fs::copy(release_build(&["--package", "xtask"], "xtask")?, bin.join("decide"))?;
+    }
     compile(&root().join("xtask/bench/floor.c"), &bin.join("floor"))?;
     if let Some(source) = &options.floor_source {
         compile(source, &bin.join("other-floor"))?;
@@ -140,16 +149,18 @@ fn build(options: &Options, scratch: &Path) -> Result<()> {
     Ok(())
 }
 
-fn release_build() -> Result<PathBuf> {
+/// Builds what `words` name; `program` is where the build leaves it.
+fn release_build(words: &[&str], program: &str) -> Result<PathBuf> {
     let status = Command::new("cargo")
-        .args(["build", "--release", "--package", "ringfence-cli"])
+        .args(["build", "--release"])
+        .args(words)
         .current_dir(root())
         .status()
         .context("failed to start cargo build")?;
     ensure!(status.success(), "the release build failed");
     // The build names its target in .cargo/config.toml, so cargo puts a folder of that name between.
     let program =
-        target_dir().join(format!("{}-unknown-linux-gnu/release/ringfence", std::env::consts::ARCH));
+        target_dir().join(format!("{}-unknown-linux-gnu/release/{program}", std::env::consts::ARCH));
     ensure!(program.exists(), "the release build left no {}", program.display());
     Ok(program)
 }
