@@ -50,7 +50,8 @@ fuzz_target!(|input: Input| {
 
 fn plan(rules: &[(List, Vec<Name>)]) -> Plan {
     let list = |of: List| {
-        let paths = rules.iter().filter(|(list, _)| *list == of).map(|(_, names)| format!("'''{}'''", path(names)));
+        let paths =
+            rules.iter().filter(|(list, _)| *list == of).map(|(_, names)| format!("'''{}'''", path(names)));
         paths.collect::<Vec<_>>().join(", ")
     };
     let text = format!(
@@ -61,7 +62,7 @@ fn plan(rules: &[(List, Vec<Name>)]) -> Plan {
         list(List::Write)
     );
     let path = |text| AbsPath::new(text).expect("in normal form");
-    let context = Context { cwd: path("/srv/p"), home: path("/home/u"), user: "u".into() };
+    let context = Context::new(path("/srv/p"), path("/home/u"), "u");
     let composed = Sources::of_text("fuzz.toml", &text, context, Surroundings::default()).and_then(compose);
     compile(&composed.unwrap_or_else(|report| panic!("{report}"))).expect("what is composed compiles")
 }
