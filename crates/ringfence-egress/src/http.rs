@@ -54,7 +54,7 @@ pub enum Host {
 pub enum Change {
     /// Nothing.
     No,
-    /// Another protocol, if the server agrees: an Upgrade field, or CONNECT.
+    /// Another protocol, if the server agrees: an Upgrade field.
     Asked,
     /// HTTP/2 without TLS, which would name hosts out of sight: not to be asked of the server.
     PlainHttp2,
@@ -107,7 +107,7 @@ pub fn head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
             Change::PlainHttp2
         }
         // Behind a body it cannot be told what is the body's and what is the other protocol's.
-        Body::Length(0) if method == "CONNECT" || protocols.next().is_some() => Change::Asked,
+        Body::Length(0) if protocols.next().is_some() => Change::Asked,
         _ => Change::No,
     };
     Ok(Some(Head { method: method.into(), target: target.into(), host, body, change, length: end + 4 }))

@@ -111,13 +111,14 @@ impl Gate {
     /// Hears what the server says first after a request to change the protocol.
     pub(crate) fn hear(&mut self, judge: &Judge<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Stop> {
         let Gate::Switching(requests) = self else { return Ok(()) };
-        // 101, or a success of CONNECT, and from then on it is no HTTP. Of other interim answers more will follow.
+        // 101, and from then on it is no HTTP. Of other interim answers more will follow. A success is an answer like any
+        // other: the server has not heeded the wish (RFC 9110, section 7.8), and the next bytes are the next request.
         let status = bytes
             .strip_prefix(b"HTTP/1.1 ")
             .or(bytes.strip_prefix(b"HTTP/1.0 "))
             .and_then(|rest| rest.get(..3));
         match status {
-            Some(b"101") | Some([b'2', _, _]) if requests.follow == Follow::Done => {
+            Some(b"101") if requests.follow == Follow::Done => {
                 out.append(&mut requests.held);
                 *self = Gate::Open;
                 Ok(())
@@ -214,6 +215,7 @@ impl Judge<'_> {
     }
 
     /// A request on a tunnel: its Host, and the host in its target where that has one, which would be believed first.
+    /// Not CONNECT: a server that is no proxy may call it a success and go on reading requests, which nobody would judge.
     fn request(&self, head: &Head) -> Result<(), Stop> {
         let stop = |refusal| Stop { refusal, http: true };
         if let Some(host) = &head.host {
@@ -227,7 +229,8 @@ impl Judge<'_> {
             _ => http::absolute_form(&head.target).map(|(host, _, _)| host),
         };
         let host = named.ok_or_else(|| self.malformed("a target that is no path"))?;
-        self.host(&host).map_err(stop)
+        self.host(&host).map_err(stop)?;
+        if head.method == "CONNECT" { Err(self.malformed("a CONNECT to a server")) } else { Ok(()) }
     }
 
     fn malformed(&self, what: &'static str) -> Stop {
@@ -287,6 +290,13 @@ mod tests {
         );
         assert_eq!(through(&[upgrade, evil], &[]).unwrap(), upgrade);
         assert_eq!(through(&[upgrade, evil], &[(1, b"HTTP/1.1 400 Bad\r\n\r\n")]), Err(Barrier::OtherName));
+        assert_eq!(through(&[upgrade, evil], &[(0, b"HTTP/1.1 200 OK\r\n\r\n")]), Err(Barrier::OtherName));
+        assert_eq!(
+            through(&[&[&upgrade[..], evil].concat()], &[(0, b"HTTP/1.1 200 OK\r\n\r\n")]),
+            Err(Barrier::OtherName)
+        );
+        let connect = b"CONNECT a.org:80 HTTP/1.1\r\nHost: a.org\r\n\r\n";
+        assert_eq!(through(&[connect, evil], &[(0, b"HTTP/1.1 200 OK\r\n\r\n")]), Err(Barrier::Malformed));
         let plain2 = b"GET / HTTP/1.1\r\nHost: a.org\r\nUpgrade: h2c\r\nX: y\r\n\r\n";
         assert_eq!(through(&[plain2], &[]).unwrap(), b"GET / HTTP/1.1\r\nHost: a.org\r\nX: y\r\n\r\n");
     }
