@@ -28,9 +28,11 @@ pub const LONGEST: usize = 64 * 1024;
 /// Looks at the first bytes of a connection.
 pub fn hello(bytes: &[u8]) -> Hello {
     match bytes {
-        [] | [0x16] => Hello::Unfinished,
-        [0x16, 3, ..] => tls(bytes),
-        _ => match (bytes.trim_ascii_start(), bytes) {
+        [] | [0x15 | 0x16] => Hello::Unfinished,
+        // Some servers take any version below 16 for TLS, and pass over alerts; who greets so hides what follows.
+        [0x16, ..16, ..] => tls(bytes),
+        [0x15, ..16, ..] => Hello::Malformed,
+        _ => match (without_blanks(bytes), bytes) {
             ([], _) if bytes.len() > 64 => Hello::Malformed,
             ([], _) => Hello::Unfinished,
             (trimmed, bytes) if trimmed.len() == bytes.len() => http(bytes),
@@ -55,7 +57,12 @@ fn http(bytes: &[u8]) -> Hello {
     };
     let ended = line.len() < bytes.len();
     let method = line.iter().take_while(|byte| crate::http::is_token(**byte)).count();
-    if method == 0 || line.get(method).is_some_and(|byte| *byte != b' ') {
+    // Servers divide a line at more than the space (RFC 9112, section 3); but no line of theirs has a NUL, which others have
+    // who write no lines at all.
+    let target = without_blanks(&line[method..]).first();
+    let is_divided = line.get(method).is_none_or(|byte| is_blank(*byte))
+        && target.is_none_or(|byte| !byte.is_ascii_control());
+    if method == 0 || !is_divided || line.contains(&0) {
         return Hello::Other;
     }
     if !ended {
@@ -67,6 +74,16 @@ fn http(bytes: &[u8]) -> Hello {
     // Whatever a server could take for the version makes it HTTP, so that a crooked spelling is refused, not passed on.
     let says_http = line.windows(5).any(|window| window.eq_ignore_ascii_case(b"HTTP/"));
     if says_http { Hello::Http } else { Hello::Other }
+}
+
+fn without_blanks(bytes: &[u8]) -> &[u8] {
+    let blanks = bytes.iter().take_while(|byte| is_blank(**byte)).count();
+    &bytes[blanks..]
+}
+
+/// Space, and what is taken for one: tab, line feed, vertical tab, form feed, carriage return.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 /// Reads the records until the ClientHello is whole.
@@ -220,7 +237,17 @@ mod tests {
             (b"*1\r\n$4\r\nPING\r\n", Hello::Other),
             (b"PRI * HTTP/2.0\r\n\r\n", Hello::Unfinished),
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Hello::PlainHttp2),
+            (b"GET\t/ HTTP/1.1\r\n", Hello::Http),
+            (b"GET\x0b/ HTTP/1.1\r\n", Hello::Http),
+            (b"GET\r/ HTTP/1.1\r\n", Hello::Http),
+            (b"GET\t", Hello::Unfinished),
+            (b"\x0bGET / HTTP/1.1\r\n", Hello::Malformed),
+            (b"PING\r\n", Hello::Other),
+            (b"0032git-upload-pack /project.git\0host=a.org\0", Hello::Other),
+            (b"0 \x02\x01\x01`\x1b\x02\x01\x03\x04\x0bcn", Hello::Other),
             (b"\x16\x03\x01\x00\x00", Hello::Malformed),
+            (b"\x16\x02\x01\x00\x01\x01", Hello::Malformed),
+            (b"\x15\x03\x01\x00\x02\x01\x5a", Hello::Malformed),
         ] {
             assert_eq!(hello(bytes), what, "{}", bytes.escape_ascii());
         }
