@@ -45,6 +45,11 @@ pub fn hello(bytes: &[u8]) -> Hello {
     }
 }
 
+/// Whether the first bytes, where no more follow, could still be taken for TLS or HTTP by somebody.
+pub fn may_name(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x15 | 0x16, ..]) || says_http(bytes)
+}
+
 fn http(bytes: &[u8]) -> Hello {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     if bytes.starts_with(PREFACE) {
@@ -72,8 +77,11 @@ fn http(bytes: &[u8]) -> Hello {
         return Hello::Unfinished;
     }
     // Whatever a server could take for the version makes it HTTP, so that a crooked spelling is refused, not passed on.
-    let says_http = line.windows(5).any(|window| window.eq_ignore_ascii_case(b"HTTP/"));
-    if says_http { Hello::Http } else { Hello::Other }
+    if says_http(line) { Hello::Http } else { Hello::Other }
+}
+
+fn says_http(bytes: &[u8]) -> bool {
+    bytes.windows(5).any(|window| window.eq_ignore_ascii_case(b"HTTP/"))
 }
 
 fn without_blanks(bytes: &[u8]) -> &[u8] {

@@ -252,6 +252,10 @@ impl Connection {
             self.sent += bytes.len() as u64;
             match &mut self.gate {
                 Gate::Open => Ok(Passing::AsTheyAre),
+                gate if bytes.is_empty() => {
+                    gate.end(out);
+                    Ok(Passing::Judged)
+                }
                 gate => gate.feed(judge, bytes, out).map(|()| Passing::Judged),
             }
         });
@@ -264,7 +268,9 @@ impl Connection {
         let down = pump(server, client, scratch, |bytes, _| {
             self.received += bytes.len() as u64;
             match &mut self.gate {
-                gate @ Gate::Switching(_) => gate.hear(judge, bytes, &mut heard).map(|()| Passing::AsTheyAre),
+                gate @ Gate::Switching(_) if !bytes.is_empty() => {
+                    gate.hear(judge, bytes, &mut heard).map(|()| Passing::AsTheyAre)
+                }
                 _ => Ok(Passing::AsTheyAre),
             }
         });
@@ -329,7 +335,7 @@ enum Break {
     Failed,
 }
 
-/// Moves bytes one way; true if there may be more at once.
+/// Moves bytes one way; true if there may be more at once. The end is looked at as no bytes.
 fn pump(
     from: &mut Side,
     to: &mut Side,
@@ -352,7 +358,7 @@ fn pump(
         }
         let room = &mut scratch[..to.appetite];
         match from.read(room).map_err(|_| Break::Failed)? {
-            None | Some(0) => {}
+            None => {}
             Some(length) => match look(&room[..length], &mut to.pending).map_err(Break::Stopped)? {
                 Passing::AsTheyAre => to.take(&room[..length]).map_err(|_| Break::Failed)?,
                 Passing::Judged => {}

@@ -108,6 +108,16 @@ impl Gate {
         Ok(())
     }
 
+    /// Gives on to `out`, at the client's end, what was held in case that it became a request.
+    pub(crate) fn end(&mut self, out: &mut Vec<u8>) {
+        if let Gate::Hello(held) = self
+            && !hello::may_name(held)
+        {
+            out.append(held);
+            *self = Gate::Open;
+        }
+    }
+
     /// Hears what the server says first after a request to change the protocol.
     pub(crate) fn hear(&mut self, judge: &Judge<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Stop> {
         let Gate::Switching(requests) = self else { return Ok(()) };
@@ -299,6 +309,18 @@ mod tests {
         assert_eq!(through(&[connect, evil], &[(0, b"HTTP/1.1 200 OK\r\n\r\n")]), Err(Barrier::Malformed));
         let plain2 = b"GET / HTTP/1.1\r\nHost: a.org\r\nUpgrade: h2c\r\nX: y\r\n\r\n";
         assert_eq!(through(&[plain2], &[]).unwrap(), b"GET / HTTP/1.1\r\nHost: a.org\r\nX: y\r\n\r\n");
+    }
+
+    #[test]
+    fn what_has_ended_and_named_nobody_passes() {
+        let ended = |held: &[u8]| {
+            let mut out = Vec::new();
+            Gate::Hello(held.to_vec()).end(&mut out);
+            out
+        };
+        assert_eq!(ended(b"hello"), b"hello");
+        assert_eq!(ended(b"GET / HTTP/1.1"), b"");
+        assert_eq!(ended(b"\x16\x03\x01"), b"");
     }
 
     #[test]
