@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, getsockname, socket_with, sockopt};
 
+use crate::guard::carried;
 use crate::rules::Owner;
 
 /// A socket that is connected to `address`, or about to be.
@@ -30,13 +31,20 @@ pub(crate) fn is_connected(socket: &OwnedFd, address: SocketAddr) -> io::Result<
     }
 }
 
-/// Whether an address is one of this machine's own: to such, the kernel sends from the address itself. Nothing is sent.
+/// Whether an address is one of this machine's own, or carries one that a translator on the way would lead back to.
 pub(crate) fn owner(address: IpAddr) -> Owner {
+    let carried = match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => Some(carried(address).map(IpAddr::V4)),
+    };
+    let is_own = std::iter::once(address).chain(carried.into_iter().flatten()).any(is_own);
+    if is_own { Owner::ThisMachine } else { Owner::Other }
+}
+
+/// To an address of its own, the kernel sends from the address itself. Nothing is sent.
+fn is_own(address: IpAddr) -> bool {
     let own = connected(SocketAddr::new(address, 9), SocketType::DGRAM).and_then(|socket| local(&socket));
-    match own {
-        Ok(local) if local.ip() == address => Owner::ThisMachine,
-        _ => Owner::Other,
-    }
+    own.is_ok_and(|local| local.ip() == address)
 }
 
 /// Whether this machine has a way to the internet of the sixth version.
@@ -58,4 +66,19 @@ pub(crate) fn without_delay(socket: &OwnedFd) {
 /// Closing it will reset the connection, so that the other end learns at once that it came to nothing.
 pub(crate) fn reset_when_closed(socket: &OwnedFd) {
     let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_own_address_is_known_in_whatever_carries_it() {
+        for own in ["127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::1"] {
+            assert_eq!(owner(own.parse().unwrap()), Owner::ThisMachine, "{own}");
+        }
+        for other in ["192.0.2.1", "64:ff9b::192.0.2.1", "2002:c000:201::1"] {
+            assert_eq!(owner(other.parse().unwrap()), Owner::Other, "{other}");
+        }
+    }
 }
