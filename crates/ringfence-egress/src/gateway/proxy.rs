@@ -37,7 +37,9 @@ impl Gateway {
             }
             match greeting.held.first() {
                 Some(5) => self.hear_socks(index),
-                Some(_) => self.hear_http(index),
+                Some(byte) if http::is_token(*byte) => self.hear_http(index),
+                // SOCKS 4 or TLS, say: who waits for an end of its head keeps the client waiting.
+                Some(_) => self.misunderstand(index, "a first byte of neither"),
                 None => {}
             }
         }
@@ -84,14 +86,16 @@ impl Gateway {
         };
         match asked {
             Ok(asked) => self.asked(index, asked),
-            Err(Malformed(what)) => {
-                let text = format!(
-                    "This is ringfence's proxy. It takes CONNECT, requests in absolute form, and SOCKS 5; this was none \
-                     that it could read ({what}).\n"
-                );
-                self.answer(index, http::answer("400 Bad Request", &text));
-            }
+            Err(Malformed(what)) => self.misunderstand(index, what),
         }
+    }
+
+    fn misunderstand(&mut self, index: usize, what: &str) {
+        let text = format!(
+            "This is ringfence's proxy. It takes CONNECT, requests in absolute form, and SOCKS 5; this was none that it \
+             could read ({what}).\n"
+        );
+        self.answer(index, http::answer("400 Bad Request", &text));
     }
 
     /// The decision, and the first step after it.
