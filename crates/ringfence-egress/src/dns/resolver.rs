@@ -102,10 +102,9 @@ impl<W> Resolver<W> {
         let reply = match &mut query.via {
             Via::Datagram(socket) => hear_datagram(socket, query.id, &query.name, query.kind),
             Via::Stream { socket, unsent, received } => {
-                hear_stream(socket, unsent, received).and_then(|message| match message {
-                    None => Ok(None),
-                    Some(bytes) => Ok(reply(&bytes, query.id, &query.name, query.kind)),
-                })
+                let message = hear_stream(socket, unsent, received);
+                message
+                    .map(|message| message.and_then(|bytes| reply(&bytes, query.id, &query.name, query.kind)))
             }
         };
         match reply {
