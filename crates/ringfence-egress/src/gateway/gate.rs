@@ -50,6 +50,8 @@ pub(crate) struct Requests {
     follow: Follow,
     /// Whether another request may follow: through the proxy it could be for another host.
     last: bool,
+    /// Whether one has passed, whose answer may be what the server says next.
+    begun: bool,
 }
 
 /// Why a connection goes no further.
@@ -70,7 +72,7 @@ impl Gate {
 
     /// The gate of one request whose head has been judged.
     pub(crate) fn one_request(head: &Head) -> Gate {
-        let requests = Requests { held: Vec::new(), follow: Follow::new(head.body), last: true };
+        let requests = Requests { held: Vec::new(), follow: Follow::new(head.body), last: true, begun: true };
         if head.change == Change::Asked { Gate::Switching(requests) } else { Gate::Http(requests) }
     }
 
@@ -89,7 +91,8 @@ impl Gate {
                     }
                     Some(Next::Requests) => {
                         let held = std::mem::take(held);
-                        *self = Gate::Http(Requests { held, follow: Follow::Done, last: false });
+                        *self =
+                            Gate::Http(Requests { held, follow: Follow::Done, last: false, begun: false });
                         return self.advance(judge, out);
                     }
                 }
@@ -121,29 +124,19 @@ impl Gate {
     /// Hears what the server says first after a request to change the protocol.
     pub(crate) fn hear(&mut self, judge: &Judge<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Stop> {
         let Gate::Switching(requests) = self else { return Ok(()) };
-        // 101, and from then on it is no HTTP. Of other interim answers more will follow. A success is an answer like any
-        // other: the server has not heeded the wish (RFC 9110, section 7.8), and the next bytes are the next request.
-        let status = bytes
-            .strip_prefix(b"HTTP/1.1 ")
-            .or(bytes.strip_prefix(b"HTTP/1.0 "))
-            .and_then(|rest| rest.get(..3));
-        match status {
-            Some(b"101") if requests.follow == Follow::Done => {
-                out.append(&mut requests.held);
-                *self = Gate::Open;
-                Ok(())
-            }
-            Some([b'1', _, _]) => Ok(()),
-            _ => {
-                let held = std::mem::take(&mut requests.held);
-                let Requests { follow, last, .. } = std::mem::replace(
-                    requests,
-                    Requests { held: Vec::new(), follow: Follow::Done, last: true },
-                );
-                *self = Gate::Http(Requests { held, follow, last });
-                self.advance(judge, out)
-            }
+        // 101, and from then on it is no HTTP. A success is an answer like any other: the server has not heeded the wish
+        // (RFC 9110, section 7.8), and the next bytes are the next request.
+        let answer = behind_interim(bytes);
+        if answer.starts_with(b"HTTP/1.1 101") && requests.follow == Follow::Done {
+            out.append(&mut requests.held);
+            *self = Gate::Open;
+        } else if !answer.is_empty() {
+            let held = std::mem::take(&mut requests.held);
+            let follow = std::mem::replace(&mut requests.follow, Follow::Done);
+            *self = Gate::Http(Requests { held, follow, last: requests.last, begun: true });
+            return self.advance(judge, out);
         }
+        Ok(())
     }
 
     fn advance(&mut self, judge: &Judge<'_>, out: &mut Vec<u8>) -> Result<(), Stop> {
@@ -165,18 +158,33 @@ impl Gate {
             let Some(head) = head else { return Ok(()) };
             judge.request(&head)?;
             let text: Vec<u8> = requests.held.drain(..head.length).collect();
-            match head.change {
-                Change::PlainHttp2 => out.extend(http::without(&text, &["upgrade", "http2-settings"])),
-                Change::No | Change::Asked => out.extend(text),
+            // Only of the first is it clear which answer is the server's to it: a body could be made to look like one.
+            let changes = head.change == Change::Asked && !requests.begun;
+            if changes || head.change == Change::No {
+                out.extend(text);
+            } else {
+                out.extend(http::without(&text, &["upgrade", "http2-settings"]));
             }
+            requests.begun = true;
             requests.follow = Follow::new(head.body);
-            if head.change == Change::Asked {
+            if changes {
                 let held = std::mem::take(&mut requests.held);
-                *self = Gate::Switching(Requests { held, follow: Follow::Done, last: false });
+                *self = Gate::Switching(Requests { held, follow: Follow::Done, last: false, begun: true });
                 return Ok(());
             }
         }
     }
+}
+
+/// An answer without the interim ones before it, of which only 101 is the last.
+fn behind_interim(mut answer: &[u8]) -> &[u8] {
+    while answer.starts_with(b"HTTP/1.1 1")
+        && !answer.starts_with(b"HTTP/1.1 101")
+        && let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n")
+    {
+        answer = &answer[end + 4..];
+    }
+    answer
 }
 
 /// What the first bytes turned out to be.
@@ -305,6 +313,13 @@ mod tests {
             through(&[&[&upgrade[..], evil].concat()], &[(0, b"HTTP/1.1 200 OK\r\n\r\n")]),
             Err(Barrier::OtherName)
         );
+        let hints = (0, &b"HTTP/1.1 103 Early Hints\r\n\r\n"[..]);
+        assert_eq!(through(&[upgrade, b"\x81"], &[hints, yes]).unwrap(), [&upgrade[..], b"\x81"].concat());
+        let body = (1, yes.1);
+        let ended = (0, &b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"[..]);
+        assert_eq!(through(&[upgrade, b"", evil], &[ended, body]), Err(Barrier::OtherName));
+        let good = b"GET / HTTP/1.1\r\nHost: a.org\r\n\r\n";
+        assert_eq!(through(&[good, upgrade, evil], &[(1, yes.1)]), Err(Barrier::OtherName));
         let connect = b"CONNECT a.org:80 HTTP/1.1\r\nHost: a.org\r\n\r\n";
         assert_eq!(through(&[connect, evil], &[(0, b"HTTP/1.1 200 OK\r\n\r\n")]), Err(Barrier::Malformed));
         let plain2 = b"GET / HTTP/1.1\r\nHost: a.org\r\nUpgrade: h2c\r\nX: y\r\n\r\n";
