@@ -45,7 +45,7 @@ fn shares_network(plan: &Plan, backend: usize) -> bool {
 }
 
 #[test]
-fn rules_of_the_network_are_not_held_and_leave_no_network() {
+fn rules_of_the_network_are_held_where_it_can_be_captured_and_never_by_the_hosts_own() {
     let rule = |text: &str| NetworkRule { endpoint: text.parse().unwrap(), rule: RuleId(0) };
     let plan = |mode, allow: &[&str], deny: &[&str]| {
         let mut plan = Plan::top(AbsPath::new("/home/u").unwrap());
@@ -55,16 +55,19 @@ fn rules_of_the_network_are_not_held_and_leave_no_network() {
         plan
     };
     let held = [("namespaces", "enforced"), ("process", "narrowed")];
-    let not_held = [("namespaces", "unenforced"), ("process", "unenforced")];
+    let captured = [("namespaces", "enforced"), ("process", "unenforced")];
+    let less = [("namespaces", "narrowed"), ("process", "unenforced")];
     let some = ["a.example:443"];
     let cases = [
         (plan(NetworkMode::None, &some, &some), held, false),
-        (plan(NetworkMode::Rules, &some, &[]), not_held, false),
+        (plan(NetworkMode::Rules, &some, &[]), captured, false),
+        // Only TCP is carried.
+        (plan(NetworkMode::Rules, &["a.example:443", "udp://1.2.3.4:53"], &[]), less, false),
         // Nothing is allowed, so no network is what was asked for.
         (plan(NetworkMode::Rules, &[], &some), held, false),
         (plan(NetworkMode::Host, &[], &[]), held, true),
         // Everything but one: not everything.
-        (plan(NetworkMode::Host, &[], &some), not_held, false),
+        (plan(NetworkMode::Host, &[], &some), less, false),
     ];
     for (plan, expected, shared) in cases {
         assert_eq!(answers(&plan, &host(Support::Yes), Field::Network), expected, "{:?}", plan.network);

@@ -80,16 +80,18 @@ fn rules(network: &Network, host: &Host) -> FieldVerdict {
     let mechanism = "a network namespace where every address leads to a gateway outside, which decides by name, address \
                      and port";
     let udp = network.allow.iter().any(|rule| rule.endpoint.protocol == Protocol::Udp);
-    match (&host.notification, udp) {
-        (Support::No { .. }, _) => narrowed(
+    if !host.notification.is_yes() {
+        let why = "no unix sockets, which only the broker could keep from a host service's";
+        return narrowed(Field::Network, why, mechanism);
+    }
+    match network.mode {
+        NetworkMode::Host => narrowed(
             Field::Network,
-            "no unix sockets, which only the broker could keep from a host service's",
+            "by TCP alone, and not to this machine's own loopback: with a deny it goes through the gateway",
             mechanism,
         ),
-        (Support::Yes, true) => {
-            narrowed(Field::Network, "rules for UDP open nothing: only TCP is carried", mechanism)
-        }
-        (Support::Yes, false) => enforced(Field::Network, mechanism),
+        _ if udp => narrowed(Field::Network, "rules for UDP open nothing: only TCP is carried", mechanism),
+        _ => enforced(Field::Network, mechanism),
     }
 }
 

@@ -255,6 +255,7 @@ fn limit_name(limit: Limit) -> &'static str {
 mod tests {
     use std::time::Duration;
 
+    use ringfence::Traffic;
     use ringfence_plan::{Ending, Origin, RuleId};
 
     use super::*;
@@ -290,9 +291,25 @@ mod tests {
             peak_memory: None,
             denied,
             limits: Vec::new(),
+            traffic: Traffic::default(),
             unrecorded: Vec::new(),
             traffic: ringfence::Traffic::default(),
         }
+    }
+
+    #[test]
+    fn refused_connections_are_told_apart_from_changes() {
+        let refused = |host: &str| Event::NetworkRefused {
+            host: Some(host.into()),
+            address: None,
+            port: Some(443),
+            barrier: Barrier::NothingAllows,
+            rule: RuleId(1),
+        };
+        let events = vec![refused("a.example"), refused("a.example"), denied(Operation::Write, "/x", 0)];
+        let traffic = Traffic { refused: 2, lost: true, ..Traffic::default() };
+        let outcome = Outcome { traffic, ..outcome(3, Ending::Exited(1)) };
+        insta::assert_snapshot!(summary(events).as_text(&outcome, || Style::PLAIN), @"");
     }
 
     #[test]

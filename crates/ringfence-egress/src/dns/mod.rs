@@ -5,4 +5,5 @@ pub mod message;
 #[cfg(target_os = "linux")]
 pub(crate) mod resolver;
 pub mod servers;
+#[cfg(target_os = "linux")]
 pub(crate) mod told;
