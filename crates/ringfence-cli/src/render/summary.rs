@@ -291,7 +291,6 @@ mod tests {
             peak_memory: None,
             denied,
             limits: Vec::new(),
-            traffic: Traffic::default(),
             unrecorded: Vec::new(),
             traffic: ringfence::Traffic::default(),
         }
@@ -309,7 +308,7 @@ mod tests {
         let events = vec![refused("a.example"), refused("a.example"), denied(Operation::Write, "/x", 0)];
         let traffic = Traffic { refused: 2, lost: true, ..Traffic::default() };
         let outcome = Outcome { traffic, ..outcome(3, Ending::Exited(1)) };
-        insta::assert_snapshot!(summary(events).as_text(&outcome, || Style::PLAIN), @"");
+        insta::assert_snapshot!(summary(events).as_text(&outcome, || Style::PLAIN), @"ringfence: refused 1 change: /x (write; built in (git runs it)); refused 2 connections: a.example:443 (no rule allows it; ringfence.toml:4:12); the gateway ended, and the network with it: nothing was reached since");
     }
 
     #[test]
