@@ -117,8 +117,8 @@ impl Environment {
             return (Passage::Refused, Some(refusing.rule));
         }
         match self.within.iter().find(|bound| !bound.iter().any(|pattern| pattern.matches(name))) {
-            // A bound of no patterns has no line of its own.
-            Some(bound) => (Passage::OutOfBounds, bound.first().map(|pattern| pattern.rule)),
+            // The names that every run has stand before a ceiling's own. A bound of no patterns has no line of its own.
+            Some(bound) => (Passage::OutOfBounds, bound.last().map(|pattern| pattern.rule)),
             None => (Passage::Passes, Some(passing.rule)),
         }
     }
@@ -175,7 +175,7 @@ mod tests {
             pass: at(1, &["A*", "AB", "SET"]),
             refuse: at(2, &["A_TOKEN"]),
             deny: at(3, &["*_DENIED", "SET2"]),
-            within: vec![at(4, &["*"]), at(5, &["AB*", "A_*"])],
+            within: vec![at(4, &["*"]), [at(7, &["PATH"]), at(5, &["AB*", "A_*"])].concat()],
             set: ["SET", "SET2"].map(|name| (name.into(), ("1".into(), RuleId(6)))).into(),
         };
         let cases = [
