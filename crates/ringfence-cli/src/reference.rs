@@ -53,8 +53,12 @@ Standard input, output and error belong to the command. `run` adds to standard e
   call, and ringfence does not;
 - with `--json` instead one object, always, as the last line: `exit_code`, `ending`, `backend`, `passed_over`,
   `denied`, `events` (each refusal with operation, path, rule and where the rule stands), `events_left_out`,
-  `warnings`, `presets`, `untrusted` (the project's policy, where it only narrows), `wall_ms`, `peak_memory`. When the
-  command did not start: `error` and `exit_code`.
+  `warnings`, `presets`, `untrusted` (the project's policy, where it only narrows), `wall_ms`, `peak_memory`, `traffic`
+  (connections and bytes, where the network is held by rules), `unrecorded` (records that did not reach their
+  destination). When the command did not start: `error` and `exit_code`.
+
+The other verbs write what they have to say to standard output, with `--json` as one value. When they refuse, with 125,
+standard output stays empty and the error goes to standard error, with `--json` as an object with `error` and `exit_code`.
 
 Before the command starts, one line says so when the strongest backend is not to be had and a weaker one holds the
 run, and one when the project's policy asks for something and is not trusted. Text that the command chose (paths, names) is shown with control characters and direction marks spelled out.
@@ -68,7 +72,7 @@ NO_COLOR, CLICOLOR_FORCE and TERM=dumb are followed.
 | `~/.config/ringfence/ceiling.toml` | the user's ceiling |
 | `~/.config/ringfence/policy.toml` | the user's policy |
 | `~/.config/ringfence/agents/NAME.toml`, `tasks/ID.toml`, `stages/NAME.toml` beside it | what `--agent`, `--task` and `--stage` name |
-| `ringfence.toml` in the project | the project's policy: only narrows until `ringfence policy trust` |
+| `ringfence.toml` in the project | the project's policy: only narrows until `ringfence policy trust`. The nearest one, here or above, counts alone; the project itself is still the whole repository |
 | `~/.local/state/ringfence/trust` | what was trusted, with its text |
 | `~/.local/state/ringfence/last-run.json` | what the last run was refused, for `ringfence why --last` |
 

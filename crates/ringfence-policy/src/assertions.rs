@@ -130,6 +130,13 @@ impl Reader {
     fn line(&mut self, number: usize, line: &str, at: Range<usize>) {
         let (word, rest) = split(line);
         match word {
+            // Taken for part of a path, it would make `deny` hold of a name that nobody has.
+            _ if rest.split_whitespace().any(|word| word.starts_with('#')) => self.problem(
+                "a remark stands behind something".into(),
+                at,
+                "not at the end of a line",
+                "put it on a line of its own, which begins with #".into(),
+            ),
             "allow" => self.assertion(number, line, (Expected::Allow, rest), at),
             "private" => self.assertion(number, line, (Expected::Private, rest), at),
             "deny" => self.assertion(number, line, (Expected::Deny, rest), at),
@@ -246,6 +253,16 @@ mod tests {
         let text = "polcy x\nallow reed x\ndeny write\npolicy\ngiven X\nallow env A\nstage late\n";
         let report = parse("a.test", text).unwrap_err();
         insta::assert_snapshot!(report.render(false));
+    }
+
+    #[test]
+    fn a_remark_is_not_taken_for_part_of_a_path() {
+        for line in ["deny read ~/.ssh/config  # keys", "deny env A #b", "given env A=1 # c"] {
+            let report = parse("a.test", &format!("{line}\nallow read a#b\n")).unwrap_err();
+            assert!(report.render(false).contains("a line of its own"), "{line}");
+        }
+        let file = parse("a.test", "  # about\nallow read ./a#b\n").unwrap();
+        assert_eq!(file.assertions[0].subject, "./a#b");
     }
 
     #[test]

@@ -33,6 +33,7 @@ A file says what it is about, then what is expected, one a line:
   allow|private|deny read|write PATH
   allow|deny connect HOST:PORT
   allow|deny env NAME
+A line that begins with # is a remark; behind something else there is none.
 Files are relative to the test file, paths to the project: the directory of the first policy FILE, else an
 invented /home/user/project. HOME is /home/user. Nothing of this machine counts.";
 
