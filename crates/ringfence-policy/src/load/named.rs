@@ -54,7 +54,7 @@ impl Loader<'_> {
         for (kind, directory, name, group) in kinds {
             let Some(name) = name else { continue };
             if !is_plain(name) {
-                let title = format!("{} cannot be the name of a {kind}", quoted(name));
+                let title = format!("{} cannot name the {kind}", quoted(name));
                 let help = "letters, digits and - _ . @ + make a name";
                 return Err(Diagnostic::error(title).help(help).into());
             }
