@@ -111,3 +111,17 @@ fn a_report_is_data_for_programs() {
     let report = plan(vec![flag("--read", "/srv/*"), flag("--write", "~x")]).unwrap_err();
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap());
 }
+
+#[test]
+fn a_host_is_denied_on_every_port_unless_the_text_says_one() {
+    let denied = |text: &str| {
+        let plan = plan(vec![flag("--network", "host"), flag("--deny-net", text)]).unwrap();
+        let denied = plan.network.deny.iter().map(|rule| rule.endpoint.to_string());
+        denied.collect::<Vec<_>>()
+    };
+    assert_eq!(denied("telemetry.org"), ["telemetry.org:1-65535", "udp://telemetry.org:1-65535"]);
+    assert_eq!(denied("*.telemetry.org"), ["*.telemetry.org:1-65535", "udp://*.telemetry.org:1-65535"]);
+    assert_eq!(denied("9.9.9.0/24"), ["9.9.9.0/24:1-65535", "udp://9.9.9.0/24:1-65535"]);
+    assert_eq!(denied("telemetry.org:443"), ["telemetry.org:443"]);
+    assert_eq!(denied("https://telemetry.org"), ["telemetry.org:443"]);
+}

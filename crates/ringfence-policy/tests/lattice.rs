@@ -116,9 +116,9 @@ impl Layer {
     }
 
     fn reaches(&self, host: &str, port: u16, bound: bool) -> bool {
-        let any = |rules: &[&str]| rules.iter().any(|rule| speaks_of(rule, host, port));
+        let any = |rules: &[&str], unsaid| rules.iter().any(|rule| speaks_of(rule, host, port, unsaid));
         let unsaid = bound && self.allow.is_empty();
-        (unsaid || any(&self.allow)) && !any(&self.deny)
+        (unsaid || any(&self.allow, &[80, 443])) && !any(&self.deny, &PORTS)
     }
 }
 
@@ -131,10 +131,10 @@ fn fits(pattern: &str, name: &str) -> bool {
 }
 
 /// Written anew for the few forms of [`RULES`]: the real reading of rules is what is on trial.
-fn speaks_of(rule: &str, host: &str, port: u16) -> bool {
-    let (pattern, ports) = rule.split_once(':').unwrap_or((rule, "web"));
+fn speaks_of(rule: &str, host: &str, port: u16, unsaid: &[u16]) -> bool {
+    let (pattern, ports) = rule.split_once(':').unwrap_or((rule, "unsaid"));
     let in_ports = match ports.split_once('-') {
-        _ if ports == "web" => port == 80 || port == 443,
+        _ if ports == "unsaid" => unsaid.contains(&port),
         Some((first, last)) => (first.parse().unwrap()..=last.parse().unwrap()).contains(&port),
         None => ports.parse() == Ok(port),
     };

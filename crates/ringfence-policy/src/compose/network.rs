@@ -2,7 +2,7 @@
 //!
 //! Names are not resolved here.
 
-use ringfence_plan::NetworkMode;
+use ringfence_plan::{Endpoint, NetworkMode, Ports, Protocol};
 
 use super::composer::Composer;
 use crate::field;
@@ -15,8 +15,11 @@ impl Composer<'_> {
         for (key, allow) in [("network.allow", true), ("network.deny", false)] {
             for id in self.written_for(key) {
                 let Value::Endpoints(endpoints) = &self.statements[id as usize].value else { continue };
-                let rules = endpoints.iter().map(|endpoint| (endpoint.clone(), id));
-                if allow { self.allow_net.extend(rules) } else { self.deny_net.extend(rules) }
+                if allow {
+                    self.allow_net.extend(endpoints.iter().map(|endpoint| (endpoint.clone(), id)));
+                } else {
+                    self.deny_net.extend(denied(endpoints).into_iter().map(|endpoint| (endpoint, id)));
+                }
             }
         }
         self.rules_of_others();
@@ -45,5 +48,16 @@ impl Composer<'_> {
                 self.audit.push((destination.clone(), id));
             }
         }
+    }
+}
+
+/// What a text means where it denies. Without a port it speaks of the host, not of its web server alone: a deny that left
+/// every other port open would promise more than it holds.
+fn denied(endpoints: &[Endpoint]) -> Vec<Endpoint> {
+    match endpoints {
+        [first, _, ..] => [Protocol::Tcp, Protocol::Udp]
+            .map(|protocol| Endpoint { host: first.host.clone(), ports: Ports::ALL, protocol })
+            .into(),
+        one => one.to_vec(),
     }
 }
