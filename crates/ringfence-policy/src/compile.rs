@@ -131,9 +131,13 @@ fn oversight(composed: &Fields, rules: &mut Rules<'_>) -> Oversight {
     let audit =
         audit.map(|(destination, at)| Audit { destination: destination.clone(), rule: rules.id(*at) });
     let audit = audit.collect();
-    match composed.single("oversight.bypass") {
-        Some((value, at)) => Oversight { audit, bypass: *value == Value::Switch(true), rule: rules.id(at) },
-        None => Oversight { audit, bypass: true, rule: rules.none() },
+    match (composed.single("oversight.bypass"), composed.standing) {
+        (Some((value, at)), _) => {
+            Oversight { audit, bypass: *value == Value::Switch(true), rule: rules.id(at) }
+        }
+        // What a ceiling bounds and this host cannot hold would be lifted by doing without.
+        (None, Some(at)) => Oversight { audit, bypass: false, rule: rules.id(at) },
+        (None, None) => Oversight { audit, bypass: true, rule: rules.none() },
     }
 }
 

@@ -166,7 +166,7 @@ pub const FIELDS: &[FieldSpec] = &[
         "network.deny",
         Some("--deny-net"),
         Kind::Endpoint,
-        "hosts that may not be reached, whatever else allows it",
+        "hosts that may not be reached, whatever else allows it; without a port on none",
         "[\"telemetry.example.org\"]",
     ),
     field("limits.memory", Some("--memory"), Kind::Size, "memory of all processes together", "\"2GiB\""),
@@ -215,7 +215,7 @@ pub const FIELDS: &[FieldSpec] = &[
         "oversight.bypass",
         None,
         Kind::Switch,
-        "whether --allow-unenforced may do without what this host cannot hold",
+        "whether --allow-unenforced may do without what this host cannot hold; beneath a machine's or user's ceiling only if that says so",
         "true",
     ),
     of_ceilings(

@@ -664,3 +664,25 @@ fn a_flag_that_a_ceiling_takes_is_told_at_every_run() {
         "{told}"
     );
 }
+
+#[test]
+fn beneath_a_standing_ceiling_nothing_is_done_without_unless_it_says_so() {
+    let scene = Scene::new();
+    assert!(scene.plan().oversight.bypass);
+    scene.machine("[network]\nmode = 'none'\n");
+    let plan = scene.with_flags(&[("network.mode", "host")]);
+    assert!(!plan.oversight.bypass, "what it bounds would be lifted where this host cannot hold it");
+    assert!(plan.rule(plan.oversight.rule).to_string().contains("ceiling.toml:"));
+    scene.machine("[network]\nmode = 'none'\n[oversight]\nbypass = true\n");
+    assert!(scene.plan().oversight.bypass);
+}
+
+#[test]
+fn a_ceilings_pattern_speaks_of_what_presets_grant_too() {
+    let scene = Scene::new();
+    scene.make("home/.cargo");
+    scene.put("project/Cargo.toml", "").machine("[filesystem]\ndeny = ['**/token.toml']\n");
+    let plan = scene.plan();
+    assert_eq!(access(&plan, scene.path("home/.cargo/x")), Some(Access::Private));
+    assert_eq!(access(&plan, scene.path("home/.cargo/token.toml")), None);
+}

@@ -138,8 +138,13 @@ impl<'a> Composer<'a> {
         // A workspace that somebody made readable only is none.
         let writable = |claim: &&Claim| claim.hide == Hide::Workspace;
         let workspace = self.grants.iter().find(writable).map(|claim| claim.path.clone());
+        let by_its_owner = |id: &StatementId| {
+            self.anchors.is_some() && self.author(&self.statements[*id as usize]).is_ceiling()
+        };
+        let standing = (0..self.written).find(by_its_owner);
         let fields = Fields {
             statements: self.statements,
+            standing,
             is_ceiling: self.anchors.is_some(),
             home: self.context.home.clone(),
             workspace,

@@ -19,6 +19,9 @@ pub(crate) struct Fields {
     pub(crate) statements: Vec<Statement>,
     /// Whether what is not said is unbounded, instead of the base's.
     pub(crate) is_ceiling: bool,
+    /// The first line of a standing ceiling, the machine's or the user's: it is held, or nothing runs, unless it says that
+    /// its bounds may be done without.
+    pub(crate) standing: Option<StatementId>,
     pub(crate) home: AbsPath,
     pub(crate) workspace: Option<AbsPath>,
     /// Sorted by path, one a path.

@@ -221,7 +221,7 @@ impl Fields {
     pub(super) fn anchors(&self) -> Anchors {
         Anchors {
             workspace: self.workspace.clone(),
-            granted: granted_trees(&self.grants),
+            granted: all_trees(&self.grants),
             writable: writable_trees(&self.grants),
             allow: self.allow_net.iter().map(|(endpoint, _)| endpoint.clone()).collect(),
             except: self.protect_except.clone(),
@@ -238,6 +238,16 @@ fn granted_trees(grants: &[Claim]) -> Vec<AbsPath> {
         _ if claim.hide == Hide::Workspace => true,
         _ => claim.author.is_person() && !system(&claim.path),
     };
+    bounded(outermost(grants.iter().filter(granted)))
+}
+
+/// The same with what presets and PATH grant: a ceiling's `**/name` speaks of whatever is granted, whoever did.
+fn all_trees(grants: &[Claim]) -> Vec<AbsPath> {
+    let system = |path: &AbsPath| {
+        DIRECTORIES.iter().any(|(tree, _)| path.as_path().starts_with(tree))
+            || path.as_path().starts_with("/etc")
+    };
+    let granted = |claim: &&Claim| claim.access != Access::Deny && !system(&claim.path);
     bounded(outermost(grants.iter().filter(granted)))
 }
 
