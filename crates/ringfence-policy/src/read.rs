@@ -43,7 +43,8 @@ pub(crate) struct Document {
 /// Reads the source `id`.
 pub(crate) fn read(id: SourceId, sources: &[Source], facts: &Facts<'_>) -> Result<Document, Report> {
     let text = sources[id.0 as usize].text.clone();
-    let mut reader = Reader { id, sources, facts, problems: Vec::new(), document: Document::default() };
+    let mut reader =
+        Reader { id, sources, facts, problems: Vec::new(), empty: Vec::new(), document: Document::default() };
     let (table, errors) = DeTable::parse_recoverable(&text);
     // The first mistake only: a missing bracket makes nonsense of what follows.
     if let Some(error) = errors.iter().min_by_key(|error| error.span().map(|span| span.start)) {
@@ -69,6 +70,8 @@ struct Reader<'a> {
     sources: &'a [Source],
     facts: &'a Facts<'a>,
     problems: Vec<Diagnostic>,
+    /// Lists that are there and empty: in a ceiling one that means "nothing" would bound nothing.
+    empty: Vec<(&'static str, std::ops::Range<usize>)>,
     document: Document,
 }
 
@@ -144,11 +147,34 @@ impl Reader<'_> {
         }
     }
 
+    /// Refuses lists of a ceiling that look as if they let nothing, and would bound nothing.
+    fn empty_bounds(&mut self) {
+        const FILES: [&str; 3] = ["filesystem.read", "filesystem.write", "filesystem.private"];
+        let bounded = self.document.statements.iter().any(|said| FILES.contains(&said.field.key));
+        for (key, at) in std::mem::take(&mut self.empty) {
+            let help = match key {
+                // Beside another list it says what it seems to say.
+                key if bounded && FILES.contains(&key) => continue,
+                "filesystem.write" | "filesystem.private" => {
+                    "to let nothing be written, list what may be read beside it: read = [\"/\"]"
+                }
+                "filesystem.read" => "to bound files, list what there can be at most",
+                "environment.pass" => {
+                    "to let no further variable pass, name one that nobody has: pass = [\"NONE\"]"
+                }
+                "network.allow" => "to let nothing be reached, write mode = \"none\"",
+                _ => continue,
+            };
+            let title = format!("an empty {} in a ceiling bounds nothing", quoted(key));
+            self.problem(title, &at, "it reads as if it let nothing".into(), Some(help.into()));
+        }
+    }
+
     /// Refuses what only a ceiling may say.
     fn of_ceilings(&mut self) {
         let source = &self.sources[self.id.0 as usize];
         if self.document.ceiling.is_some() || source.author.is_ceiling() {
-            return;
+            return self.empty_bounds();
         }
         let said = self.document.statements.iter().filter(|statement| statement.field.ceiling_only);
         let said: Vec<_> = said.map(|statement| (statement.field.key, statement.place.clone())).collect();
@@ -177,6 +203,9 @@ impl Reader<'_> {
         match (spec.kind, value.get_ref()) {
             (Kind::Variables, DeValue::Table(table)) => self.variables(spec, table),
             (kind, DeValue::Array(entries)) if spec.repeatable && kind != Kind::Variables => {
+                if entries.is_empty() {
+                    self.empty.push((spec.key, value.span()));
+                }
                 for entry in entries {
                     self.entry(spec, entry);
                 }

@@ -84,10 +84,17 @@ impl Layer {
             let paths: Vec<_> = of
                 .map(|(_, names)| format!("{{ path = {:?}, optional = true }}", place(names).to_string()))
                 .collect();
-            text += &format!("{list} = [{}]\n", paths.join(", "));
+            if !paths.is_empty() {
+                text += &format!("{list} = [{}]\n", paths.join(", "));
+            }
         }
-        text += &format!("[environment]\npass = {:?}\ndeny = {:?}\n", self.pass, self.deny_variables);
-        text += &format!("[network]\nallow = {:?}\ndeny = {:?}\n[limits]\n", self.allow, self.deny);
+        // What a ceiling lists and leaves empty is refused, lest it be taken for a bound.
+        let list = |name: &str, words: &[&str]| match words.is_empty() {
+            true => String::new(),
+            false => format!("{name} = {words:?}\n"),
+        };
+        text += &format!("[environment]\n{}deny = {:?}\n", list("pass", &self.pass), self.deny_variables);
+        text += &format!("[network]\n{}deny = {:?}\n[limits]\n", list("allow", &self.allow), self.deny);
         text += &self.seconds.map_or(String::new(), |seconds| format!("time = {seconds}\n"));
         text += &self.processes.map_or(String::new(), |count| format!("processes = {count}\n"));
         text + &self.nested.map_or(String::new(), |on| format!("[processes]\nnested_namespaces = {on}\n"))

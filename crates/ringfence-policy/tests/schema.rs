@@ -58,6 +58,7 @@ fn it_is_a_schema_and_every_preset_and_valid_sample_has_its_form() {
 const BEYOND: &[&str] = &[
     "bad_pattern",
     "dangerous_variable",
+    "empty_lists_in_a_ceiling",
     "endless_number",
     "extends_in_a_circle",
     "extends_missing_file",
