@@ -30,10 +30,11 @@ fn main() -> Result<()> {
             Ok(())
         }
         "bench" => bench::run(&words),
-        // The bench's own processes: the one of the chosen user, the one that times from where it stands, and the one
-        // that times the reading of policies.
+        // The bench's own processes: the one of the chosen user, the one that times from where it stands, the client of
+        // the network's section, and the one that times the reading of policies.
         "bench-staged" => bench::run_staged(&words),
         "bench-serve" => bench::serve(&words),
+        "bench-network" => bench::network_client(&words),
         "bench-decide" => bench::decide(&words),
         "cross" => cross::run(&words),
         "specification" => specification::run(),

@@ -8,6 +8,7 @@ mod machine;
 mod many;
 mod memory;
 mod mounts_seen;
+mod network;
 mod path_rules;
 mod policy;
 mod rounds;
@@ -17,6 +18,7 @@ mod subject;
 mod work;
 
 pub(crate) use decide::run as decide;
+pub(crate) use network::client as network_client;
 pub(crate) use stage::{run, run_staged};
 pub(crate) use subject::serve;
 
@@ -30,14 +32,14 @@ cargo xtask bench [--quick] [--write] [--user NAME] [--only SECTION,…] [--roun
   --quick          few rounds, small trees: shows that everything runs, the figures mean little
   --write          put the report into docs/benchmarks.md
   --user NAME      measure as this user; needs root (as now: the user who calls)
-  --only           of startup, memory, many, policy, path-rules, host-mounts, work
+  --only           of startup, memory, many, policy, path-rules, host-mounts, network, work
   --ringfence      measure this program, not the release build of this checkout
   --floor-source   also time another floor program that takes NAME=FEATURE,… words
 ";
 
 /// The sections in the order of the report.
-pub(crate) const SECTIONS: [&str; 7] =
-    ["startup", "memory", "many", "policy", "path-rules", "host-mounts", "work"];
+pub(crate) const SECTIONS: [&str; 8] =
+    ["startup", "memory", "many", "policy", "path-rules", "host-mounts", "network", "work"];
 
 /// How much to measure, and of what.
 #[derive(Clone, Debug)]

@@ -3,7 +3,8 @@
 
 use super::ledger::Ledger;
 use super::{
-    Options, SECTIONS, host_mounts, machine, many, memory, mounts_seen, path_rules, policy, startup, work,
+    Options, SECTIONS, host_mounts, machine, many, memory, mounts_seen, network, path_rules, policy, startup,
+    work,
 };
 use crate::{root, target_dir};
 use anyhow::{Context, Result, bail, ensure};
@@ -116,6 +117,7 @@ pub(crate) fn run_staged(words: &[String]) -> Result<()> {
             "policy" => policy::measure(&stage, &mut ledger),
             "path-rules" => path_rules::measure(&stage, &mut ledger),
             "host-mounts" => host_mounts::measure(&stage, &mut ledger),
+            "network" => network::measure(&stage, &mut ledger),
             "work" => work::measure(&stage, &mut ledger),
             other => bail!("section {other} has no code"),
         };
