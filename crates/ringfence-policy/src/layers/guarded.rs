@@ -74,6 +74,8 @@ enum Fault {
     /// With the permission bits, in octal digits.
     Writable(String),
     Kind(&'static str),
+    /// The ending that makes it count, in capital letters.
+    Capitals,
     TooLarge,
     NotText {
         at: usize,
@@ -104,6 +106,9 @@ impl Guard {
             Fault::Owner(uid) => format!("{what} {name} belongs to user {uid}, not to {}", self.owner()),
             Fault::Writable(mode) => format!("{what} {name} can be written by others (mode {mode})"),
             Fault::Kind(kind) => format!("{what} {name} {kind}"),
+            Fault::Capitals => {
+                format!("{what} {name} does not count by its name, which ends in capital letters")
+            }
             Fault::TooLarge => format!("{what} {name} is larger than 16 MiB"),
             Fault::NotText { at } => format!("{what} {name} is not UTF-8 at byte {at}"),
             #[cfg(not(unix))]
@@ -170,6 +175,9 @@ impl Guard {
             Fault::Owner(_) => format!("{look}, then: sudo chown {} {path}", self.owners[1]),
             Fault::Writable(_) => format!("{look}, then: {sudo}chmod go-w {path}"),
             Fault::Kind(LINK) => format!("put a copy of what it leads to in its place: {sudo}rm {path}"),
+            Fault::Capitals => {
+                format!("give it an ending in small letters, or move it away: {sudo}mv {path} …")
+            }
             Fault::Kind(_) if place == Place::File => format!("{sudo}mv {path} {path}.old"),
             _ => return None,
         })

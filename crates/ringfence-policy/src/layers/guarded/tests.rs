@@ -331,6 +331,10 @@ fn names_are_in_order_and_an_editors_are_left_out() {
     }
     let directory = place.open().unwrap().unwrap();
     assert_eq!(directory.names(".toml").unwrap(), ["10.toml", "20.toml", "B.toml", "a.toml"]);
+    place.put("etc/30.Toml", "");
+    let told = directory.names(".toml").unwrap_err();
+    assert!(told.title.contains("30.Toml` does not count by its name"), "{told:?}");
+    fs::remove_file(place.path("etc/30.Toml")).unwrap();
     fs::write(place.path("etc").join(std::ffi::OsStr::from_bytes(b"\xff.toml")), "").unwrap();
     assert!(directory.names(".toml").unwrap_err().title.contains("not UTF-8"));
 }

@@ -108,7 +108,7 @@ impl Directory {
     /// The names in it that end in `suffix`, sorted by their bytes. Those that begin with a dot are an editor's.
     ///
     /// # Errors
-    /// It cannot be listed, or such a name is not UTF-8.
+    /// It cannot be listed, or such a name is not UTF-8, or ends in `suffix` but for capital letters.
     pub fn names(&self, suffix: &str) -> Result<Vec<String>, Diagnostic> {
         let unreadable =
             |error: Errno| self.guard.unreadable(&self.path, Place::Holder, &io::Error::from(error));
@@ -118,8 +118,13 @@ impl Directory {
         for entry in Dir::new(listed).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
             let name = entry.file_name().to_bytes();
-            if name.starts_with(b".") || !name.ends_with(suffix.as_bytes()) {
+            if name.starts_with(b".") || !ends_like(name, suffix) {
                 continue;
+            }
+            // Its author believes in it, and would not see it left out.
+            if !name.ends_with(suffix.as_bytes()) {
+                let path = self.path.join(String::from_utf8_lossy(name).as_ref());
+                return Err(self.guard.refused(&path, Place::File, &Fault::Capitals));
             }
             match std::str::from_utf8(name) {
                 Ok(name) => names.push(name.to_owned()),
@@ -283,6 +288,12 @@ impl Guard {
         };
         self.refused(path, place, &fault)
     }
+}
+
+/// Whether `name` ends in `suffix`, capital letters or not.
+fn ends_like(name: &[u8], suffix: &str) -> bool {
+    let end = name.len().checked_sub(suffix.len()).map(|start| &name[start..]);
+    end.is_some_and(|end| end.eq_ignore_ascii_case(suffix.as_bytes()))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
