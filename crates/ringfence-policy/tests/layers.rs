@@ -577,6 +577,23 @@ fn break_glass_lifts_what_it_names_for_whom_it_names() {
 }
 
 #[test]
+fn break_glass_lifts_nothing_that_another_ceiling_of_the_machine_says() {
+    let scene = Scene::new().with(|request| request.break_glass = Some("ticket 7: release".into()));
+    let uid = fs::metadata(&scene.place).unwrap().uid();
+    scene.machine(&with_exception(&format!("uid:{uid}")));
+    assert_eq!(scene.with_flags(&EVERYTHING).network.mode, NetworkMode::Host);
+    scene.put("machine/ceiling.d/10.toml", "kind = \"ceiling\"\n[network]\nmode = \"none\"\n");
+    assert_eq!(scene.with_flags(&EVERYTHING).network.mode, NetworkMode::None);
+}
+
+#[test]
+fn a_ceiling_whose_name_ends_in_capitals_stops_every_run() {
+    let scene = Scene::new();
+    scene.put("machine/ceiling.d/10.TOML", "kind = \"ceiling\"\n[network]\nmode = \"none\"\n");
+    assert!(scene.refusal().contains("10.TOML` does not count by its name"), "{}", scene.refusal());
+}
+
+#[test]
 fn break_glass_is_refused_to_others_without_a_reason_and_without_a_record() {
     let scene = Scene::new().with(|request| request.break_glass = Some("ticket 7".into()));
     let uid = fs::metadata(&scene.place).unwrap().uid();
@@ -590,6 +607,8 @@ fn break_glass_is_refused_to_others_without_a_reason_and_without_a_record() {
         (mine.replace("[oversight]\naudit = [\"/var/log/ringfence.jsonl\"]\n", ""), "oversight.audit"),
         (mine.replace("time = \"30m\"\n", ""), "break_glass.time"),
         (mine.replace("[\"network\"]", "[\"oversight\"]"), "`oversight` cannot be lifted"),
+        (mine.replace("[\"network\"]", "[\"network.allow\"]"), "name the group `network`"),
+        (mine.replace("[\"network\"]", "[\"filesystem.read\"]"), "name the group `filesystem`"),
         (mine.replace("[\"network\"]", "[\"netwrok\"]"), "`netwrok`"),
         (mine.replace("[\"network\"]", "[]"), "break_glass.fields"),
     ] {

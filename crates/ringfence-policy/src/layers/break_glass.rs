@@ -14,6 +14,9 @@ use crate::diagnostic::{Diagnostic, acts_on_terminals, quoted};
 const LONGEST: usize = 500;
 /// What no exception lifts: the record of it, the right to it, and whose signature counts.
 const KEPT: &[&str] = &["oversight", "break_glass", "signing"];
+/// Lists of one bound: without `write`, what it names would not even be readable.
+const TOGETHER: &[&str] =
+    &["filesystem.read", "filesystem.write", "filesystem.private", "network.mode", "network.allow"];
 const DOOR: &str = "--break-glass";
 
 /// What the machine ceiling says of exceptions: its `[break_glass]`, and whether it names an audit destination.
@@ -72,6 +75,14 @@ impl Allowance {
             if KEPT.iter().any(|kept| covers(field, kept) || covers(kept, field)) {
                 faults.push(format!("{} cannot be lifted: it is what holds exceptions", quoted(field)));
             }
+        }
+        for field in self.fields.iter().filter(|field| TOGETHER.contains(&field.as_str())) {
+            let group = field.split('.').next().unwrap_or(field);
+            faults.push(format!(
+                "{} cannot be lifted by itself: the lists of one bound stand and fall together; name the group {}",
+                quoted(field),
+                quoted(group)
+            ));
         }
         for user in &self.users {
             if user.strip_prefix("uid:").is_some_and(|uid| uid.parse::<u32>().is_err()) {
@@ -226,6 +237,11 @@ mod tests {
             (Allowance { fields: vec!["oversight".into()], ..allowance() }, "`oversight` cannot"),
             (Allowance { fields: vec!["oversight.audit".into()], ..allowance() }, "`oversight.audit` cannot"),
             (Allowance { fields: vec!["signing.keys".into()], ..allowance() }, "`signing.keys` cannot"),
+            (
+                Allowance { fields: vec!["filesystem.read".into()], ..allowance() },
+                "name the group `filesystem`",
+            ),
+            (Allowance { fields: vec!["network.allow".into()], ..allowance() }, "name the group `network`"),
             (Allowance { fields: vec!["break_glass".into()], ..allowance() }, "`break_glass` cannot"),
             (Allowance { users: vec!["ann".into(), "uid:x".into()], ..allowance() }, "`uid:x`"),
         ] {

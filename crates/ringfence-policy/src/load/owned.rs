@@ -102,7 +102,7 @@ impl Loader<'_> {
         })
     }
 
-    /// Takes what is lifted for this run out of the machine's ceilings, if the caller asks for it and may.
+    /// Takes what is lifted for this run out of the machine's first ceiling, if the caller asks for it and may.
     fn exception(&mut self) -> Result<(), Report> {
         let faults = self.allowance.as_ref().map(Allowance::faults).unwrap_or_default();
         if let Some(fault) = faults.first() {
@@ -122,18 +122,9 @@ impl Loader<'_> {
             .ceiling_statements("break_glass.time")
             .last()
             .map(|time| Statement { field: field::known("limits.time"), ..time.clone() });
-        // The lists of one bound stand and fall together: without `write`, what it names would not even be readable.
-        let whole = |key: &str| match key {
-            "filesystem.read" | "filesystem.write" | "filesystem.private" => {
-                ["filesystem.read", "filesystem.write", "filesystem.private"]
-                    .iter()
-                    .any(|key| lifted.lifts(key))
-            }
-            "network.mode" | "network.allow" => lifted.lifts("network.mode") || lifted.lifts("network.allow"),
-            key => lifted.lifts(key),
-        };
-        for layer in &mut self.layers {
-            layer.statements.retain(|statement| !whole(statement.field.key));
+        // The layer of the machine's first ceiling, which allows for it: whoever wrote another one was not asked.
+        if let (Some(_), Some(first)) = (self.first_ceiling, self.layers.first_mut()) {
+            first.statements.retain(|statement| !lifted.lifts(statement.field.key));
         }
         let (kind, part, name) = (LayerKind::Ceiling, Part::Always, "the exception's time".to_owned());
         self.layers.push(Layer { kind, part, name, statements: bound.into_iter().collect() });
