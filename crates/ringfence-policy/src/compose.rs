@@ -19,11 +19,13 @@ mod claims;
 mod composer;
 mod environment;
 mod fields;
+mod linked;
 mod network;
 mod patterns;
 mod workspace;
 
 pub(crate) use fields::{Fields, StatementId};
+pub(crate) use patterns::literal_start;
 
 /// Stages with every field's value, and the statement that says so.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Composed {
     chosen: Vec<Chosen>,
     unsettled: Option<Unsettled>,
     lifted: Option<Lifted>,
+    /// Where directories of PATH are granted: with what people wrote, the names that may lead through links.
+    pub(crate) programs: Vec<AbsPath>,
     warnings: Report,
 }
 
@@ -181,7 +185,8 @@ pub fn compose(sources: Sources) -> Result<Composed, Report> {
         readings.push(Reading { name, kind: StageKind::Ceiling, fields });
     }
     let warnings = Report(warnings);
-    let mut composed = Composed { texts, readings, parent, chosen, unsettled, lifted, warnings };
+    let programs = surroundings.programs.into_iter().map(|found| found.path).collect();
+    let mut composed = Composed { texts, readings, parent, chosen, unsettled, lifted, programs, warnings };
     let void = crate::check::void_flags(&composed);
     composed.warnings.0.extend(void.0);
     Ok(composed)

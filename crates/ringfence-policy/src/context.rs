@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use ringfence_plan::{AbsPath, Bytes, Plan};
 
 use crate::diagnostic::Report;
-use crate::discover::{Found, Worktree};
+use crate::discover::{Found, Link, Worktree};
 use crate::layers::places::Places;
 
 /// What the caller asks for. The library never looks at its own process: cwd, HOME and variables are told.
@@ -107,6 +107,8 @@ pub struct Surroundings {
     pub variables: Vec<String>,
     /// Hidden places that exist, if a policy grants something: its grant may be another spelling of one.
     pub hidden: Vec<&'static str>,
+    /// Where the paths that somebody wrote really are, if that is elsewhere.
+    pub links: BTreeMap<AbsPath, Link>,
     /// The machine's memory.
     pub memory: Option<Bytes>,
 }

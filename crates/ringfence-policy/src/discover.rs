@@ -12,10 +12,13 @@ use crate::builtin::hidden::{HIDDEN, Hidden, OWN};
 use crate::builtin::system;
 use crate::context::{Context, Surroundings};
 
+mod links;
 mod memory;
 mod project;
 mod search_path;
 
+pub(crate) use links::Follower;
+pub use links::Link;
 pub use project::Worktree;
 pub(crate) use project::project;
 pub(crate) use search_path::add as search_path;

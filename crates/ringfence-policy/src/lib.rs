@@ -56,7 +56,7 @@ pub use compile::compile;
 pub use compose::{Composed, Stage, StageKind, Void, compose};
 pub use context::{Context, Flag, Request, Surroundings};
 pub use diagnostic::{Diagnostic, Label, Report, Severity, Snippet};
-pub use discover::{Found, Worktree};
+pub use discover::{Found, Link, Worktree};
 pub use field::{FIELDS, FieldSpec, Kind};
 pub use layers::places::Places;
 pub use links::check_links;

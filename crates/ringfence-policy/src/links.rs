@@ -10,8 +10,8 @@ use ringfence_plan::{AbsPath, Access, Grant, Origin, Plan};
 use crate::compose::{Composed, Stage, StageKind};
 use crate::diagnostic::{Diagnostic, Report, quoted};
 
-/// Refuses a grant that a symlink takes where it may not lead: out of a writable tree, in which a command of an earlier
-/// run may have put that link; or out of what a ceiling allows, which speaks of names too.
+/// Refuses a grant that a symlink takes where the plan does not let as much: out of a writable tree, in which a command of
+/// an earlier run may have put that link; to what is hidden or denied; or out of what a ceiling allows.
 ///
 /// # Errors
 /// Every such grant.
@@ -22,19 +22,19 @@ pub fn check_links(composed: &Composed, plan: &Plan) -> Result<(), Report> {
         stages.iter().filter(|stage| matches!(stage.kind, StageKind::Ceiling | StageKind::Parent)).collect();
     let trees = writable_trees(plan);
     let mut problems = Vec::new();
-    for grant in plan.files.grants.iter().filter(|grant| is_written(plan, grant)) {
-        let tree = trees.iter().find(|tree| &grant.path != **tree && grant.path.is_within(tree));
-        if tree.is_none() && bounds.is_empty() {
-            continue;
-        }
+    let asked = |grant: &&Grant| is_written(plan, grant) || is_of_path(composed, grant);
+    for grant in plan.files.grants.iter().filter(asked) {
         // What is absent is dropped, or stops the run, when it is opened.
         let Some(real) = real(&grant.path).filter(|real| *real != grant.path) else { continue };
+        let tree = trees.iter().find(|tree| &grant.path != **tree && grant.path.is_within(tree));
         if let Some(tree) = tree.filter(|tree| leaves(tree, &real) && !lets(plan, &real, grant.access)) {
             problems.push(out_of_a_tree(plan, grant, &real, tree));
             continue;
         }
         if let Some(stage) = bounds.iter().find(|stage| !lets(&stage.plan, &real, grant.access)) {
             problems.push(out_of_a_bound(plan, grant, &real, stage));
+        } else if !lets(plan, &real, grant.access) {
+            problems.push(out_of_the_plan(plan, grant, &real));
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(Report(problems)) }
@@ -43,6 +43,10 @@ pub fn check_links(composed: &Composed, plan: &Plan) -> Result<(), Report> {
 /// Whether somebody wrote it; what the base grants of the system leads through the system's own links.
 fn is_written(plan: &Plan, grant: &Grant) -> bool {
     grant.access != Access::Deny && !matches!(plan.rule(grant.rule).origin, Origin::BuiltIn(_))
+}
+
+fn is_of_path(composed: &Composed, grant: &Grant) -> bool {
+    grant.access != Access::Deny && composed.programs.contains(&grant.path)
 }
 
 /// The outermost writable trees, by name.
@@ -89,4 +93,15 @@ fn out_of_a_bound(plan: &Plan, grant: &Grant, real: &AbsPath, stage: &Stage) -> 
         Some((_, by)) => diagnostic.help(format!("what counts there is {}", stage.plan.rule(by))),
         None => diagnostic.help(format!("nothing in it names {}", quoted(real))),
     }
+}
+
+fn out_of_the_plan(plan: &Plan, grant: &Grant, real: &AbsPath) -> Diagnostic {
+    let (rule, path) = (plan.rule(grant.rule), quoted(&grant.path));
+    let title = format!("{path} leads to {} by a symlink, where less is allowed", quoted(real));
+    let diagnostic = Diagnostic::error(title).help(format!("it is granted by {rule}"));
+    let diagnostic = match plan.files.access(real) {
+        Some((_, by)) => diagnostic.help(format!("what counts there is {}", plan.rule(by))),
+        None => diagnostic.help(format!("nothing that counts grants {}", quoted(real))),
+    };
+    diagnostic.help(format!("if you mean it, grant {} itself", quoted(real)))
 }

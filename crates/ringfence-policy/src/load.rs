@@ -9,14 +9,17 @@ use crate::context::{Context, Request, Surroundings};
 use crate::diagnostic::{Diagnostic, Report, quoted};
 use crate::discover;
 use crate::layers::break_glass::{Allowance, Lifted};
+use crate::layers::people::Account;
 use crate::layers::places::Places;
 use crate::layers::signature::PublicKey;
 use crate::presets::Chosen;
-use crate::read::Facts;
+use crate::read::{Facts, Hears};
 use crate::source::{Author, Source, SourceId};
 use crate::statement::{Statement, access_of};
 
+mod account;
 mod chain;
+mod links;
 mod named;
 mod owned;
 mod preset;
@@ -143,6 +146,8 @@ pub(crate) struct Loader<'a> {
     /// The machine's first ceiling, what it pins, and what it allows for.
     first_ceiling: Option<SourceId>,
     keys: Vec<PublicKey>,
+    /// Who the machine says the user is, once a ceiling of its was read.
+    account: Option<Account>,
     allowance: Option<Allowance>,
     lifted: Option<Lifted>,
     /// The caller's variables that moved a preset's root, and so pass.
@@ -168,6 +173,7 @@ impl<'a> Loader<'a> {
             unsettled: None,
             first_ceiling: None,
             keys: Vec::new(),
+            account: None,
             allowance: None,
             lifted: None,
             moved: Vec::new(),
@@ -178,16 +184,19 @@ impl<'a> Loader<'a> {
     }
 
     /// What files and presets are read against.
-    fn with_facts<T>(&self, preset: bool, read: impl FnOnce(&Facts<'_>) -> T) -> T {
+    fn with_facts<T>(&self, preset: bool, hears: Hears, read: impl FnOnce(&Facts<'_>) -> T) -> T {
         let search = self.request.caller_env.get("PATH").map_or("", String::as_str);
         let context = self.context;
         let host_has = |text: &str| discover::host_has(text, search, context);
-        let root = |name: &str| discover::root(name, &self.request.caller_env, context);
+        let heard = hears == Hears::Caller;
+        let root =
+            |name: &str| discover::root(name, &self.request.caller_env, context).filter(|_| heard);
         read(&Facts {
             os: std::env::consts::OS,
             stage: self.request.stage.as_deref(),
             host_has: &host_has,
             root: &root,
+            hears,
             preset,
         })
     }
@@ -209,6 +218,9 @@ impl<'a> Loader<'a> {
         };
         if self.layers.iter().any(granted) {
             discover::hidden(surroundings, self.context);
+        }
+        if !assume {
+            self.follow_links(surroundings);
         }
     }
 }

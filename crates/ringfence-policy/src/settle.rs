@@ -20,6 +20,13 @@ pub(crate) struct Claim {
     pub(crate) statement: u32,
 }
 
+impl Claim {
+    /// Whether it may lift a hidden place.
+    fn lifts(&self) -> bool {
+        self.author.lifts() && self.hide != Hide::Linked
+    }
+}
+
 /// What kind of claim it is, where authors matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hide {
@@ -29,6 +36,8 @@ pub(crate) enum Hide {
     Liftable,
     /// A hidden place that nobody can grant.
     Always,
+    /// A place that a symlink leads to: named by nobody exactly, so it lifts nothing.
+    Linked,
     /// The workspace: kept even inside a larger grant, since the plan names it.
     Workspace,
 }
@@ -122,8 +131,8 @@ fn denies_unseen(hidden: &Open, claim: &Claim) -> bool {
         // A deny below it is still needed: a person's grant may lie between the two.
         _ if claim.access == Access::Deny => false,
         Hide::Always => true,
-        Hide::Liftable => !claim.author.lifts(),
-        Hide::No | Hide::Workspace => false,
+        Hide::Liftable => !claim.lifts(),
+        Hide::No | Hide::Linked | Hide::Workspace => false,
     }
 }
 
@@ -132,13 +141,13 @@ fn strictest(mut group: Vec<Claim>, void: &mut Vec<(Claim, Claim)>) -> Claim {
     if group.len() == 1 {
         return group.remove(0);
     }
-    let lifts = |claim: &Claim| claim.author.lifts() && claim.access != Access::Deny;
+    let lifts = |claim: &Claim| claim.lifts() && claim.access != Access::Deny;
     let user_lifts = group.iter().any(lifts);
     let weight = |claim: &Claim| {
         let person = claim.author.is_person();
         let rank = match claim.hide {
             // A deny that somebody wrote holds for everybody; a hidden place does not.
-            Hide::No if claim.access == Access::Deny => 0,
+            Hide::No | Hide::Linked if claim.access == Access::Deny => 0,
             Hide::Always => 1,
             Hide::Liftable if !user_lifts => 2,
             _ if person => 3,
@@ -154,6 +163,9 @@ fn strictest(mut group: Vec<Claim>, void: &mut Vec<(Claim, Claim)>) -> Claim {
     if winner.author.lifts() {
         // Who may lift a hidden place lifts it also where somebody else asks for less at the same path.
         winner.author = group.iter().map(|claim| claim.author).fold(winner.author, Author::max);
+    }
+    if winner.hide == Hide::Linked && user_lifts {
+        winner.hide = Hide::No;
     }
     if winner.access == Access::Write && group.iter().any(|claim| claim.hide == Hide::Workspace) {
         winner.hide = Hide::Workspace;

@@ -80,13 +80,15 @@ impl Composer<'_> {
             .iter()
             .map(|place| (place, Hide::Liftable))
             .chain(OWN.iter().map(|place| (place, Hide::Always)));
-        let near = Near::new(&self.claims, &self.context.home);
         let there = &self.surroundings.hidden;
-        let wanted = |place: &Hidden| near.concerns(place.path) || there.contains(&place.path);
-        let near: Vec<_> = places.filter(|(place, _)| wanted(place)).collect();
         let deny = field::known("filesystem.deny");
-        for (place, hide) in near {
-            self.hide(deny, place, hide);
+        for home in self.homes() {
+            let near = Near::new(&self.claims, &home);
+            let wanted = |place: &Hidden| near.concerns(place.path) || there.contains(&place.path);
+            let near: Vec<_> = places.clone().filter(|(place, _)| wanted(place)).collect();
+            for (place, hide) in near {
+                self.hide((deny, &home), place, hide);
+            }
         }
     }
 
@@ -124,10 +126,10 @@ impl Composer<'_> {
         }
     }
 
-    fn hide(&mut self, deny: &'static FieldSpec, place: &Hidden, hide: Hide) {
+    fn hide(&mut self, (deny, home): (&'static FieldSpec, &AbsPath), place: &Hidden, hide: Hide) {
         let (words, path) = match place.path.starts_with('/') {
             true => (place.path.into(), AbsPath::new(place.path)),
-            false => (format!("~/{}", place.path), self.context.home.join(place.path)),
+            false => (format!("~/{}", place.path), home.join(place.path)),
         };
         let Ok(path) = path else { return };
         let statement = self.built_in(deny, words, Value::Path { optional: Some(true) }, place.why);

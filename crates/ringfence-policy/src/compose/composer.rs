@@ -30,8 +30,11 @@ pub(super) fn grants(
     composer.workspace();
     composer.base_grants();
     composer.written_paths();
+    composer.linked_claims();
     composer.hidden_places();
-    let settled = settle(std::mem::take(&mut composer.claims));
+    let mut settled = settle(std::mem::take(&mut composer.claims));
+    // Whoever comes by a link to what is not granted is told so when links are checked.
+    settled.void.retain(|(lost, _)| lost.hide != Hide::Linked);
     composer.warn_of_void(&settled.void);
     composer.void = settled.void;
     composer.grants = settled.kept;
@@ -57,6 +60,7 @@ pub(super) fn ceiling(
     let mut composer = Composer::new((texts, context, surroundings), statements, Some(anchors));
     composer.refuse_what_grants();
     composer.written_paths();
+    composer.linked_claims();
     composer.bound_files();
     composer.grants = settle(std::mem::take(&mut composer.claims)).kept;
     composer.deny_patterns();

@@ -44,7 +44,12 @@ impl Composer<'_> {
                 Ok(rooted) => {
                     let (base, rest) = literal_start(&rooted);
                     match base {
-                        Ok(base) => self.deny_pattern(id, PathPattern::new(base, rest, Match::Exact)),
+                        Ok(base) => {
+                            let real = self.real(&base);
+                            for base in [base].into_iter().chain(real) {
+                                self.deny_pattern(id, PathPattern::new(base, rest, Match::Exact));
+                            }
+                        }
                         Err(bad) => self.problem(id, "names no place", &bad.label, bad.help),
                     }
                 }
@@ -122,24 +127,28 @@ impl Composer<'_> {
         let base = self.workspace.clone().filter(|_| own).unwrap_or_else(|| rooted.base.clone());
         let rooted = Rooted { base, rest: rooted.rest.into_owned().into(), relative: rooted.relative };
         let (base, rest) = literal_start(&rooted);
-        let pattern = match base {
-            Ok(base) => anchored(&base, rest, trees),
+        let base = match base {
+            Ok(base) => base,
             Err(bad) => return self.problem(id, "names no place", &bad.label, bad.help),
         };
-        match pattern {
-            Ok(pattern) => self.protect.push((pattern, id)),
-            Err(BadPattern::Empty) => {
-                let help = "to hold a whole tree, put it into `read` instead of `write`";
-                self.problem(id, "cannot be protected", "it is the writable tree itself", Some(help.into()));
+        let real = self.real(&base);
+        for base in [base].into_iter().chain(real) {
+            match anchored(&base, rest, trees) {
+                Ok(pattern) => self.protect.push((pattern, id)),
+                Err(BadPattern::Empty) => {
+                    let help = "to hold a whole tree, put it into `read` instead of `write`";
+                    let label = "it is the writable tree itself";
+                    return self.problem(id, "cannot be protected", label, Some(help.into()));
+                }
+                Err(why) => return self.bad_pattern(id, &why),
             }
-            Err(why) => self.bad_pattern(id, &why),
         }
     }
 
     /// Start-up files and the like, where a grant makes HOME or a part of it writable.
     fn protect_home(&mut self, trees: &[AbsPath]) {
         for (name, why) in IN_HOME {
-            if let Ok(path) = self.context.home.join(name) {
+            for path in self.homes().iter().filter_map(|home| home.join(name).ok()) {
                 self.protect_path(&path, format!("~/{name}"), why, trees);
             }
         }
@@ -341,7 +350,7 @@ fn is_any_depth(rooted: &Rooted<'_>) -> bool {
 }
 
 /// The part without wildcards as a path, and the rest.
-fn literal_start<'a>(rooted: &'a Rooted<'_>) -> (Result<AbsPath, BadText>, &'a str) {
+pub(crate) fn literal_start<'a>(rooted: &'a Rooted<'_>) -> (Result<AbsPath, BadText>, &'a str) {
     let rest = &*rooted.rest;
     let end = match rest.find(path_text::is_wildcard) {
         Some(at) => rest[..at].rfind('/').map_or(0, |slash| slash + 1),

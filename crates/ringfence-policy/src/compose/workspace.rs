@@ -38,7 +38,7 @@ impl Composer<'_> {
         let author = source.author;
         match absolute(&statement.words, &source.directory, &names) {
             Err(bad) => self.problem(id, "names no place", &bad.label, bad.help),
-            Ok(path) => match too_much(&path, &self.context.home) {
+            Ok(path) => match self.too_much(&path) {
                 Some(why) => {
                     let help = "name the directory of one project; further ones can go into `write`";
                     self.problem(id, "cannot be the workspace", why, Some(help.into()));
@@ -51,7 +51,7 @@ impl Composer<'_> {
     fn default_workspace(&mut self) {
         let cwd = &self.context.cwd;
         let path = self.surroundings.project.clone().unwrap_or_else(|| cwd.clone());
-        let refused = too_much(&path, &self.context.home).or_else(|| {
+        let refused = self.too_much(&path).or_else(|| {
             let inside = |tree: &&str| path.as_path().starts_with(tree);
             let is_system = SYSTEM_TREES.iter().any(inside)
                 || SYSTEM_DIRECTORIES
@@ -72,6 +72,13 @@ impl Composer<'_> {
         };
         let id = self.built_in(spec, path.to_string(), Value::Path { optional: None }, why);
         self.claim_workspace(path, Author::BuiltIn, id);
+    }
+
+    /// Why `path`, or the place that it leads to, would hand over too much, if it would.
+    fn too_much(&self, path: &AbsPath) -> Option<&'static str> {
+        let homes = self.homes();
+        let places = [path.clone()].into_iter().chain(self.real(path));
+        places.flat_map(|place| homes.iter().find_map(|home| too_much(&place, home))).next()
     }
 
     fn claim_workspace(&mut self, path: AbsPath, author: Author, statement: StatementId) {

@@ -1,0 +1,78 @@
+//! Follows the paths that somebody wrote through their symlinks, so that what is said of a name holds for its place.
+//!
+//! What that means is decided in `compose`. The base's own directories of the system are not looked at.
+
+use std::collections::BTreeMap;
+
+use ringfence_plan::AbsPath;
+
+use super::Loader;
+use crate::compose::literal_start;
+use crate::context::Surroundings;
+use crate::discover::{Follower, Link};
+use crate::path_text::{self, Names};
+use crate::statement::{Place, Statement};
+
+impl Loader<'_> {
+    /// Fills in `surroundings.links`.
+    pub(super) fn follow_links(&self, surroundings: &mut Surroundings) {
+        let workspaces = self.workspaces(surroundings);
+        let mut all = Follower::default();
+        let mut links = BTreeMap::new();
+        let mut follow = |path: AbsPath| {
+            if let Some(link) = all.follow(&path) {
+                links.insert(path, link);
+            }
+        };
+        follow(self.context.home.clone());
+        surroundings.programs.iter().for_each(|found| follow(found.path.clone()));
+        let written = self.layers.iter().flat_map(|layer| &layer.statements);
+        for statement in written.filter(|statement| statement.field.key.starts_with("filesystem.")) {
+            for workspace in &workspaces {
+                self.start(statement, Some(workspace)).into_iter().for_each(&mut follow);
+                if statement.field.key == "filesystem.protect" {
+                    self.start_in(statement, workspace).into_iter().for_each(&mut follow);
+                }
+            }
+        }
+        workspaces.into_iter().for_each(&mut follow);
+        surroundings.links = links;
+    }
+
+    /// What may be the workspace: the readings of an untrusted project's policy can differ in it.
+    fn workspaces(&self, surroundings: &Surroundings) -> Vec<AbsPath> {
+        let usual = surroundings.project.clone().unwrap_or_else(|| self.context.cwd.clone());
+        let written = self.layers.iter().flat_map(|layer| &layer.statements);
+        let written = written.filter(|statement| statement.field.key == "filesystem.workspace");
+        let mut all: Vec<AbsPath> = written.filter_map(|statement| self.start(statement, None)).collect();
+        all.push(usual);
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// The path of `statement`, or its part before the first wildcard.
+    fn start(&self, statement: &Statement, workspace: Option<&AbsPath>) -> Option<AbsPath> {
+        let directory = match &statement.place {
+            Place::Written(span) => &self.texts[span.source.0 as usize].directory,
+            Place::BuiltIn(_) => self.context.cwd.as_path(),
+        };
+        let names = Names { context: self.context, workspace };
+        let rooted = path_text::root(&statement.words, directory, &names).ok()?;
+        literal_start(&rooted).0.ok()
+    }
+
+    /// The same for a name that is one of the workspace.
+    fn start_in(&self, statement: &Statement, workspace: &AbsPath) -> Option<AbsPath> {
+        let names = Names { context: self.context, workspace: Some(workspace) };
+        let rooted = path_text::root(&statement.words, workspace.as_path(), &names).ok()?;
+        literal_start(&rooted).0.ok()
+    }
+}
+
+impl Surroundings {
+    /// Where `path` leads, if that is elsewhere.
+    pub(crate) fn link(&self, path: &AbsPath) -> Option<&Link> {
+        self.links.get(path)
+    }
+}
