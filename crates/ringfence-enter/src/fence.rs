@@ -305,6 +305,11 @@ fn cause(step: Step, errno: i32) -> String {
              remove them or deny them too"
                 .into()
         }
+        (Step::OpenPath, libc::ESTALE) => {
+            "a symlink in a writable directory leads to what is not granted; if the link is yours and you mean it, grant \
+             the place that it leads to"
+                .into()
+        }
         (_, errno) => std::io::Error::from_raw_os_error(errno).to_string(),
     }
 }

@@ -12,6 +12,7 @@ use ringfence_plan::{AbsPath, RuleId};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
 use rustix::io::Errno;
 
+use super::ways::Way;
 use crate::fence::{Layer, Mount, SetUpError, Step};
 
 /// Most symlinks on one way, as in the kernel (path_resolution(7)).
@@ -43,15 +44,23 @@ pub(crate) struct Resolution {
 /// Opens every layer below `root`. A layer that is absent and not optional is an error that names its rule.
 pub(crate) fn resolve(root: &OwnedFd, layers: &[Layer]) -> Result<Resolution, SetUpError> {
     let mut resolution = Resolution { opened: Vec::with_capacity(layers.len()), links: Vec::new() };
+    let mut ways = Vec::with_capacity(layers.len());
     for layer in layers {
-        match open(root, layer.path.as_path(), &mut resolution.links) {
-            Ok((path, fd)) => resolution.opened.push(examine(path, fd, layer)?),
+        let mut links = Vec::new();
+        match open(root, layer.path.as_path(), &mut links) {
+            Ok((path, fd)) => {
+                let through = links.iter().map(|(link, _)| link.clone()).collect();
+                ways.push(Way { layer, real: path.clone(), through });
+                resolution.opened.push(examine(path, fd, layer)?);
+            }
             // What is denied and absent is as denied as can be; the broker keeps it from appearing.
             Err(Errno::NOENT | Errno::NOTDIR) if layer.optional || layer.mount == Mount::Mask => {}
             Err(Errno::ACCESS) if layer.optional => {}
             Err(error) => return Err(failed(layer, error)),
         }
+        links.into_iter().for_each(|(link, target)| note(&mut resolution.links, link, target));
     }
+    super::ways::check(&ways)?;
     tighten(&mut resolution.opened);
     resolution.opened.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(resolution)
