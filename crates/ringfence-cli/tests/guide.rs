@@ -117,6 +117,10 @@ mkdir -p "$PLACE/etc" "$PLACE/log" "$PLACE/home/reader/src" "$PLACE/home/reader/
 cp -a /etc/. "$PLACE/etc" 2>/dev/null || true
 chown 0:0 "$PLACE/etc"; chmod 755 "$PLACE/etc"
 rm -rf "$PLACE/etc/ringfence"
+# A machine's ceiling speaks of the HOME that passwd tells: it is the reader's, who is number 0 in here.
+printf '%s\n' 'reader:x:0:0::/home/reader:/bin/sh' > "$PLACE/passwd"
+grep -v '^[^:]*:[^:]*:0:' /etc/passwd >> "$PLACE/passwd"
+chmod 644 "$PLACE/passwd"; mv "$PLACE/passwd" "$PLACE/etc/passwd"
 mount --bind "$PLACE/etc" /etc
 cp "$RINGFENCE" "$PLACE/home/reader/.local/bin/ringfence"
 mount --bind "$PLACE/log" /var/log

@@ -4,7 +4,7 @@
 
 pub mod break_glass;
 pub mod guarded;
-mod people;
+pub(crate) mod people;
 pub mod places;
 pub mod signature;
 pub mod trust;

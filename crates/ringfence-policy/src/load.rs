@@ -189,8 +189,7 @@ impl<'a> Loader<'a> {
         let context = self.context;
         let host_has = |text: &str| discover::host_has(text, search, context);
         let heard = hears == Hears::Caller;
-        let root =
-            |name: &str| discover::root(name, &self.request.caller_env, context).filter(|_| heard);
+        let root = |name: &str| discover::root(name, &self.request.caller_env, context).filter(|_| heard);
         read(&Facts {
             os: std::env::consts::OS,
             stage: self.request.stage.as_deref(),

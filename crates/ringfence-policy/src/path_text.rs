@@ -125,6 +125,41 @@ fn substituted<'a>(text: &'a str, names: &Names<'_>) -> Result<std::borrow::Cow<
     Ok(result.into())
 }
 
+/// A name in a path of the machine's that stands for nothing the machine knows.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Unsaid {
+    /// The caller says it.
+    Callers(&'static str),
+    /// Nobody does.
+    Nobody(&'static str),
+}
+
+/// `text` with `~`, `$HOME` and `$USER` replaced by a HOME and a name, if it has them; other names stay.
+pub(crate) fn with_account(text: &str, account: Option<(&str, &str)>) -> Result<Option<String>, Unsaid> {
+    let literal = |text: &str| text.replace('$', "$$");
+    let known = |name| account.ok_or(Unsaid::Nobody(name));
+    let mut result = String::new();
+    let mut rest = text;
+    if let Some(tail) = text.strip_prefix('~').filter(|tail| tail.is_empty() || tail.starts_with('/')) {
+        result = literal(known("~")?.0);
+        rest = tail;
+    }
+    while let Some(at) = rest.find('$') {
+        result.push_str(&rest[..at]);
+        let (name, after) = variable_name(&rest[at + 1..]);
+        match name {
+            "HOME" => result.push_str(&literal(known("$HOME")?.0)),
+            "USER" => result.push_str(&literal(known("$USER")?.1)),
+            "AGENT" => return Err(Unsaid::Callers("$AGENT")),
+            "TASK" => return Err(Unsaid::Callers("$TASK")),
+            _ => result.push_str(&rest[at..rest.len() - after.len()]),
+        }
+        rest = after;
+    }
+    result.push_str(rest);
+    Ok((result != text).then_some(result))
+}
+
 /// What a variable stands for, if the caller has said it.
 fn told<'a>(value: Option<&'a str>, variable: &str, flag: &str) -> Result<&'a str, BadText> {
     value.ok_or_else(|| bad(&format!("{variable} stands for nothing here"), Some(&format!("{flag} says it"))))
@@ -199,6 +234,29 @@ mod tests {
         for (text, path) in cases {
             assert_eq!(read(text).as_deref(), Ok(path), "{text}");
         }
+    }
+
+    #[test]
+    fn the_names_of_the_machine_are_put_in_and_the_callers_refused() {
+        let known = Some(("/home/u$1", "u"));
+        for (text, becomes) in [
+            ("~", Some("/home/u$$1")),
+            ("~/x", Some("/home/u$$1/x")),
+            ("${HOME}/x", Some("/home/u$$1/x")),
+            ("/srv/$USER/x$$HOME", Some("/srv/u/x$$HOME")),
+            ("$WORKSPACE/${TMPDIR}/x", None),
+            ("/srv/~/x", None),
+            ("~root/x", None),
+            ("a$", None),
+        ] {
+            assert_eq!(with_account(text, known), Ok(becomes.map(str::to_owned)), "{text}");
+        }
+        assert_eq!(with_account("/srv/${AGENT}", known), Err(Unsaid::Callers("$AGENT")));
+        assert_eq!(with_account("$TASK", known), Err(Unsaid::Callers("$TASK")));
+        for (text, name) in [("~/x", "~"), ("$HOME", "$HOME"), ("/srv/$USER", "$USER")] {
+            assert_eq!(with_account(text, None), Err(Unsaid::Nobody(name)));
+        }
+        assert_eq!(with_account("/srv/$$USER", None), Ok(None));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(crate) mod entry;
 pub(crate) mod facts;
 pub(crate) mod scalar;
 
-pub(crate) use facts::Facts;
+pub(crate) use facts::{Facts, Hears};
 
 /// The newest version of the language that this program reads.
 const VERSION: &str = "1";

@@ -27,7 +27,12 @@ impl Scene {
         let directory = tempfile::tempdir().unwrap();
         let place = fs::canonicalize(directory.path()).unwrap();
         let uid = fs::metadata(&place).unwrap().uid();
-        let places = Places { machine: Some(place.join("machine")), machine_owner: uid, ..Places::default() };
+        let places = Places {
+            machine: Some(place.join("machine")),
+            machine_owner: uid,
+            passwd: place.join("passwd"),
+            ..Places::default()
+        };
         let request = Request {
             cwd: place.join("project"),
             home: place.join("home"),
@@ -39,6 +44,8 @@ impl Scene {
         for name in ["machine/ceiling.d", USER, "project/.git"] {
             scene.make(name);
         }
+        let home = scene.path("home");
+        scene.put("passwd", &format!("user:x:{uid}:{uid}::{}:/bin/sh\n", home.display()));
         scene
     }
 
@@ -584,6 +591,80 @@ fn break_glass_lifts_nothing_that_another_ceiling_of_the_machine_says() {
     assert_eq!(scene.with_flags(&EVERYTHING).network.mode, NetworkMode::Host);
     scene.put("machine/ceiling.d/10.toml", "kind = \"ceiling\"\n[network]\nmode = \"none\"\n");
     assert_eq!(scene.with_flags(&EVERYTHING).network.mode, NetworkMode::None);
+}
+
+#[test]
+fn no_variable_of_the_callers_moves_a_ceiling_of_the_machines() {
+    let scene = Scene::new();
+    scene.machine("[filesystem]\ndeny = [\"~/Documents\", \"$HOME/keys/*\", \"/srv/$USER/share\"]\n");
+    let elsewhere = scene.path("elsewhere");
+    let documents = scene.path("home/Documents");
+    let scene = scene.with(|request| {
+        request.home = elsewhere;
+        request.user = "somebody".into();
+    });
+    let flags = [("filesystem.read", documents.to_str().unwrap()), ("filesystem.read", "/srv/user/share")];
+    let plan = scene.with_flags(&flags);
+    assert_eq!((access(&plan, &documents), access(&plan, "/srv/user/share")), (None, None));
+    let keys = scene.path("home/keys/a");
+    assert!(plan.files.deny_globs.iter().any(|glob| glob.pattern.matches(&AbsPath::new(&keys).unwrap())));
+}
+
+#[test]
+fn a_ceiling_that_speaks_of_a_home_that_nobody_knows_stops_every_run() {
+    let scene = Scene::new();
+    fs::remove_file(scene.path("passwd")).unwrap();
+    scene.machine("[filesystem]\ndeny = [\"/srv/secret\"]\n").plan();
+    for words in ["~/Documents", "$HOME", "/srv/$USER"] {
+        let told = scene.machine(&format!("[filesystem]\ndeny = [\"{words}\"]\n")).refusal();
+        assert!(told.contains("ceiling.toml:4") && told.contains("no HOME and name for user"), "{told}");
+    }
+    // Nor does it rest on what the caller says of himself.
+    for words in ["/srv/$AGENT", "/srv/${TASK}/x"] {
+        let scene = Scene::new();
+        let told = scene.machine(&format!("[filesystem]\ndeny = [\"{words}\"]\n")).refusal();
+        assert!(told.contains("is the caller's to say"), "{told}");
+    }
+}
+
+#[test]
+fn a_preset_in_a_ceiling_is_where_no_variable_says() {
+    for name in ["machine/ceiling.toml", &format!("{USER}/ceiling.toml")] {
+        let scene = Scene::new().with(|request| {
+            for name in ["GOROOT", "GOPATH", "GOMODCACHE", "GOCACHE"] {
+                request.caller_env.insert(name.into(), "/srv/secret".into());
+            }
+        });
+        scene.put(name, "kind = \"ceiling\"\nextends = [\"go\"]\n");
+        let plan = scene.with_flags(&EVERYTHING);
+        // Although nothing of what it names is there, it bounds files.
+        assert_eq!((access(&plan, "/srv/secret"), access(&plan, "/srv/shared")), (None, None), "{name}");
+        assert!(!passes(&plan, "GOROOT"), "{name}");
+    }
+}
+
+#[test]
+fn a_condition_that_the_caller_decides_is_not_for_a_ceiling_of_the_machines() {
+    for (key, value) in [("host_has", "git"), ("stage", "production")] {
+        let scene = Scene::new();
+        for text in [
+            format!(
+                "[[conditional]]\nwhen = {{ {key} = \"{value}\" }}\n[conditional.network]\nmode = \"none\"\n"
+            ),
+            format!(
+                "[filesystem]\ndeny = [{{ path = \"/srv/secret\", when = {{ {key} = \"{value}\" }} }}]\n"
+            ),
+        ] {
+            let told = scene.machine(&text).refusal();
+            assert!(told.contains(&format!("`when.{key}` is not for a ceiling of the machine's")), "{told}");
+        }
+        scene
+            .machine("[[conditional]]\nwhen = { os = \"linux\" }\n[conditional.limits]\nmemory = \"1GiB\"\n");
+        scene.plan();
+        // The user's own ceiling is his to weaken.
+        let own = format!("kind = \"ceiling\"\n[[conditional]]\nwhen = {{ {key} = \"{value}\" }}\n");
+        scene.put(&format!("{USER}/ceiling.toml"), &own).plan();
+    }
 }
 
 #[test]

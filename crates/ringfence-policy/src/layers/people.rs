@@ -4,6 +4,10 @@
 //! run. A user whom only such a service knows goes by his number.
 
 use std::fs;
+use std::path::Path;
+
+/// Who has which number, name and HOME.
+pub(super) const PASSWD: &str = "/etc/passwd";
 
 /// The user who runs this process, by his real uid. `$USER` is what the caller says of himself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,18 +22,49 @@ impl Caller {
     /// The one who runs this process.
     pub fn current() -> Caller {
         let uid = super::guarded::user();
-        Caller { uid, names: names_of(uid, &text("/etc/passwd")) }
+        Caller { uid, names: names_of(uid, &text(Path::new(PASSWD))) }
     }
+}
+
+/// Where the user who runs this process has his HOME, and what he is called, whatever his variables say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    /// The real uid.
+    pub(crate) uid: u32,
+    known: Option<(String, String)>,
+}
+
+impl Account {
+    /// That of the one who runs this process, by the file `passwd`.
+    pub(crate) fn current(passwd: &Path) -> Account {
+        let uid = super::guarded::user();
+        Account { uid, known: account_of(uid, &text(passwd)) }
+    }
+
+    /// HOME and name.
+    pub(crate) fn known(&self) -> Option<(&str, &str)> {
+        self.known.as_ref().map(|(home, name)| (home.as_str(), name.as_str()))
+    }
+}
+
+/// HOME and name in the first line with the number, as getpwuid(3) has it. A HOME that is `/` is none: what is said of
+/// one person's files would be said of all.
+fn account_of(uid: u32, passwd: &str) -> Option<(String, String)> {
+    let uid = uid.to_string();
+    let mut lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let fields = lines.find(|fields| fields.len() >= 6 && fields[2] == uid && !fields[0].is_empty())?;
+    let home = ringfence_plan::AbsPath::new(fields[5]).ok()?;
+    home.parent().is_some().then(|| (home.to_string(), fields[0].to_owned()))
 }
 
 /// Whether nobody but `uid` can be in the group `gid`: distributions give each user such a group, and a umask with
 /// which what he makes is writable by it.
 #[cfg(unix)]
 pub(super) fn is_private_group(gid: u32, uid: u32) -> bool {
-    has_only(gid, uid, &text("/etc/passwd"), &text("/etc/group"))
+    has_only(gid, uid, &text(Path::new(PASSWD)), &text(Path::new("/etc/group")))
 }
 
-fn text(path: &str) -> String {
+fn text(path: &Path) -> String {
     fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
@@ -71,6 +106,20 @@ mod tests {
         assert_eq!(names_of(1000, PASSWD), ["ann"]);
         assert_eq!(names_of(0, PASSWD), ["root", "toor"]);
         assert_eq!(names_of(4242, PASSWD), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_home_of_a_number_is_that_of_its_first_line() {
+        let known = |uid, passwd: &str| account_of(uid, passwd).map(|(home, name)| format!("{name} {home}"));
+        assert_eq!(known(1000, PASSWD).as_deref(), Some("ann /home/ann"));
+        assert_eq!(known(0, PASSWD).as_deref(), Some("root /root"));
+        for none in
+            ["", "x:x:7:7::/:/bin/sh", "x:x:7:7::here:/bin/sh", "x:x:7:7:::", "x:x:7:7", ":x:7:7::/home/x:"]
+        {
+            assert_eq!(known(7, none), None, "{none}");
+        }
+        // Whoever writes a second line does not move what the first one says.
+        assert_eq!(known(7, "x:x:7:7::/:/bin/sh\ny:x:7:7::/home/y:/bin/sh\n"), None);
     }
 
     #[cfg(unix)]

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::guarded::{Guard, Side};
+use super::people::PASSWD;
 
 /// The file of a ceiling, in the machine's directory and in the user's.
 pub const CEILING: &str = "ceiling.toml";
@@ -25,6 +26,8 @@ pub struct Places {
     /// The uid that owns the machine's files, beside 0. Another value is for tests, which cannot make files of root's:
     /// no flag, file or variable sets it.
     pub machine_owner: u32,
+    /// The file that says which HOME and name a user of the machine's has. Another one is for tests, as above.
+    pub passwd: PathBuf,
     /// HOME, as long as it is a place of the user's own; without one there are no user's files.
     pub home: Option<PathBuf>,
 }
@@ -32,7 +35,12 @@ pub struct Places {
 impl Default for Places {
     /// The machine's real place, and no HOME.
     fn default() -> Places {
-        Places { machine: MACHINE.map(PathBuf::from), machine_owner: 0, home: None }
+        Places {
+            machine: MACHINE.map(PathBuf::from),
+            machine_owner: 0,
+            passwd: PathBuf::from(PASSWD),
+            home: None,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{LARGEST, Layer, LayerKind, Loader, Part};
 use crate::diagnostic::{Diagnostic, Report, quoted};
 use crate::layers::signature::{self, Demand, SUFFIX};
 use crate::presets;
-use crate::read;
+use crate::read::{self, Hears};
 use crate::source::{Author, Source, SourceId, Span};
 use crate::statement::Statement;
 
@@ -26,6 +26,8 @@ pub(super) struct Start {
     pub(super) layer: String,
     /// Whether its `extends` decides if presets are looked for.
     pub(super) decides: bool,
+    /// What the caller has a say in.
+    pub(super) hears: Hears,
 }
 
 /// A chain being read.
@@ -131,7 +133,8 @@ impl Loader<'_> {
             author: chain.start.author,
         });
         chain.files.push(id);
-        let document = self.with_facts(false, |facts| read::read(id, &self.texts, facts))?;
+        let document =
+            self.with_facts(false, chain.start.hears, |facts| read::read(id, &self.texts, facts))?;
         if chain.start.decides && document.extends.is_some() {
             self.says_extends(chain.start.part);
         }
@@ -205,7 +208,7 @@ impl Loader<'_> {
         match presets::find(extended) {
             // What a ceiling extends is part of that ceiling, and grants nothing.
             Some(preset) if chain.start.author.is_ceiling() => {
-                let (statements, _) = self.preset_statements(preset, Into::Ceiling)?;
+                let (statements, _) = self.preset_statements(preset, Into::Ceiling(chain.start.hears))?;
                 chain.grants.extend(statements);
                 Ok(())
             }

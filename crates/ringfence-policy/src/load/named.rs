@@ -7,6 +7,7 @@ use super::{Layer, LayerKind, Loader, Part};
 use crate::diagnostic::{Diagnostic, Report, quoted};
 use crate::flag;
 use crate::presets::{self, Group};
+use crate::read::Hears;
 use crate::source::{Author, SourceId};
 
 /// A name that becomes part of a file's: no slash, no dot in front, nothing that acts on terminals.
@@ -27,7 +28,8 @@ impl Loader<'_> {
         }
         for file in self.request.policy_files.clone() {
             let layer = format!("your policy {}", file.display());
-            let start = Start { author: Author::User, part: Part::Always, layer, decides: true };
+            let hears = Hears::Caller;
+            let start = Start { author: Author::User, part: Part::Always, layer, decides: true, hears };
             self.chain_of(&file, start)?;
         }
         Ok(())
@@ -37,7 +39,8 @@ impl Loader<'_> {
     pub(super) fn named_layers(&mut self) -> Result<(), Report> {
         for file in self.request.layers.clone() {
             let layer = format!("the layer {}", file.display());
-            let start = Start { author: Author::User, part: Part::Always, layer, decides: false };
+            let hears = Hears::Caller;
+            let start = Start { author: Author::User, part: Part::Always, layer, decides: false, hears };
             self.chain_of(&file, start)?;
         }
         Ok(())
@@ -60,7 +63,8 @@ impl Loader<'_> {
             }
             if let Some(file) = self.own_file(&format!("{directory}/{name}.toml"))? {
                 let layer = format!("your {kind} {}", self.name_of(&file.path));
-                let start = Start { author: Author::User, part: Part::Always, layer, decides: false };
+                let hears = Hears::Caller;
+                let start = Start { author: Author::User, part: Part::Always, layer, decides: false, hears };
                 let (name, path, text) = (self.name_of(&file.path), file.path, file.text);
                 self.chain(File { name, path, text, asked: None }, start)?;
                 continue;

@@ -10,6 +10,7 @@ use crate::layers::break_glass::{Allowance, Caller};
 use crate::layers::guarded::{Directory, GuardedFile};
 use crate::layers::places::{CEILING, CEILINGS, POLICY};
 use crate::layers::signature::{self, Demand, PublicKey, SUFFIX};
+use crate::read::Hears;
 use crate::source::{Author, SourceId};
 use crate::statement::{Place, Statement, Value};
 
@@ -51,7 +52,8 @@ impl Loader<'_> {
     fn machine_ceiling(&mut self, file: GuardedFile) -> Result<(), Report> {
         let name = file.path.display().to_string();
         let layer = format!("the machine's ceiling {name}");
-        self.ceiling(file, name, layer)
+        self.ceiling(file, (name, layer), Hears::Nothing)?;
+        self.settle_account()
     }
 
     /// Refuses the file that was read last if its signature is wrong, or missing and demanded.
@@ -157,11 +159,16 @@ impl Loader<'_> {
         let Some(file) = self.own_file(CEILING)? else { return Ok(()) };
         let name = self.name_of(&file.path);
         let layer = format!("your ceiling {name}");
-        self.ceiling(file, name, layer)
+        self.ceiling(file, (name, layer), Hears::NoVariables)
     }
 
-    fn ceiling(&mut self, file: GuardedFile, name: String, layer: String) -> Result<(), Report> {
-        let start = Start { author: Author::Ceiling, part: Part::Always, layer, decides: false };
+    fn ceiling(
+        &mut self,
+        file: GuardedFile,
+        (name, layer): (String, String),
+        hears: Hears,
+    ) -> Result<(), Report> {
+        let start = Start { author: Author::Ceiling, part: Part::Always, layer, decides: false, hears };
         self.chain(File { name, path: file.path, text: file.text, asked: None }, start)?;
         Ok(())
     }
@@ -171,7 +178,8 @@ impl Loader<'_> {
         let Some(file) = self.own_file(POLICY)? else { return Ok(()) };
         let name = self.name_of(&file.path);
         let layer = format!("your policy {name}");
-        let start = Start { author: Author::User, part: Part::Always, layer, decides: false };
+        let hears = Hears::Caller;
+        let start = Start { author: Author::User, part: Part::Always, layer, decides: false, hears };
         self.chain(File { name, path: file.path, text: file.text, asked: None }, start)?;
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::discover;
 use crate::nearest::nearest;
 use crate::path_text::{Names, absolute};
 use crate::presets::{self, Chosen, Preset};
-use crate::read;
+use crate::read::{self, Hears};
 use crate::source::{Author, Source, SourceId, Span};
 use crate::statement::{Statement, Value, access_of};
 
@@ -21,7 +21,7 @@ pub(super) enum Into {
     /// The run's grants, or its ceilings if it is one.
     Run(Part),
     /// The ceiling that extends it, which it widens and which grants nothing.
-    Ceiling,
+    Ceiling(Hears),
 }
 
 impl Loader<'_> {
@@ -74,20 +74,29 @@ impl Loader<'_> {
             files: Vec::new(),
             author: Author::Preset,
         });
-        let mut document = self.with_facts(true, |facts| read::read(id, &self.texts, facts))?;
+        let hears = match into {
+            Into::Run(_) => Hears::Caller,
+            Into::Ceiling(hears) => hears,
+        };
+        let mut document = self.with_facts(true, hears, |facts| read::read(id, &self.texts, facts))?;
         let mut below = Vec::new();
         for (extended, span) in document.extends.iter().flatten() {
             match (presets::find(extended), into) {
                 (Some(extended), Into::Run(part)) => {
                     self.preset(extended, format!("preset {} extends it", preset.name), part)?;
                 }
-                (Some(extended), Into::Ceiling) => {
-                    below.extend(self.preset_statements(extended, Into::Ceiling)?.0);
+                (Some(extended), Into::Ceiling(_)) => {
+                    below.extend(self.preset_statements(extended, into)?.0);
                 }
                 (None, _) => return Err(self.no_preset(extended, Some(span))),
             }
         }
-        document.statements.retain(|statement| self.is_there(statement) && !self.is_in_project(statement));
+        // A ceiling keeps its word whatever is there: without any list left, it would bound no files at all.
+        if let Into::Run(_) = into {
+            document
+                .statements
+                .retain(|statement| self.is_there(statement) && !self.is_in_project(statement));
+        }
         for variable in document.moved {
             if self.moves_something(&variable, &document.statements) && !self.moved.contains(&variable) {
                 self.moved.push(variable);

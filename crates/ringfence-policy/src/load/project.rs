@@ -12,6 +12,7 @@ use super::{FILE_NAME, Layer, LayerKind, Loader, Part};
 use crate::compile;
 use crate::diagnostic::{Diagnostic, Report};
 use crate::layers::trust::{self, Trust};
+use crate::read::Hears;
 use crate::source::{Author, SourceId};
 
 /// A project's policy that the user has not trusted, or no longer.
@@ -36,7 +37,8 @@ impl Loader<'_> {
         let name = self.name_of(&path);
         let layer = format!("the project's policy {name}");
         let first = self.layers.len();
-        let start = Start { author: Author::Project, part: Part::With, layer, decides: true };
+        let hears = Hears::Caller;
+        let start = Start { author: Author::Project, part: Part::With, layer, decides: true, hears };
         let files = self.chain_of(&path, start)?;
         let files = self.contents(&files);
         self.settle(first, name, files)

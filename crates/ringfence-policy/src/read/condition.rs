@@ -7,7 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Reader, type_name};
+use super::{Hears, Reader, type_name};
 use crate::diagnostic::quoted;
 use crate::nearest::nearest;
 
@@ -38,6 +38,13 @@ impl Reader<'_> {
                 .map_or(format!("it knows {}", KEYS.join(", ")), |near| format!("did you mean `{near}`?"));
             let title = format!("unknown condition {}", quoted(name));
             self.problem(title, &key.span(), "not a condition".into(), Some(help));
+            return false;
+        }
+        if name != "os" && self.facts.hears == Hears::Nothing {
+            let title = format!("{} is not for a ceiling of the machine's", quoted(format!("when.{name}")));
+            let label = "the caller decides it, by a flag or by his PATH".into();
+            let help = Some("such a ceiling may ask for `os`; say it without a condition".into());
+            self.problem(title, &key.span(), label, help);
             return false;
         }
         let Some(texts) = self.texts(name, value) else { return false };
