@@ -2,7 +2,7 @@
 //! Not the policy: rules appear only with the place they come from.
 
 use ringfence::Prepared;
-use ringfence_plan::{AbsPath, Access, Plan, RuleId, Verdict, Verdicts};
+use ringfence_plan::{AbsPath, Access, NetworkMode, NetworkRule, Plan, RuleId, Verdict, Verdicts};
 use ringfence_policy::Composed;
 use serde_json::json;
 
@@ -57,6 +57,10 @@ impl Held<'_> {
         text.push_str(&files(self.plan, &self.absent, style));
         text.push_str(&title("Protected: readable, never created, changed, renamed or removed"));
         text.push_str(&protected(self.plan, style));
+        if self.plan.network.mode != NetworkMode::None {
+            text.push_str(&title("Network"));
+            text.push_str(&hosts(self.plan, style));
+        }
         text.push_str(&title("Environment"));
         text.push_str(&environment(self.plan, style));
         text.push_str(&title("Steps"));
@@ -134,6 +138,21 @@ pub(crate) fn protected(plan: &Plan, style: Style) -> String {
         [vec![Cell::of(Meaning::Faint, escape(&origin))], names]
     });
     table(&rows.collect::<Vec<_>>(), style)
+}
+
+/// What may be reached and what may not, each with its origin.
+fn hosts(plan: &Plan, style: Style) -> String {
+    let network = &plan.network;
+    let of = |word: &'static str, rules: &[NetworkRule]| {
+        let line = |rule: &NetworkRule| line(plan, word, &rule.endpoint.to_string(), rule.rule);
+        rules.iter().map(line).collect::<Vec<_>>()
+    };
+    let mut rows = of("reachable", &network.allow);
+    if network.mode == NetworkMode::Host {
+        rows.push(line(plan, "reachable", "everything that this host reaches", network.rule));
+    }
+    rows.extend(of("denied", &network.deny));
+    table(&rows, style)
 }
 
 /// A pattern as it stands below the workspace.
