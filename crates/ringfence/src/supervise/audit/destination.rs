@@ -82,10 +82,22 @@ pub(super) fn name(destination: &AuditDestination) -> String {
 /// The rule by which the command itself could write there, or put something else in its place.
 pub(super) fn reachable(destination: &AuditDestination, plan: &Plan) -> Option<RuleId> {
     let (AuditDestination::File(path) | AuditDestination::Socket(path)) = destination;
-    [Some(path.clone()), real(path)].into_iter().flatten().find_map(|path| {
-        let (access, rule) = plan.files.access(&path)?;
+    let real = real(path);
+    let by_name = [Some(path), real.as_ref()].into_iter().flatten().find_map(|path| {
+        let (access, rule) = plan.files.access(path)?;
         (access == Access::Write).then_some(rule)
-    })
+    });
+    by_name.or_else(|| by_link(&real?, plan))
+}
+
+/// The rule that makes the place `real` writable under another name: a grant that leads there through a symlink.
+fn by_link(real: &AbsPath, plan: &Plan) -> Option<RuleId> {
+    let leads_there = |path: &AbsPath| {
+        let place = path.as_path().canonicalize().ok();
+        place.is_some_and(|place| place != path.as_path() && real.as_path().starts_with(place))
+    };
+    let mut writable = plan.files.grants.iter().filter(|grant| grant.access == Access::Write);
+    writable.find(|grant| leads_there(&grant.path)).map(|grant| grant.rule)
 }
 
 /// Where `path` really is: its directory may be named through a symlink.
@@ -164,5 +176,27 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
         assert!(begun.elapsed() < Duration::from_millis(900));
         assert!(destination.put("{}", Urgency::Required).is_err());
+    }
+
+    #[test]
+    fn what_a_grant_reaches_through_a_link_is_no_place_for_records() {
+        use ringfence_policy::{Context, Sources, Surroundings, compile, compose};
+        let scratch = tempfile::tempdir().unwrap();
+        let place = AbsPath::new(scratch.path().canonicalize().unwrap()).unwrap();
+        let at = |name: &str| place.join(name).unwrap();
+        for name in ["project", "logs", "beside"] {
+            std::fs::create_dir(at(name)).unwrap();
+        }
+        std::os::unix::fs::symlink("logs", at("link")).unwrap();
+        let context = Context::new(at("project"), at("home"), "u");
+        let text = format!("[filesystem]\nwrite = ['{}']\n", at("link"));
+        let sources = Sources::of_text("policy", &text, context, Surroundings::default()).unwrap();
+        let plan = compile(&compose(sources).unwrap()).unwrap();
+        let rule = |name: &str| reachable(&file(at(name).into()), &plan);
+        for name in ["logs/audit", "link/audit", "project/audit"] {
+            assert!(rule(name).is_some(), "{name}");
+        }
+        assert!(plan.rule(rule("logs/audit").unwrap()).text.contains("link"));
+        assert_eq!((rule("beside/audit"), rule("logs-of-others")), (None, None));
     }
 }
