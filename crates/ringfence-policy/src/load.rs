@@ -24,6 +24,7 @@ mod named;
 mod owned;
 mod preset;
 mod project;
+mod reach;
 mod text;
 
 pub use project::Unsettled;

@@ -463,13 +463,73 @@ fn a_symlink_to_what_is_trusted_elsewhere_is_not_trusted() {
     let scene = Scene::new();
     scene.project("[filesystem]\nread = [\"/srv/secret\"]\n").trust();
     assert_eq!(access(&scene.plan(), "/srv/secret"), Some(Access::Read));
-    scene.make("other/.git");
-    symlink("../project/ringfence.toml", scene.path("other/ringfence.toml")).unwrap();
-    let other = scene.path("other");
+    scene.make("project/other");
+    symlink("../ringfence.toml", scene.path("project/other/ringfence.toml")).unwrap();
+    let other = scene.path("project/other");
     let scene = scene.with(|request| request.cwd = other);
     assert_eq!(access(&scene.plan(), "/srv/secret"), None);
     scene.trust();
     assert_eq!(access(&scene.plan(), "/srv/secret"), Some(Access::Read));
+}
+
+#[test]
+fn a_project_shows_no_line_of_a_file_outside() {
+    let secret = "machine api.example.org password hunter2\n";
+    let scene = Scene::new();
+    scene.put("home/.netrc", secret);
+    let netrc = scene.path("home/.netrc");
+    symlink(&netrc, scene.path("project/inside.toml")).unwrap();
+    for extended in [netrc.to_str().unwrap(), "../home/.netrc", "./inside.toml"] {
+        let told = scene.project(&format!("extends = [{extended:?}]\n")).refusal();
+        assert!(told.contains("lies outside of the project") && !told.contains("hunter2"), "{told}");
+        assert!(told.contains("ringfence.toml:2"), "{told}");
+    }
+    fs::remove_file(scene.path("project/ringfence.toml")).unwrap();
+    symlink(&netrc, scene.path("project/ringfence.toml")).unwrap();
+    let told = scene.refusal();
+    assert!(told.contains("lies outside of the project") && !told.contains("hunter2"), "{told}");
+    // Below the git root is inside, and so is what a symlink leads to there.
+    fs::remove_file(scene.path("project/ringfence.toml")).unwrap();
+    scene.make("project/a");
+    scene.put("project/team.toml", "").put("project/a/ringfence.toml", "extends = [\"../team.toml\"]\n");
+    let below = scene.path("project/a");
+    scene.with(|request| request.cwd = below).plan();
+}
+
+#[test]
+fn what_the_users_standing_files_extend_is_his_own_too() {
+    for name in ["policy.toml", "agents/me.toml"] {
+        let scene = Scene::new().with(|request| request.agent = Some("me".into()));
+        let file = format!("{USER}/{name}");
+        scene.make(&format!("{USER}/agents"));
+        scene.make("home/shared");
+        scene.put(&format!("{USER}/agents/me.toml"), "");
+        let shared = scene.path("home/shared/team.toml");
+        let up = "../".repeat(name.matches('/').count() + 2);
+        for extended in [shared.to_str().unwrap().to_owned(), format!("{up}shared/team.toml")] {
+            scene.put("home/shared/team.toml", "[environment]\npass = [\"MORE\"]\n");
+            scene.put(&file, &format!("extends = [{extended:?}]\n"));
+            assert!(passes(&scene.plan(), "MORE"), "{extended}");
+            scene.mode("home/shared/team.toml", 0o666);
+            let told = scene.refusal();
+            assert!(told.contains("can be written by others") && told.contains("--policy"), "{told}");
+            scene.mode("home/shared/team.toml", 0o644).mode("home/shared", 0o777);
+            assert!(scene.refusal().contains("can be written by others"), "{extended}");
+            scene.mode("home/shared", 0o755);
+            fs::remove_file(&shared).unwrap();
+            symlink("/dev/null", &shared).unwrap();
+            assert!(scene.refusal().contains("is a symbolic link"), "{extended}");
+            fs::remove_file(&shared).unwrap();
+            assert!(scene.refusal().contains("failed to read the policy file"), "{extended}");
+        }
+        scene.make("outside");
+        scene.put("outside/team.toml", "");
+        for extended in [scene.path("outside/team.toml"), PathBuf::from(format!("{up}../outside/team.toml"))]
+        {
+            let told = scene.put(&file, &format!("extends = [{extended:?}]\n")).refusal();
+            assert!(told.contains("does not lie below your HOME") && told.contains("--policy"), "{told}");
+        }
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub(super) struct Start {
     pub(super) decides: bool,
     /// What the caller has a say in.
     pub(super) hears: Hears,
+    /// Whether it is a file that counts without being named, so that what it extends must be the user's own as well.
+    pub(super) standing: bool,
 }
 
 /// A chain being read.
@@ -63,7 +65,10 @@ impl Loader<'_> {
     pub(super) fn chain_of(&mut self, path: &Path, start: Start) -> Result<Vec<SourceId>, Report> {
         let path = self.context.cwd.as_path().join(path);
         let name = self.name_of(&path);
-        let text = self.text(&path, start.author).map_err(|error| self.unreadable(&name, &error, None))?;
+        let text = match start.author {
+            Author::Project => self.project_text(&path, &name, None)?,
+            author => self.text(&path, author).map_err(|error| self.unreadable(&name, &error, None))?,
+        };
         self.chain(File { name, path, text, asked: None }, start)
     }
 
@@ -93,12 +98,16 @@ impl Loader<'_> {
 
     /// The text at `path`, or the one that stands for it.
     fn text(&self, path: &Path, author: Author) -> io::Result<String> {
+        self.instead(path).map_or_else(|| text_of(path, author), Ok)
+    }
+
+    /// The text that stands for the file at `path`.
+    pub(super) fn instead(&self, path: &Path) -> Option<String> {
         if self.request.texts.is_empty() {
-            return text_of(path, author);
+            return None;
         }
-        let named = directory_of(path).ok().map(|directory| named(path, &directory));
-        let instead = named.and_then(|named| self.request.texts.get(&named));
-        instead.map_or_else(|| text_of(path, author), |text| Ok(text.clone()))
+        let directory = directory_of(path).ok()?;
+        self.request.texts.get(&named(path, &directory)).cloned()
     }
 
     fn file(&mut self, chain: &mut Chain, file: File) -> Result<(), Report> {
@@ -195,9 +204,14 @@ impl Loader<'_> {
                 return Err(Diagnostic::error(title).at(&self.texts, span, "a file").help(help).into());
             }
             let path = directory.join(extended);
-            let author = chain.start.author;
-            let text =
-                self.text(&path, author).map_err(|error| self.unreadable(extended, &error, Some(span)))?;
+            let (path, text) = match chain.start.author {
+                Author::Project => (path.clone(), self.project_text(&path, extended, Some(span))?),
+                _ if chain.start.standing => self.standing_text(&path, extended, span)?,
+                author => {
+                    let text = self.text(&path, author);
+                    (path, text.map_err(|error| self.unreadable(extended, &error, Some(span)))?)
+                }
+            };
             let file = File { name: extended.to_owned(), path, text, asked: Some(span.clone()) };
             return self.file(chain, file);
         }

@@ -29,7 +29,14 @@ impl Loader<'_> {
         for file in self.request.policy_files.clone() {
             let layer = format!("your policy {}", file.display());
             let hears = Hears::Caller;
-            let start = Start { author: Author::User, part: Part::Always, layer, decides: true, hears };
+            let start = Start {
+                author: Author::User,
+                part: Part::Always,
+                layer,
+                decides: true,
+                hears,
+                standing: false,
+            };
             self.chain_of(&file, start)?;
         }
         Ok(())
@@ -40,7 +47,14 @@ impl Loader<'_> {
         for file in self.request.layers.clone() {
             let layer = format!("the layer {}", file.display());
             let hears = Hears::Caller;
-            let start = Start { author: Author::User, part: Part::Always, layer, decides: false, hears };
+            let start = Start {
+                author: Author::User,
+                part: Part::Always,
+                layer,
+                decides: false,
+                hears,
+                standing: false,
+            };
             self.chain_of(&file, start)?;
         }
         Ok(())
@@ -64,7 +78,14 @@ impl Loader<'_> {
             if let Some(file) = self.own_file(&format!("{directory}/{name}.toml"))? {
                 let layer = format!("your {kind} {}", self.name_of(&file.path));
                 let hears = Hears::Caller;
-                let start = Start { author: Author::User, part: Part::Always, layer, decides: false, hears };
+                let start = Start {
+                    author: Author::User,
+                    part: Part::Always,
+                    layer,
+                    decides: false,
+                    hears,
+                    standing: true,
+                };
                 let (name, path, text) = (self.name_of(&file.path), file.path, file.text);
                 self.chain(File { name, path, text, asked: None }, start)?;
                 continue;

@@ -168,7 +168,14 @@ impl Loader<'_> {
         (name, layer): (String, String),
         hears: Hears,
     ) -> Result<(), Report> {
-        let start = Start { author: Author::Ceiling, part: Part::Always, layer, decides: false, hears };
+        let start = Start {
+            author: Author::Ceiling,
+            part: Part::Always,
+            layer,
+            decides: false,
+            hears,
+            standing: true,
+        };
         self.chain(File { name, path: file.path, text: file.text, asked: None }, start)?;
         Ok(())
     }
@@ -179,7 +186,8 @@ impl Loader<'_> {
         let name = self.name_of(&file.path);
         let layer = format!("your policy {name}");
         let hears = Hears::Caller;
-        let start = Start { author: Author::User, part: Part::Always, layer, decides: false, hears };
+        let start =
+            Start { author: Author::User, part: Part::Always, layer, decides: false, hears, standing: true };
         self.chain(File { name, path: file.path, text: file.text, asked: None }, start)?;
         Ok(())
     }

@@ -38,7 +38,8 @@ impl Loader<'_> {
         let layer = format!("the project's policy {name}");
         let first = self.layers.len();
         let hears = Hears::Caller;
-        let start = Start { author: Author::Project, part: Part::With, layer, decides: true, hears };
+        let start =
+            Start { author: Author::Project, part: Part::With, layer, decides: true, hears, standing: false };
         let files = self.chain_of(&path, start)?;
         let files = self.contents(&files);
         self.settle(first, name, files)
