@@ -11,6 +11,7 @@ pub(super) fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = outside().into_iter().map(Attack::row).collect();
     rows.extend(denied().into_iter().map(Attack::row));
     rows.push(second_name());
+    rows.extend(by_a_link().into_iter().map(Attack::row));
     rows.extend(read_only().into_iter().map(Attack::row));
     rows.extend(taken_back().into_iter().map(Attack::row));
     rows.extend(magic().into_iter().map(Attack::row));
@@ -137,6 +138,34 @@ fn denied() -> Vec<Attack> {
         Attack::read("denied_inside_a_read_grant", &[15], "cat \"$OUTSIDE/secret\"")
             .flags(&["--read", "$OUTSIDE", "--deny", "$OUTSIDE/secret"])
             .held_by("filesystem.deny"),
+    ]
+}
+
+/// A grant that is a symlink of the user's reaches what its place holds, and no more than if that had been named.
+fn by_a_link() -> Vec<Attack> {
+    let config = |name: &str, line: &str| {
+        Attack::change_host(name, &[12], line)
+            .after("mkdir -p \"$HOME/.config\" && ln -s \"$HOME/.config\" \"$HOME/way\"")
+            .flags(&["--write", "$HOME/way"])
+            .held_by("filesystem.protect")
+    };
+    vec![
+        config(
+            "symlinked_grant_and_the_rules",
+            "mkdir \"$HOSTHOME/way/ringfence\"; echo 'version = 1' > \"$HOSTHOME/way/ringfence/policy.toml\"",
+        ),
+        config(
+            "symlinked_grant_and_a_service",
+            "mkdir -p \"$HOSTHOME/way/systemd/user\"; echo x > \"$HOSTHOME/way/systemd/user/x.service\"",
+        ),
+        Attack::read(
+            "symlinked_grant_and_a_denied_name",
+            &[12, 15],
+            "cat \"$HOSTHOME/way/secret\" \"$OUTSIDE/secret\"",
+        )
+        .after("ln -s \"$OUTSIDE\" \"$HOME/way\"")
+        .flags(&["--read", "$HOME/way", "--deny", "**/secret"])
+        .held_by("filesystem.deny"),
     ]
 }
 
