@@ -1,11 +1,12 @@
 //! The policy language: text and flags in, a [`Plan`](ringfence_plan::Plan) out, in three calls.
 //!
-//! Not here: how a plan is held (backend), and anything that prints. Only [`load()`] touches the disk.
+//! Not here: how a plan is held (backend), and anything that prints. Only [`load()`], what it calls in [`layers`], and
+//! [`check_links`] touch the disk.
 //!
 //! ```text
-//! load     files and flags are read, what this machine has is looked up     (the only I/O)
-//! compose  statements of all authors become one set of fields, with origin  (pure)
-//! compile  fields become a plan                                             (pure, deterministic)
+//! load     ceilings, presets, policies and flags are read, the machine is looked at     (the only I/O)
+//! compose  statements that grant become one stage, each ceiling one of its own          (pure)
+//! compile  each stage becomes a plan; what all of them let is the plan of the run       (pure, deterministic)
 //! ```
 //!
 //! # Who may say what
@@ -13,10 +14,11 @@
 //! | author | what counts |
 //! |---|---|
 //! | the base, built in | always there: system directories, protected names, hidden places, environment, limits |
-//! | the tool-chains found on this machine | there unless a policy says `extends`; `extends = ["default"]` names them |
-//! | a `ringfence.toml` found in the project | adds grants, replaces single values; makes no hole: no network, no writing outside of the project, nothing hidden, no credential, no weaker fence, because whoever wrote the project wrote it |
-//! | a file named with `--policy` | adds grants, replaces single values, and may lift a hidden place by naming it exactly |
-//! | flags | the same; they come last |
+//! | presets | those that a policy extends, or else those that the project's files call for; they add up |
+//! | the user: standing files, `--policy`, `--layer`, flags | adds grants, replaces single values, may lift a hidden place by naming it exactly; flags come last |
+//! | a `ringfence.toml` found in the project | the same once the user has trusted its content; until then it only narrows |
+//! | ceilings: the machine's, the user's, any file that says `kind = "ceiling"` | only narrow |
+//! | the sandbox around this run | only narrows |
 //!
 //! A file that says `read = ["./data"]` therefore still runs `cargo build`, and one that says `extends = []` is the
 //! whole truth on top of the base. Lists add up, single values are replaced by the later author, and where the same
