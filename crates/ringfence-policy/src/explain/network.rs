@@ -17,6 +17,9 @@ pub(super) fn decide(plan: &Plan, host: &Target, port: u16, protocol: Protocol) 
         let mut decision = Decision::new(Verdict::Allowed, Because::Granted, rule);
         decision.lost =
             allowing.filter(|other| Some(*other) != rule).map(|rule| (rule, Lost::Same)).collect();
+        if network.mode == NetworkMode::Rules {
+            decision.notes.extend(floor(host, protocol).map(str::to_owned));
+        }
         return decision;
     }
     let because = match rule {
@@ -34,6 +37,23 @@ pub(super) fn decide(plan: &Plan, host: &Target, port: u16, protocol: Protocol) 
         decision.notes.push("inside, a loopback of its own answers; the host's is not reached".into());
     }
     decision
+}
+
+/// What the gateway refuses whatever rules say, where it may matter to this connection: the rules' answer is no more than
+/// theirs, since addresses of a name are known only when it is looked up.
+fn floor(host: &Target, protocol: Protocol) -> Option<&'static str> {
+    match host {
+        _ if protocol == Protocol::Udp => Some("rules for UDP open nothing yet: it is refused all the same"),
+        _ if is_loopback(host) => {
+            Some("the host's loopback is never reached; inside, one of its own answers")
+        }
+        Target::Name(_) => {
+            Some("a name leads to public addresses only; a private one needs a rule for its block")
+        }
+        Target::Address(_) => {
+            Some("an address of this machine's own, or a private one, needs a rule that lies within its kind")
+        }
+    }
 }
 
 /// One host and port as a rule words them.

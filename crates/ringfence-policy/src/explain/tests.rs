@@ -213,6 +213,7 @@ fn connections() {
       because   the network's rules allow it
       rule      network.allow = "*.example.org:443" (ringfence.toml:3:10)
       says      your policy
+      note      a name leads to public addresses only; a private one needs a rule for its block
       to refuse it
         in your policy, under [network]: deny = ["www.example.org:443"]
         or for one run: --deny-net www.example.org:443
