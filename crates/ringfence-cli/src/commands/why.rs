@@ -19,18 +19,21 @@ use crate::{exit, flags, inside, render};
 
 /// Flags and help.
 pub(crate) fn command() -> Command {
-    let question = Arg::new("question")
-        .value_names(["WHAT", "WHICH"])
-        .num_args(2)
-        .required_unless_present("last")
-        .conflicts_with("last")
-        .help("read or write and a path, connect and a host with its port, env and a variable");
+    // Two, and not one that takes two words: between them a flag may stand.
+    let word = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .value_name(name.to_uppercase())
+            .required_unless_present("last")
+            .conflicts_with("last")
+            .help(help)
+    };
     let command = Command::new("why")
         .about("Say whether something is allowed, by which rule, and what would change that")
         .override_usage(
             "ringfence why [OPTIONS] <read|write|connect|env> <WHICH>\n       ringfence why --last [--json]",
         )
-        .arg(question)
+        .arg(word("what", "read, write, connect or env"))
+        .arg(word("which", "A path, a host with its port, or a variable"))
         .arg(
             Arg::new("last")
                 .long("last")
@@ -57,7 +60,7 @@ pub(crate) fn why(matches: &ArgMatches) -> Result<u8, Failure> {
     if matches.get_flag("last") {
         return last(matches, &policy);
     }
-    let words: Vec<&String> = matches.get_many("question").into_iter().flatten().collect();
+    let words: Vec<&String> = ["what", "which"].iter().filter_map(|word| matches.get_one(word)).collect();
     let question = Question::parse(&words, &policy.request.context()?, policy.workspace())
         .map_err(|why| Failure::Policy(why.into()))?;
     let asked = policy.ask(question);
