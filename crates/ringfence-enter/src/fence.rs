@@ -131,7 +131,7 @@ pub struct Command {
     pub terminal: bool,
     /// Whether to wait for [`crate::protocol::ToInit::Go`] before the command starts.
     pub wait_for_go: bool,
-    /// Where the listeners of a captured network go, one packet each (see [`crate::capture::hand_over`]).
+    /// Where the listeners of a captured network go, one packet each (`capture::hand_over`).
     pub gateway: Option<OwnedFd>,
     /// The control group (of the unified hierarchy) to be born in; `None` for the caller's.
     pub cgroup: Option<OwnedFd>,
