@@ -26,6 +26,8 @@ pub struct Link {
 #[derive(Debug, Default)]
 pub(crate) struct Follower {
     plain: HashSet<PathBuf>,
+    /// What is not there; nothing below it is either, and ten thousand rules may lie below one of them.
+    absent: HashSet<PathBuf>,
 }
 
 impl Follower {
@@ -35,14 +37,21 @@ impl Follower {
         left.reverse();
         let mut here = AbsPath::root().as_path().to_owned();
         let mut through = Vec::new();
+        let mut gone = false;
         while let Some(name) = left.pop() {
             if name == ".." {
                 here.pop();
+                // Above it there may be something again.
+                gone = false;
                 continue;
             }
             here.push(name);
             // A link of /proc leads where no name does; nobody opens one.
-            if self.plain.contains(&here) || here.starts_with("/proc") {
+            if gone || self.plain.contains(&here) || here.starts_with("/proc") {
+                continue;
+            }
+            if self.absent.contains(&here) {
+                gone = true;
                 continue;
             }
             match fs::read_link(&here) {
@@ -60,7 +69,11 @@ impl Follower {
                 Err(error) if error.kind() == ErrorKind::InvalidInput => {
                     self.plain.insert(here.clone());
                 }
-                // Absent, or closed to this user: by name.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.absent.insert(here.clone());
+                    gone = true;
+                }
+                // Closed to this user: by name.
                 Err(_) => {}
             }
         }
