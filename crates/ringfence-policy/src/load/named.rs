@@ -2,6 +2,8 @@
 //!
 //! His own standing files are in `owned`.
 
+use std::path::Path;
+
 use super::chain::{File, Start};
 use super::{Layer, LayerKind, Loader, Part};
 use crate::diagnostic::{Diagnostic, Report, quoted};
@@ -27,35 +29,22 @@ impl Loader<'_> {
             self.says_extends = [true; 2];
         }
         for file in self.request.policy_files.clone() {
-            let layer = format!("your policy {}", file.display());
-            let hears = Hears::Caller;
-            let start = Start {
-                author: Author::User,
-                part: Part::Always,
-                layer,
-                decides: true,
-                hears,
-                standing: false,
-            };
-            self.chain_of(&file, start)?;
+            self.named_file(&file, format!("your policy {}", file.display()), true)?;
         }
+        Ok(())
+    }
+
+    /// A file that the caller names: his own word, wherever it lies.
+    fn named_file(&mut self, file: &Path, layer: String, decides: bool) -> Result<(), Report> {
+        let (author, part, hears) = (Author::User, Part::Always, Hears::Caller);
+        self.chain_of(file, Start { author, part, layer, decides, hears, standing: false })?;
         Ok(())
     }
 
     /// `--layer`, in order.
     pub(super) fn named_layers(&mut self) -> Result<(), Report> {
         for file in self.request.layers.clone() {
-            let layer = format!("the layer {}", file.display());
-            let hears = Hears::Caller;
-            let start = Start {
-                author: Author::User,
-                part: Part::Always,
-                layer,
-                decides: false,
-                hears,
-                standing: false,
-            };
-            self.chain_of(&file, start)?;
+            self.named_file(&file, format!("the layer {}", file.display()), false)?;
         }
         Ok(())
     }
