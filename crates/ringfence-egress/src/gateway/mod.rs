@@ -10,6 +10,7 @@ mod names;
 pub(crate) mod poller;
 mod proxy;
 pub(crate) mod socket;
+mod tell;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -18,9 +19,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use ringfence_plan::{Event, HostName};
+use ringfence_plan::HostName;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, SocketFlags};
+use rustix::net::{RecvFlags, SocketFlags};
 
 use self::connection::{Connection, Dial, Greeting, MOST, Manner, Moved, Opening, Side, Stage, Target};
 use self::gate::{Expected, Gate, Judge, Stop};
@@ -29,8 +30,7 @@ use crate::dns::resolver::Resolver;
 use crate::dns::told::Told;
 use crate::guard::canonical;
 use crate::http;
-use crate::report;
-use crate::rules::{Owner, Refusal, Rules};
+use crate::rules::{Owner, Rules};
 
 /// What a gateway needs to know.
 pub struct Setup {
@@ -77,8 +77,6 @@ const GREETING: Duration = Duration::from_secs(30);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long a connection may take to come about, all its addresses together.
 const DIAL: Duration = Duration::from_secs(30);
-/// How long an event may wait for others.
-const REPORT: Duration = Duration::from_millis(20);
 /// The port by which a connection is a question of names.
 const NAMES: u16 = 53;
 /// Most connections that are open at once; more wait until some end.
@@ -474,7 +472,7 @@ impl Gateway {
     fn close(&mut self, index: usize) {
         let Some(connection) = self.connections.get_mut(index).and_then(Option::take) else { return };
         self.free.push(index);
-        if let Some(event) = ended(&connection) {
+        if let Some(event) = tell::ended(&connection) {
             self.tell(&event);
         }
         drop(connection);
@@ -483,29 +481,6 @@ impl Gateway {
                 self.deadlines.push(Reverse((Instant::now(), usize::MAX, place, 0)));
             }
         }
-    }
-
-    fn tell_refused(&mut self, target: &Target, Refusal { barrier, rule, .. }: Refusal) {
-        let Target { host, address, port, .. } = target.clone();
-        self.tell(&Event::NetworkRefused { host, address, port: Some(port), barrier, rule });
-    }
-
-    /// Puts an event aside, to be told with others: a supervisor that were woken by each would slow down what it watches.
-    fn tell(&mut self, event: &Event) {
-        if self.report.is_empty() {
-            self.report_due = Some(Instant::now() + REPORT);
-        }
-        if !report::append(&mut self.report, event) {
-            self.send_report();
-            report::append(&mut self.report, event);
-        }
-    }
-
-    /// A supervisor that does not keep up misses events, and the network never waits for it.
-    fn send_report(&mut self) {
-        let _ = rustix::net::send(&self.supervisor, &self.report, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
-        self.report.clear();
-        self.report_due = None;
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -542,46 +517,6 @@ impl Gateway {
             self.answered(answered);
         }
     }
-
-    /// The run is over: what is still open is told of.
-    fn end_all(&mut self) {
-        let mut packets = vec![std::mem::take(&mut self.report)];
-        for event in self.connections.iter().flatten().filter_map(|connection| ended(connection)) {
-            let last = packets.len() - 1;
-            if !report::append(&mut packets[last], &event) {
-                packets.push(Vec::new());
-                report::append(&mut packets[last + 1], &event);
-            }
-        }
-        let mut happened = Vec::new();
-        for packet in packets.iter().filter(|packet| !packet.is_empty()) {
-            // Now the supervisor does nothing but listen.
-            for _ in 0..20 {
-                match rustix::net::send(&self.supervisor, packet, SendFlags::NOSIGNAL) {
-                    Err(Errno::AGAIN) => {
-                        let _ =
-                            self.poller.wait(Some(Instant::now() + Duration::from_millis(10)), &mut happened);
-                    }
-                    _ => break,
-                }
-            }
-        }
-    }
-}
-
-/// The event of a connection's end, if it had begun.
-fn ended(connection: &Connection) -> Option<Event> {
-    let Target { host, address, port, rule } = &connection.target;
-    matches!(connection.stage, Stage::Relaying).then_some(())?;
-    Some(Event::Connected {
-        host: host.clone(),
-        address: (*address)?,
-        port: *port,
-        rule: (*rule)?,
-        sent: connection.sent,
-        received: connection.received,
-        millis: connection.started.elapsed().as_millis() as u64,
-    })
 }
 
 fn judge<'a>(rules: &'a Rules, expected: &'a Expected, target: &Target) -> Judge<'a> {

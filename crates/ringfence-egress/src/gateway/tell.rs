@@ -1,0 +1,81 @@
+//! What the gateway tells its supervisor, put together into packets: a supervisor that were woken by each event would slow
+//! down what it watches. The packets are [`crate::report`]'s.
+
+use std::time::{Duration, Instant};
+
+use ringfence_plan::Event;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+
+use super::Gateway;
+use super::connection::{Connection, Stage, Target};
+use crate::report;
+use crate::rules::Refusal;
+
+/// How long an event may wait for others.
+const REPORT: Duration = Duration::from_millis(20);
+
+impl Gateway {
+    pub(super) fn tell_refused(&mut self, target: &Target, Refusal { barrier, rule, .. }: Refusal) {
+        let Target { host, address, port, .. } = target.clone();
+        self.tell(&Event::NetworkRefused { host, address, port: Some(port), barrier, rule });
+    }
+
+    /// Puts an event aside, to be told with others.
+    pub(super) fn tell(&mut self, event: &Event) {
+        if self.report.is_empty() {
+            self.report_due = Some(Instant::now() + REPORT);
+        }
+        if !report::append(&mut self.report, event) {
+            self.send_report();
+            report::append(&mut self.report, event);
+        }
+    }
+
+    /// A supervisor that does not keep up misses events, and the network never waits for it.
+    pub(super) fn send_report(&mut self) {
+        let _ = rustix::net::send(&self.supervisor, &self.report, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+        self.report.clear();
+        self.report_due = None;
+    }
+
+    /// The run is over: what is still open is told of.
+    pub(super) fn end_all(&mut self) {
+        let mut packets = vec![std::mem::take(&mut self.report)];
+        for event in self.connections.iter().flatten().filter_map(|connection| ended(connection)) {
+            let last = packets.len() - 1;
+            if !report::append(&mut packets[last], &event) {
+                packets.push(Vec::new());
+                report::append(&mut packets[last + 1], &event);
+            }
+        }
+        let mut happened = Vec::new();
+        for packet in packets.iter().filter(|packet| !packet.is_empty()) {
+            // Now the supervisor does nothing but listen.
+            for _ in 0..20 {
+                match rustix::net::send(&self.supervisor, packet, SendFlags::NOSIGNAL) {
+                    Err(Errno::AGAIN) => {
+                        let _ =
+                            self.poller.wait(Some(Instant::now() + Duration::from_millis(10)), &mut happened);
+                    }
+                    _ => break,
+                }
+            }
+        }
+    }
+}
+
+/// The event of a connection's end, if it had begun.
+pub(super) fn ended(connection: &Connection) -> Option<Event> {
+    let Target { host, address, port, rule } = &connection.target;
+    matches!(connection.stage, Stage::Relaying).then_some(())?;
+    Some(Event::Connected {
+        host: host.clone(),
+        address: (*address)?,
+        port: *port,
+        rule: (*rule)?,
+        sent: connection.sent,
+        received: connection.received,
+        millis: connection.started.elapsed().as_millis() as u64,
+    })
+}
