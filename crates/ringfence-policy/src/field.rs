@@ -159,8 +159,8 @@ pub const FIELDS: &[FieldSpec] = &[
         "network.allow",
         Some("--allow-net"),
         Kind::Endpoint,
-        "hosts that may be reached; without a port the web's, 80 and 443",
-        "[\"api.example.org\", \"*.example.org:443\", \"10.0.0.0/8:5432\"]",
+        "hosts that may be reached, or groups such as @github; without a port the web's, 80 and 443",
+        "[\"api.example.org\", \"*.example.org:443\", \"10.0.0.0/8:5432\", \"@github\"]",
     ),
     field(
         "network.deny",

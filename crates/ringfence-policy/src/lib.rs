@@ -39,6 +39,7 @@ pub mod explain;
 mod field;
 mod flag;
 pub mod format;
+mod groups;
 pub mod init;
 pub mod layers;
 mod links;

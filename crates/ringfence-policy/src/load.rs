@@ -25,6 +25,7 @@ mod owned;
 mod preset;
 mod project;
 mod reach;
+mod registries;
 mod text;
 
 pub use project::Unsettled;
@@ -103,6 +104,7 @@ pub fn load(request: &Request) -> Result<Sources, Report> {
     loader.named_layers()?;
     loader.refuse_what_is_the_machines()?;
     loader.flags()?;
+    loader.registries()?;
     let mut surroundings =
         Surroundings { project: found.root, worktree: found.worktree, ..Surroundings::default() };
     loader.look_around(&mut surroundings);

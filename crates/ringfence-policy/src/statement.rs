@@ -51,6 +51,8 @@ pub(crate) enum Value {
     Network(NetworkMode),
     /// A host without a port stands for two endpoints.
     Endpoints(Vec<Endpoint>),
+    /// A group of hosts, each as above; none yet for a registry's, which is found when all is read.
+    Group(Vec<Vec<Endpoint>>),
     Audit(AuditDestination),
     /// A key, user or field; the text is [`Statement::words`].
     Text,

@@ -14,11 +14,17 @@ impl Composer<'_> {
     pub(super) fn network(&mut self) {
         for (key, allow) in [("network.allow", true), ("network.deny", false)] {
             for id in self.written_for(key) {
-                let Value::Endpoints(endpoints) = &self.statements[id as usize].value else { continue };
-                if allow {
-                    self.allow_net.extend(endpoints.iter().map(|endpoint| (endpoint.clone(), id)));
-                } else {
-                    self.deny_net.extend(denied(endpoints).into_iter().map(|endpoint| (endpoint, id)));
+                let hosts = match &self.statements[id as usize].value {
+                    Value::Endpoints(endpoints) => std::slice::from_ref(endpoints),
+                    Value::Group(hosts) => hosts,
+                    _ => continue,
+                };
+                for endpoints in hosts {
+                    if allow {
+                        self.allow_net.extend(endpoints.iter().map(|endpoint| (endpoint.clone(), id)));
+                    } else {
+                        self.deny_net.extend(denied(endpoints).into_iter().map(|endpoint| (endpoint, id)));
+                    }
                 }
             }
         }

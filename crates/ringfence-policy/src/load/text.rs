@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, Report, quoted};
 use crate::presets;
 use crate::read::{self, Facts};
 use crate::source::{Author, Source, SourceId};
+use crate::statement::{Place, Statement, Value};
 
 impl Sources {
     /// One policy that is no file: its text, called `name`, in these surroundings. Presets that it extends are left out.
@@ -65,6 +66,15 @@ impl Sources {
                 let label = "this policy is no file, so it extends presets only";
                 return Err(Diagnostic::error(title).at(&self.texts, span, label).into());
             }
+        }
+        let unknown =
+            |statement: &&Statement| matches!(&statement.value, Value::Group(hosts) if hosts.is_empty());
+        if let Some(Statement { words, place: Place::Written(span), .. }) =
+            document.statements.iter().find(unknown)
+        {
+            let title = format!("the hosts of {} are not known", quoted(words));
+            let label = "this policy is no file, so no tool's settings are looked at";
+            return Err(Diagnostic::error(title).at(&self.texts, span, label).into());
         }
         let ceiling = author.is_ceiling() || document.ceiling.is_some();
         self.layers.push(Layer {

@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use crate::diagnostic::quoted;
 use crate::field::{self, FieldSpec, Kind};
+use crate::groups;
 use crate::nearest::nearest;
 use crate::quantity;
 use crate::statement::Value;
@@ -111,6 +112,7 @@ fn parse_kind(kind: Kind, words: &str) -> Result<Value, BadValue> {
                 [("none", NetworkMode::None), ("rules", NetworkMode::Rules), ("host", NetworkMode::Host)];
             choice(words, &modes).map(Value::Network)
         }
+        Kind::Endpoint if words.starts_with(groups::MARK) => group(words),
         Kind::Endpoint => Endpoint::parse(words).map(Value::Endpoints).map_err(|bad| plain(bad.to_string())),
         Kind::Audit => destination(words).map(Value::Audit),
         Kind::Key | Kind::User => Ok(Value::Text),
@@ -121,6 +123,24 @@ fn parse_kind(kind: Kind, words: &str) -> Result<Value, BadValue> {
             choice(words, &levels).map(Value::Level)
         }
     }
+}
+
+/// The hosts of a group.
+fn group(words: &str) -> Result<Value, BadValue> {
+    if let Some(group) = groups::find(words) {
+        return Ok(Value::Group(group.endpoints()));
+    }
+    let near = nearest(words.trim_start_matches(groups::MARK), groups::names());
+    let help = near.map_or_else(
+        || {
+            format!(
+                "there are {}",
+                groups::names().map(|name| format!("@{name}")).collect::<Vec<_>>().join(", ")
+            )
+        },
+        |near| format!("did you mean {}?", quoted(format!("@{near}"))),
+    );
+    Err(BadValue { why: "is no group of hosts".into(), help: Some(help) })
 }
 
 /// Where records go, as written.

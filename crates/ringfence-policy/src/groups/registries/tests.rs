@@ -1,0 +1,100 @@
+//! Registries on machines that are made for it.
+
+use super::*;
+
+struct Made {
+    root: tempfile::TempDir,
+    env: BTreeMap<String, String>,
+}
+
+impl Made {
+    fn new(files: &[(&str, &str)]) -> Made {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Made { root, env: BTreeMap::new() }
+    }
+
+    fn hosts(&self, tool: Tool) -> Result<Vec<String>, String> {
+        let home = self.root.path().join("home");
+        let machine = Machine {
+            root: self.root.path(),
+            home: &home,
+            env: &self.env,
+            programs: vec![self.root.path().join("usr/bin")],
+        };
+        let endpoints = tool.endpoints(&machine)?;
+        Ok(endpoints.into_iter().flatten().map(|endpoint| endpoint.to_string()).collect())
+    }
+}
+
+const DEFINITIONS: (&str, &str) = (
+    "usr/lib/npm/node_modules/@npmcli/config/lib/definitions/definitions.js",
+    "registry: new Definition('registry', {\n default: 'https://built-in.example/',\n",
+);
+
+#[test]
+fn a_users_setting_goes_before_what_is_built_in() {
+    let built_in = Made::new(&[DEFINITIONS, ("usr/lib/npm/bin/npm-cli.js", "")]);
+    fs::create_dir_all(built_in.root.path().join("usr/bin")).unwrap();
+    let link = built_in.root.path().join("usr/bin/npm");
+    std::os::unix::fs::symlink("../lib/npm/bin/npm-cli.js", link).unwrap();
+    assert_eq!(built_in.hosts(Tool::Npm).unwrap(), ["built-in.example:443"]);
+    let settings =
+        "registry=http://own.example:4873/\n@acme:registry=https://acme.example/npm/\n//x/:_auth=y\n";
+    fs::create_dir_all(built_in.root.path().join("home")).unwrap();
+    fs::write(built_in.root.path().join("home/.npmrc"), settings).unwrap();
+    assert_eq!(built_in.hosts(Tool::Npm).unwrap(), ["acme.example:443", "own.example:4873"]);
+}
+
+#[test]
+fn pip_knows_an_index_and_where_files_are() {
+    let index = "\nPyPI = PackageIndex(\"https://index.example/\", file_storage_domain=\"files.example\")\n";
+    let built_in = ("usr/lib/python3/dist-packages/pip/_internal/models/index.py", index);
+    let mut made = Made::new(&[built_in]);
+    assert_eq!(made.hosts(Tool::Pip).unwrap(), ["files.example:443", "index.example:443"]);
+    made.env.insert("PIP_INDEX_URL".into(), "https://user:secret@mirror.example/simple".into());
+    assert_eq!(made.hosts(Tool::Pip).unwrap(), ["mirror.example:443"]);
+}
+
+#[test]
+fn cargo_has_its_index_built_in_and_packages_beside_it() {
+    let built_in = ("home/.cargo/bin/cargo", "\x7fELF\0sparse+https://index.registry.example/\0");
+    let made = Made::new(&[built_in]);
+    assert_eq!(
+        made.hosts(Tool::Cargo).unwrap(),
+        ["index.registry.example:443", "static.registry.example:443"]
+    );
+    let replaced = "[source.crates-io]\nreplace-with = \"own\"\n[source.own]\nregistry = \"sparse+http://own.example:8080/i/\"\n";
+    let config = r#"{"dl": "https://files.example/crates", "api": null}"#;
+    let made = Made::new(&[
+        built_in,
+        ("home/.cargo/config.toml", replaced),
+        ("home/.cargo/registry/index/own.example-1/config.json", config),
+        ("home/.cargo/registry/index/else.example-1/config.json", r#"{"dl": "https://evil.example/"}"#),
+    ]);
+    assert_eq!(made.hosts(Tool::Cargo).unwrap(), ["files.example:443", "own.example:8080"]);
+}
+
+#[test]
+fn apt_has_its_sources_in_two_forms() {
+    let made = Made::new(&[
+        (
+            "etc/apt/sources.list",
+            "# deb http://no.example/ x\ndeb [arch=amd64] http://one.example/d stable main\n",
+        ),
+        ("etc/apt/sources.list.d/a.sources", "Types: deb\nURIs: https://two.example/d file:///srv\n"),
+    ]);
+    assert_eq!(made.hosts(Tool::Apt).unwrap(), ["one.example:80", "two.example:443"]);
+}
+
+#[test]
+fn a_tool_that_is_not_here_is_told_of() {
+    let made = Made::new(&[("home/.npmrc", "registry=file:///x\nregistry=https://a b/\n")]);
+    for tool in [Tool::Npm, Tool::Pip, Tool::Cargo, Tool::Apt] {
+        assert!(made.hosts(tool).unwrap_err().starts_with("name "), "{tool:?}");
+    }
+}
