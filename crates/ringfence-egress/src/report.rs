@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use ringfence_plan::{Barrier, Event, RuleId};
+use ringfence_plan::{Barrier, Event, Failure, RuleId};
 
 /// Longest packet, bytes.
 pub const LONGEST: usize = 8192;
@@ -67,6 +67,10 @@ fn encode(event: &Event) -> Option<Vec<u8>> {
             let barrier = BARRIERS.iter().position(|known| known == barrier).unwrap_or(0);
             Some(packet(1, barrier as u8, *address, port.unwrap_or(0), *rule, [0; 3], host))
         }
+        Event::NetworkFailed { host, port, failure } => {
+            let failure = Failure::ALL.iter().position(|known| known == failure)?;
+            Some(packet(3, failure as u8, None, port.unwrap_or(0), RuleId(0), [0; 3], host))
+        }
         Event::Connected { host, address, port, rule, sent, received, millis } => {
             Some(packet(2, 0, Some(*address), *port, *rule, [*sent, *received, *millis], host))
         }
@@ -107,6 +111,11 @@ fn decode(bytes: &[u8]) -> Option<(Event, &[u8])> {
             received: number(1)?,
             millis: number(2)?,
         },
+        3 => Event::NetworkFailed {
+            host,
+            port: (port > 0).then_some(port),
+            failure: *Failure::ALL.get(usize::from(head[1]))?,
+        },
         _ => return None,
     };
     Some((event, rest))
@@ -141,8 +150,13 @@ mod tests {
             received: u64::MAX,
             millis: 3,
         };
+        let failed = Event::NetworkFailed {
+            host: Some("a.org".into()),
+            port: Some(443),
+            failure: Failure::ParentMalformed,
+        };
         let mut packet = Vec::new();
-        let told = [refused, looked_up, connected];
+        let told = [refused, looked_up, connected, failed];
         assert!(told.iter().all(|event| append(&mut packet, event)));
         assert_eq!(events(&packet), told);
         assert_eq!(events(b"\0"), []);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::RuleId;
+use crate::{Failure, RuleId};
 
 /// Something worth telling.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,16 @@ pub enum Event {
         /// How long it was open, milliseconds.
         millis: u64,
     },
+    /// A connection, or a question for the addresses of a name, that the rules allow did not come about. Told once for each
+    /// host and cause.
+    NetworkFailed {
+        /// The name, where there is one.
+        host: Option<String>,
+        /// The port; none where only addresses were asked for.
+        port: Option<u16>,
+        /// What failed.
+        failure: Failure,
+    },
     /// The gateway is gone, and with it the network; the run goes on without.
     NetworkLost,
     /// A limit was reached and enforced.
@@ -69,7 +79,7 @@ impl Event {
             Event::Denied { rule, .. }
             | Event::NetworkRefused { rule, .. }
             | Event::Connected { rule, .. } => Some(*rule),
-            Event::NetworkLost | Event::LimitReached { .. } => None,
+            Event::NetworkFailed { .. } | Event::NetworkLost | Event::LimitReached { .. } => None,
         }
     }
 

@@ -7,6 +7,7 @@
 mod endpoint;
 mod environment;
 mod event;
+mod failure;
 mod files;
 mod host;
 mod limits;
@@ -22,6 +23,7 @@ mod verdict;
 pub use endpoint::{BadEndpoint, Endpoint, HostName, HostPattern, Ports, Protocol, Target};
 pub use environment::{EnvPattern, Environment, Passage};
 pub use event::{Barrier, Ending, Event, Limit, Operation};
+pub use failure::Failure;
 pub use files::{Access, DenyGlob, Files, Grant, Protect};
 pub use host::{CgroupHost, Enclosure, Host, Support};
 pub use limits::{Bytes, Limits, Millicpus, Millis};

@@ -97,7 +97,10 @@ impl LastRun {
                 let target = port.map_or(target.clone(), |port| format!("{target}:{port}"));
                 return self.note_connection(target, plan.rule(*rule));
             }
-            Event::Connected { .. } | Event::NetworkLost | Event::LimitReached { .. } => return,
+            Event::Connected { .. }
+            | Event::NetworkFailed { .. }
+            | Event::NetworkLost
+            | Event::LimitReached { .. } => return,
         };
         let is_known = |known: &Refusal| known.operation == *operation && known.path == *path;
         match self.refusals.iter().position(is_known) {

@@ -35,6 +35,8 @@ pub struct Traffic {
     pub connections: u64,
     /// Connections and look-ups of names that were refused; they count among [`Outcome::denied`] too.
     pub refused: u64,
+    /// Connections and look-ups that were allowed and failed on the way, each host and cause once.
+    pub failed: u64,
     /// Bytes from the workload.
     pub sent: u64,
     /// Bytes to the workload.
@@ -75,6 +77,12 @@ impl<'a> EventLog<'a> {
                 *connections += 1;
                 (*all_sent, *all_received) = (*all_sent + sent, *all_received + received);
                 if *connections <= TOLD_EVENTS {
+                    (self.on_event)(event);
+                }
+            }
+            Event::NetworkFailed { .. } => {
+                self.traffic.failed += 1;
+                if self.traffic.failed <= TOLD_EVENTS {
                     (self.on_event)(event);
                 }
             }

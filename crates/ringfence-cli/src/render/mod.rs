@@ -13,6 +13,7 @@ pub(crate) mod policy;
 pub(crate) mod style;
 pub(crate) mod summary;
 pub(crate) mod table;
+mod traffic;
 
 use std::io::{self, Write};
 

@@ -7,8 +7,8 @@ use ringfence_policy::{Composed, Report};
 use serde_json::json;
 
 use super::escape::escape;
-use super::policy;
 use super::style::{Colours, Meaning, Style};
+use super::{policy, traffic};
 
 /// Collects what happened.
 pub(crate) struct Summary {
@@ -97,6 +97,7 @@ impl Summary {
         if outcome.traffic.refused > 0 {
             parts.push(self.refused_connections(outcome.traffic.refused));
         }
+        parts.extend(traffic::failed(&self.events));
         if outcome.traffic.lost {
             parts.push("the gateway ended, and the network with it: nothing was reached since".into());
         }
@@ -406,6 +407,7 @@ mod tests {
           "presets": [],
           "traffic": {
             "connections": 0,
+            "failed": 0,
             "lost": false,
             "received": 0,
             "refused": 0,

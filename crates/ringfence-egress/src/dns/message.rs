@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ringfence_plan::HostName;
+use ringfence_plan::{Failure, HostName};
 
 /// A question as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,27 @@ pub enum Code {
     NotImp = 4,
 }
 
+/// Why a question has no answer from an upstream server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// There is no such name.
+    NxDomain,
+    /// It failed on the way.
+    Failed(Failure),
+    /// Too many questions are under way.
+    Busy,
+}
+
+impl Unanswered {
+    /// The outcome for who asked: what failed may succeed later, and a client must not believe that the name is none.
+    pub fn code(self) -> Code {
+        match self {
+            Unanswered::NxDomain => Code::NxDomain,
+            Unanswered::Failed(_) | Unanswered::Busy => Code::ServFail,
+        }
+    }
+}
+
 /// An address and for how many seconds it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -75,7 +96,7 @@ pub enum Reply {
     /// The answer did not fit; it has to be asked for by TCP.
     Truncated,
     /// The server could or would not.
-    Failed,
+    Failed(Failure),
 }
 
 const HEADER: usize = 12;
@@ -186,9 +207,10 @@ pub fn reply(bytes: &[u8], id: u16, name: &HostName, kind: Kind) -> Option<Reply
     match flags & 0xf {
         0 => {}
         3 => return Some(Reply::NxDomain),
-        _ => return Some(Reply::Failed),
+        5 => return Some(Reply::Failed(Failure::NamesRefused)),
+        _ => return Some(Reply::Failed(Failure::NamesFailed)),
     }
-    Some(answers(bytes, at, kind, asked).map_or(Reply::Failed, Reply::Records))
+    Some(answers(bytes, at, kind, asked).map_or(Reply::Failed(Failure::NamesFailed), Reply::Records))
 }
 
 /// The addresses at the end of the chain of aliases that begins with `name`; `None` for a malformed message.

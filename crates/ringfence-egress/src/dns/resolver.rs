@@ -7,16 +7,16 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use ringfence_plan::HostName;
+use ringfence_plan::{Failure, HostName};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType};
 
-use super::message::{Code, Kind, Record, Reply, query, reply};
+use super::message::{Kind, Record, Reply, Unanswered, query, reply};
 use crate::gateway::poller::{Poller, Token};
 use crate::gateway::socket;
 
 /// Addresses, perhaps none; or why there is no answer.
-pub(crate) type Answer = Result<Vec<Record>, Code>;
+pub(crate) type Answer = Result<Vec<Record>, Unanswered>;
 
 /// A question that was answered, and who waited for it.
 pub(crate) struct Answered<W> {
@@ -48,6 +48,8 @@ struct Query<W> {
     via: Via,
     tries: usize,
     due: Instant,
+    /// What the servers that were asked have come to.
+    failure: Failure,
     waiters: Vec<W>,
 }
 
@@ -84,15 +86,15 @@ impl<W> Resolver<W> {
             query.waiters.push(waiter);
             return Ok(());
         }
-        let Some(index) = self.free_place() else { return Err((waiter, Err(Code::ServFail))) };
+        let Some(index) = self.free_place() else { return Err((waiter, Err(Unanswered::Busy))) };
         match self.start(poller, index, name, kind, 0) {
             Ok((id, via, tries)) => {
                 let due = Instant::now() + PATIENCE;
-                self.queries[index] =
-                    Some(Query { name: name.clone(), kind, id, via, tries, due, waiters: vec![waiter] });
+                let (name, failure, waiters) = (name.clone(), Failure::NamesUnreachable, vec![waiter]);
+                self.queries[index] = Some(Query { name, kind, id, via, tries, due, failure, waiters });
                 Ok(())
             }
-            Err(_) => Err((waiter, Err(Code::ServFail))),
+            Err(_) => Err((waiter, Err(Unanswered::Failed(Failure::NamesUnreachable)))),
         }
     }
 
@@ -110,11 +112,16 @@ impl<W> Resolver<W> {
         match reply {
             Ok(None) => None,
             Ok(Some(Reply::Records(records))) => Some(self.end(index, Ok(records))),
-            Ok(Some(Reply::NxDomain)) => Some(self.end(index, Err(Code::NxDomain))),
+            Ok(Some(Reply::NxDomain)) => Some(self.end(index, Err(Unanswered::NxDomain))),
             Ok(Some(Reply::Truncated)) if matches!(query.via, Via::Datagram(_)) => {
-                self.change_to_stream(poller, index).err().map(|_| self.end(index, Err(Code::ServFail)))
+                match self.change_to_stream(poller, index) {
+                    Ok(()) => None,
+                    Err(_) => self.try_again(poller, index, Failure::NamesUnreachable),
+                }
             }
-            Ok(Some(Reply::Truncated | Reply::Failed)) | Err(_) => self.try_again(poller, index),
+            Ok(Some(Reply::Truncated)) => self.try_again(poller, index, Failure::NamesFailed),
+            Ok(Some(Reply::Failed(failure))) => self.try_again(poller, index, failure),
+            Err(_) => self.try_again(poller, index, Failure::NamesUnreachable),
         }
     }
 
@@ -122,7 +129,7 @@ impl<W> Resolver<W> {
     pub(crate) fn give_up(&mut self, poller: &Poller, now: Instant) -> Vec<Answered<W>> {
         let late = |query: &Option<Query<W>>| query.as_ref().is_some_and(|query| query.due <= now);
         let late: Vec<usize> = (0..self.queries.len()).filter(|index| late(&self.queries[*index])).collect();
-        late.into_iter().filter_map(|index| self.try_again(poller, index)).collect()
+        late.into_iter().filter_map(|index| self.try_again(poller, index, Failure::NamesSilent)).collect()
     }
 
     pub(crate) fn next_due(&self) -> Option<Instant> {
@@ -161,7 +168,10 @@ impl<W> Resolver<W> {
         Err(io::ErrorKind::TimedOut.into())
     }
 
-    fn try_again(&mut self, poller: &Poller, index: usize) -> Option<Answered<W>> {
+    /// Asks the next server, since this one came to `failure`; after the last the most telling failure is the answer.
+    fn try_again(&mut self, poller: &Poller, index: usize, failure: Failure) -> Option<Answered<W>> {
+        let query = self.queries[index].as_mut()?;
+        query.failure = more_telling(query.failure, failure);
         let query = self.queries[index].as_ref()?;
         match self.start(poller, index, &query.name, query.kind, query.tries) {
             Ok((id, via, tries)) => {
@@ -170,7 +180,10 @@ impl<W> Resolver<W> {
                 (query.id, query.via, query.tries, query.due) = (id, via, tries, due);
                 None
             }
-            Err(_) => Some(self.end(index, Err(Code::ServFail))),
+            Err(_) => {
+                let failure = query.failure;
+                Some(self.end(index, Err(Unanswered::Failed(failure))))
+            }
         }
     }
 
@@ -194,7 +207,7 @@ impl<W> Resolver<W> {
             Ok(records) => {
                 records.iter().map(|record| Duration::from_secs(record.ttl.into())).min().unwrap_or(ABSENT)
             }
-            Err(Code::NxDomain) => ABSENT,
+            Err(Unanswered::NxDomain) => ABSENT,
             Err(_) => Duration::ZERO,
         };
         if self.known.len() >= MOST_KNOWN {
@@ -205,6 +218,15 @@ impl<W> Resolver<W> {
             self.known.insert((name.clone(), kind), (answer.clone(), Instant::now() + lifetime));
         }
         Answered { waiters, name, answer }
+    }
+}
+
+/// A server that said something tells more than one that was silent, and that one more than none.
+fn more_telling(known: Failure, new: Failure) -> Failure {
+    match (known, new) {
+        (Failure::NamesUnreachable, _)
+        | (Failure::NamesSilent, Failure::NamesFailed | Failure::NamesRefused) => new,
+        _ => known,
     }
 }
 
@@ -258,4 +280,62 @@ fn random() -> io::Result<u16> {
     let mut bytes = [0; 2];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
     Ok(u16::from_ne_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    /// What the resolver makes of a server that answers with this outcome, or not at all.
+    fn comes_to(rcode: Option<u8>) -> Answer {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let poller = Poller::new().unwrap();
+        let mut resolver = Resolver::new(vec![server.local_addr().unwrap()]);
+        let name = HostName::parse("a.example").unwrap();
+        assert!(resolver.ask(&poller, &name, Kind::A, ()).is_ok());
+        let mut happened = Vec::new();
+        for _ in 0..ROUNDS {
+            let mut question = [0; 512];
+            let (length, peer) = server.recv_from(&mut question).unwrap();
+            let answered = match rcode {
+                None => resolver.give_up(&poller, Instant::now() + PATIENCE).pop(),
+                Some(rcode) => {
+                    (question[2], question[3]) = (0x81, 0x80 | rcode);
+                    server.send_to(&question[..length], peer).unwrap();
+                    let due = Some(Instant::now() + PATIENCE);
+                    loop {
+                        poller.wait(due, &mut happened).unwrap();
+                        if happened.iter().any(|happened| happened.readable) {
+                            break resolver.ready(&poller, 0);
+                        }
+                    }
+                }
+            };
+            if let Some(answered) = answered {
+                return answered.answer;
+            }
+        }
+        panic!("no answer after the last round");
+    }
+
+    #[test]
+    fn servers_that_fail_refuse_and_keep_silent_are_told_apart() {
+        let failed = |failure| Err(Unanswered::Failed(failure));
+        assert_eq!(comes_to(Some(0)), Ok(Vec::new()));
+        assert_eq!(comes_to(Some(3)), Err(Unanswered::NxDomain));
+        assert_eq!(comes_to(Some(2)), failed(Failure::NamesFailed));
+        assert_eq!(comes_to(Some(5)), failed(Failure::NamesRefused));
+        assert_eq!(comes_to(None), failed(Failure::NamesSilent));
+    }
+
+    #[test]
+    fn a_server_that_spoke_tells_more_than_a_silent_one() {
+        use Failure::{NamesFailed, NamesRefused, NamesSilent, NamesUnreachable};
+        assert_eq!(more_telling(NamesUnreachable, NamesSilent), NamesSilent);
+        assert_eq!(more_telling(NamesSilent, NamesUnreachable), NamesSilent);
+        assert_eq!(more_telling(NamesSilent, NamesFailed), NamesFailed);
+        assert_eq!(more_telling(NamesRefused, NamesSilent), NamesRefused);
+    }
 }

@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use ringfence_plan::HostName;
+use ringfence_plan::{Failure, HostName};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SocketFlags};
 
@@ -64,6 +64,8 @@ pub struct Gateway {
     owners: HashMap<IpAddr, (Owner, Instant)>,
     has_sixth: bool,
     refused_names: HashSet<HostName>,
+    /// What failed outside and is told.
+    failures: HashSet<(Option<String>, Failure)>,
     /// Whether connections wait because there was no descriptor for them.
     starved: bool,
     scratch: Vec<u8>,
@@ -107,6 +109,7 @@ impl Gateway {
             owners: HashMap::new(),
             has_sixth: socket::has_sixth(),
             refused_names: HashSet::new(),
+            failures: HashSet::new(),
             starved: false,
             scratch: vec![0; MOST],
             report: Vec::new(),

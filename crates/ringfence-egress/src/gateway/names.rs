@@ -7,7 +7,7 @@ use ringfence_plan::{Event, HostName};
 
 use super::connection::Stage;
 use super::{Gateway, socket};
-use crate::dns::message::{self, Code, Kind, Question, Record};
+use crate::dns::message::{self, Code, Kind, Question, Record, Unanswered};
 use crate::dns::resolver::{Answer, Answered};
 use crate::rules::{Owner, Refusal};
 use crate::sys::datagram::{self, Ends};
@@ -192,7 +192,12 @@ impl Gateway {
     /// The answer for the sandbox: without addresses that the name may not lead to, and remembered.
     fn compose(&mut self, question: &Question, name: &HostName, answer: &Answer) -> Vec<u8> {
         match answer {
-            Err(code) => question.answer(*code, &[]),
+            Err(why) => {
+                if let Unanswered::Failed(failure) = why {
+                    self.tell_failed(Some(name.as_str()), None, *failure);
+                }
+                question.answer(why.code(), &[])
+            }
             Ok(records) => {
                 let may_be_told = |record: &&Record| {
                     let address = crate::guard::canonical(record.address);

@@ -4,11 +4,13 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use ringfence_plan::Failure;
+
 use super::connection::{Dial, Lookup, Manner, Opening, Stage};
 use super::decide::Allowed;
 use super::gate::Gate;
 use super::{DIAL, Gateway, display};
-use crate::dns::message::Code as Answered;
+use crate::dns::message::Unanswered;
 use crate::dns::resolver::Answer;
 use crate::http::{self, Change, Head, Host, Malformed};
 use crate::rules::Refusal;
@@ -169,19 +171,42 @@ impl Gateway {
                 self.refuse(index, manner, refusal);
             }
             Ok(addresses) => {
-                let absent = answers.iter().all(|answer| matches!(answer, Err(Answered::NxDomain)));
                 if addresses.is_empty() {
-                    return self.fail(
-                        index,
-                        manner,
-                        if absent { "there is no such name" } else { "it has no address" },
-                    );
+                    return self.has_no_address(index, manner, &answers);
                 }
                 let Some(Some(connection)) = self.connections.get_mut(index) else { return };
                 connection.stage = Stage::Dialing(Dial { addresses: VecDeque::from(addresses), opening });
                 self.set_deadline(index, DIAL);
                 self.dial(index);
             }
+        }
+    }
+
+    /// A name without addresses: there are none, or nobody would say.
+    fn has_no_address(&mut self, index: usize, manner: Manner, answers: &[Answer]) {
+        let why = answers.iter().filter_map(|answer| answer.as_ref().err());
+        let failed = why.clone().find(|why| matches!(why, Unanswered::Failed(_) | Unanswered::Busy));
+        match failed {
+            Some(Unanswered::Failed(failure)) => self.fail_by(index, manner, *failure),
+            Some(_) => self.fail(index, manner, "too many names are being asked for at once"),
+            None if why.count() == answers.len() => self.fail(index, manner, "there is no such name"),
+            None => self.fail(index, manner, "it has no address"),
+        }
+    }
+
+    /// What is allowed and failed outside: the client and the supervisor are told how.
+    pub(super) fn fail_by(&mut self, index: usize, manner: Manner, failure: Failure) {
+        let Some(Some(connection)) = self.connections.get(index) else { return };
+        let target = connection.target.clone();
+        self.tell_failed(target.host.as_deref(), Some(target.port), failure);
+        let status = if failure.is_silence() { "504 Gateway Timeout" } else { "502 Bad Gateway" };
+        match manner {
+            Manner::Captured => self.break_off(index),
+            Manner::Connect | Manner::Request => {
+                let text = format!("ringfence allows {}, but {failure}.\n", display(&target));
+                self.answer(index, http::answer(status, &text));
+            }
+            Manner::Socks => self.answer(index, socks::reply(socks::Code::HostUnreachable).to_vec()),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringfence_plan::Event;
+use ringfence_plan::{Event, Failure};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
@@ -15,10 +15,21 @@ use crate::rules::Refusal;
 /// How long an event may wait for others.
 const REPORT: Duration = Duration::from_millis(20);
 
+/// Most failures that are remembered as told; more are not told.
+const MOST_FAILURES: usize = 256;
+
 impl Gateway {
     pub(super) fn tell_refused(&mut self, target: &Target, Refusal { barrier, rule, .. }: Refusal) {
         let Target { host, address, port, .. } = target.clone();
         self.tell(&Event::NetworkRefused { host, address, port: Some(port), barrier, rule });
+    }
+
+    /// Once for each host and cause: clients try again and again.
+    pub(super) fn tell_failed(&mut self, host: Option<&str>, port: Option<u16>, failure: Failure) {
+        let host = host.map(str::to_owned);
+        if self.failures.len() < MOST_FAILURES && self.failures.insert((host.clone(), failure)) {
+            self.tell(&Event::NetworkFailed { host, port, failure });
+        }
     }
 
     /// Puts an event aside, to be told with others.

@@ -1,0 +1,67 @@
+//! Why something that the rules of the network allow did not come about: not a refusal, and nothing that a policy mends.
+//!
+//! Not why a server behind a connection failed: its own words say so.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What failed on the way, outside of the sandbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// No name server of the host can be sent to.
+    NamesUnreachable,
+    /// The name servers did not answer in time.
+    NamesSilent,
+    /// A name server answered that it could not (SERVFAIL), or in no understandable way.
+    NamesFailed,
+    /// A name server answered that it would not (REFUSED).
+    NamesRefused,
+    /// The parent proxy does not take connections, or its own name has no address.
+    ParentUnreachable,
+    /// The parent proxy did not answer in time.
+    ParentSilent,
+    /// The parent proxy wants credentials, or others.
+    ParentCredentials,
+    /// The parent proxy answered no, or that it could not.
+    ParentRefused,
+    /// The parent proxy's answer was none that its protocol knows.
+    ParentMalformed,
+}
+
+impl Failure {
+    /// Every one.
+    pub const ALL: &'static [Failure] = &[
+        Failure::NamesUnreachable,
+        Failure::NamesSilent,
+        Failure::NamesFailed,
+        Failure::NamesRefused,
+        Failure::ParentUnreachable,
+        Failure::ParentSilent,
+        Failure::ParentCredentials,
+        Failure::ParentRefused,
+        Failure::ParentMalformed,
+    ];
+
+    /// Whether it is that nobody answered in time.
+    pub fn is_silence(self) -> bool {
+        matches!(self, Failure::NamesSilent | Failure::ParentSilent)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Failure::NamesUnreachable => "the host's name servers cannot be reached",
+            Failure::NamesSilent => "the host's name servers did not answer in time",
+            Failure::NamesFailed => "the host's name servers failed to answer (SERVFAIL)",
+            Failure::NamesRefused => "the host's name servers refused to answer (REFUSED)",
+            Failure::ParentUnreachable => "the parent proxy takes no connection",
+            Failure::ParentSilent => "the parent proxy did not answer in time",
+            Failure::ParentCredentials => "the parent proxy does not take these credentials, or wants some",
+            Failure::ParentRefused => "the parent proxy refused it, or could not reach it",
+            Failure::ParentMalformed => "the parent proxy's answer cannot be read",
+        })
+    }
+}
