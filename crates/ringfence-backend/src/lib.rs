@@ -8,6 +8,8 @@ mod elsewhere;
 #[cfg(target_os = "linux")]
 mod fence;
 #[cfg(target_os = "linux")]
+mod gateway;
+#[cfg(target_os = "linux")]
 mod launch;
 pub mod limits;
 #[cfg(target_os = "linux")]

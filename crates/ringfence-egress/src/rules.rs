@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn rules(allow: Vec<NetworkRule>, deny: Vec<NetworkRule>) -> Rules {
-        Rules::new(Network { mode: NetworkMode::Rules, allow, deny, rule: RuleId(0) }, Vec::new())
+        Rules::new(Network { mode: NetworkMode::Rules, allow, deny, ..Network::none(RuleId(0)) }, Vec::new())
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub struct Endpoint {
 }
 
 /// The hosts of an [`Endpoint`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum HostPattern {
     /// One name.
     Name(HostName),
@@ -48,7 +49,8 @@ pub enum HostPattern {
 pub struct HostName(String);
 
 /// Where a connection of the workload is to go: one name or one address, as it named it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Target {
     /// A name, not resolved.
     Name(HostName),
@@ -105,6 +107,14 @@ impl Endpoint {
 }
 
 impl HostPattern {
+    /// Reads hosts without ports: a name, `*.` before one, an address or a block of them.
+    ///
+    /// # Errors
+    /// As for an endpoint; and a port.
+    pub fn parse(text: &str) -> Result<HostPattern, BadEndpoint> {
+        parse::hosts(text)
+    }
+
     /// Whether `target` is meant.
     pub fn covers(&self, target: &Target) -> bool {
         match (self, target) {
@@ -312,6 +322,32 @@ impl TryFrom<String> for Endpoint {
 impl From<Endpoint> for String {
     fn from(endpoint: Endpoint) -> String {
         endpoint.to_string()
+    }
+}
+
+impl TryFrom<String> for HostPattern {
+    type Error = BadEndpoint;
+    fn try_from(text: String) -> Result<HostPattern, BadEndpoint> {
+        HostPattern::parse(&text)
+    }
+}
+
+impl From<HostPattern> for String {
+    fn from(host: HostPattern) -> String {
+        host.to_string()
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = BadEndpoint;
+    fn try_from(text: String) -> Result<Target, BadEndpoint> {
+        Target::parse(&text)
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> String {
+        target.to_string()
     }
 }
 

@@ -27,7 +27,11 @@ pub use failure::Failure;
 pub use files::{Access, DenyGlob, Files, Grant, Protect};
 pub use host::{CgroupHost, Enclosure, Host, Support};
 pub use limits::{Bytes, Limits, Millicpus, Millis};
-pub use network::{Network, NetworkMode, NetworkRule};
+pub use network::{
+    BadUrlPath, Budget, Credential, EncryptedHello, Granted, HostPort, HttpRule, Leave, Network, NetworkMode,
+    NetworkRule, ParentProxy, Placeholder, ProxyScheme, ProxyServer, Publish, Request, RequestPath,
+    RequestRefused, Source, Unfit, Upstream, UpstreamScheme, UrlPattern,
+};
 pub use oversight::{Audit, AuditDestination, Oversight};
 pub use path::{AbsPath, BadPath};
 pub use pattern::{BadPattern, Match, PathPattern, Segment, fold};

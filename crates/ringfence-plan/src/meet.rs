@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 
 use crate::{
-    AbsPath, Access, Audit, Bytes, Containment, EnvPattern, Environment, Field, Files, Grant, Level, Limits,
-    Network, NetworkMode, Origin, Oversight, Plan, Processes, Rule, RuleId,
+    AbsPath, Access, Audit, Bytes, Containment, EnvPattern, Environment, Field, Files, Grant, Granted, Level,
+    Limits, Network, NetworkMode, Origin, Oversight, Plan, Processes, Rule, RuleId,
 };
 
 mod environment;
@@ -52,7 +52,12 @@ impl Plan {
                 pass: vec![EnvPattern { name: "*".into(), rule }],
                 ..Environment::default()
             },
-            network: Network { mode: NetworkMode::Host, allow: Vec::new(), deny: Vec::new(), rule },
+            network: Network {
+                mode: NetworkMode::Host,
+                publish: Granted::Any,
+                host: Granted::Any,
+                ..Network::none(rule)
+            },
             limits: Limits {
                 memory: None,
                 swap: None,
@@ -82,17 +87,16 @@ impl Plan {
             &mut self;
         let Files { workspace: _, home: _, grants, deny_globs, protect, protect_except: _ } = files;
         let Environment { pass, refuse, deny, within, set } = environment;
-        let Network { mode: _, allow, deny: network_deny, rule: network_rule } = network;
         let patterns = [pass, refuse, deny].into_iter().chain(within).flatten();
         let all = (grants.iter_mut().map(|grant| &mut grant.rule))
             .chain(deny_globs.iter_mut().map(|glob| &mut glob.rule))
             .chain(protect.iter_mut().map(|protect| &mut protect.rule))
             .chain(patterns.map(|pattern| &mut pattern.rule))
             .chain(set.values_mut().map(|(_, rule)| rule))
-            .chain(allow.iter_mut().chain(network_deny).map(|rule| &mut rule.rule))
+            .chain(network::rules(network))
             .chain(limits.rules.values_mut())
             .chain(oversight.audit.iter_mut().map(|audit| &mut audit.rule))
-            .chain([network_rule, &mut processes.rule, &mut containment.rule, &mut oversight.rule]);
+            .chain([&mut processes.rule, &mut containment.rule, &mut oversight.rule]);
         all.for_each(|rule| rule.0 += by);
         self
     }

@@ -6,7 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Endpoint, Protocol, RuleId, Target};
 
-/// What the workload may reach over a network.
+mod budget;
+mod credential;
+mod opening;
+mod request;
+mod upstream;
+mod url_path;
+
+pub use budget::Budget;
+pub use credential::{Credential, Placeholder, Source};
+pub use opening::{Granted, HostPort, Publish};
+pub use request::{HttpRule, Leave, Request, RequestRefused, Unfit};
+pub use upstream::{EncryptedHello, ParentProxy, ProxyScheme, ProxyServer, Upstream, UpstreamScheme};
+pub use url_path::{BadUrlPath, RequestPath, UrlPattern};
+
+/// What the workload may reach over a network. What nobody asked for is not written out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Network {
     /// The base.
@@ -15,6 +29,31 @@ pub struct Network {
     pub allow: Vec<NetworkRule>,
     /// What may not be reached, whatever `mode` and `allow` say.
     pub deny: Vec<NetworkRule>,
+    /// What may be asked of hosts. Each inner list is one author's: every one that speaks of a host must let a request
+    /// through, by any of its rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<Vec<HttpRule>>,
+    /// What the gateway puts into requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<Credential>,
+    /// How much at most; all hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
+    /// Ports of the host's loopback that lead inside.
+    #[serde(default, skip_serializing_if = "Granted::is_nothing")]
+    pub publish: Granted<Publish>,
+    /// Ports of the host's loopback that can be reached from inside.
+    #[serde(default, skip_serializing_if = "Granted::is_nothing")]
+    pub host: Granted<HostPort>,
+    /// The proxy that connections go through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentProxy>,
+    /// The resolver, if it is not the host's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolver: Option<Upstream>,
+    /// What happens to greetings that hide their server name.
+    #[serde(default, skip_serializing_if = "EncryptedHello::is_allowed")]
+    pub encrypted_hello: EncryptedHello,
     /// The line that says the mode.
     pub rule: RuleId,
 }
@@ -41,6 +80,24 @@ pub struct NetworkRule {
 }
 
 impl Network {
+    /// No network, said by `rule`; what others start from: `Network { mode, allow, ..Network::none(rule) }`.
+    pub fn none(rule: RuleId) -> Network {
+        Network {
+            mode: NetworkMode::None,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            http: Vec::new(),
+            credentials: Vec::new(),
+            budgets: Vec::new(),
+            publish: Granted::default(),
+            host: Granted::default(),
+            parent: None,
+            resolver: None,
+            encrypted_hello: EncryptedHello::Allow,
+            rule,
+        }
+    }
+
     /// Whether a connection to `target` is allowed, and the rule that decides. `None` where no rule allows it.
     ///
     /// A denied IPv4 address is denied also inside an IPv6 address that a translator or a tunnel would take there.
@@ -63,14 +120,41 @@ impl Network {
         }
     }
 
-    /// The mode that whoever holds this has to hold: no rule is as good as no network, and a deny takes rules also
-    /// where everything else is allowed.
+    /// The mode that whoever holds this has to hold: no rule is as good as no network, and what only the gateway does
+    /// takes it also where everything is allowed.
     pub fn held_as(&self) -> NetworkMode {
+        let opens = self.publish.iter().next().is_some() || self.host.iter().next().is_some();
         match self.mode {
-            NetworkMode::Rules if self.allow.is_empty() => NetworkMode::None,
-            NetworkMode::Host if !self.deny.is_empty() => NetworkMode::Rules,
+            NetworkMode::Rules if self.allow.is_empty() && !opens => NetworkMode::None,
+            NetworkMode::Host if opens || self.bounds_or_leads() => NetworkMode::Rules,
             mode => mode,
         }
+    }
+
+    /// Whether anything is said beside the mode that narrows the network or leads it elsewhere.
+    fn bounds_or_leads(&self) -> bool {
+        // No `..`: a field that is added has to be thought of.
+        let Network {
+            mode: _,
+            allow: _,
+            deny,
+            http,
+            credentials,
+            budgets,
+            publish: _,
+            host: _,
+            parent,
+            resolver,
+            encrypted_hello,
+            rule: _,
+        } = self;
+        !deny.is_empty()
+            || http.iter().any(|list| !list.is_empty())
+            || !credentials.is_empty()
+            || !budgets.is_empty()
+            || parent.is_some()
+            || resolver.is_some()
+            || !encrypted_hello.is_allowed()
     }
 }
 
@@ -93,7 +177,7 @@ mod tests {
     fn a_deny_wins_in_every_mode_and_every_dress() {
         let allow = rules(&["*.example:443", "0.0.0.0/0:443", "[::]/0:443"]);
         let deny = vec![NetworkRule { endpoint: "127.0.0.0/8:1-65535".parse().unwrap(), rule: RuleId(1) }];
-        let network = Network { mode: NetworkMode::Rules, allow, deny, rule: RuleId(0) };
+        let network = Network { mode: NetworkMode::Rules, allow, deny, ..Network::none(RuleId(0)) };
         assert_eq!(decide(&network, "a.example", 443), (true, Some(10)));
         assert_eq!(decide(&network, "a.example", 80), (false, None));
         assert_eq!(decide(&network, "2001:db8::1", 443), (true, Some(12)));
@@ -109,7 +193,7 @@ mod tests {
 
     #[test]
     fn no_rule_is_no_network_and_a_deny_is_no_whole_one() {
-        let network = |mode, allow, deny| Network { mode, allow, deny, rule: RuleId(0) };
+        let network = |mode, allow, deny| Network { mode, allow, deny, ..Network::none(RuleId(0)) };
         let some = || rules(&["a.example:443"]);
         let cases = [
             (network(NetworkMode::Rules, vec![], some()), NetworkMode::None),

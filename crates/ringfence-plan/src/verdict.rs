@@ -57,6 +57,22 @@ fields! {
     Environment = "environment",
     /// Network.
     Network = "network.mode",
+    /// Rules over requests.
+    NetworkHttp = "network.http",
+    /// Credentials that the gateway puts in.
+    NetworkCredential = "network.credential",
+    /// Budgets.
+    NetworkBudget = "network.budget",
+    /// Ports of the host's loopback that lead inside.
+    NetworkPublish = "network.publish",
+    /// Ports of the host's loopback that are reached from inside.
+    NetworkHost = "network.host",
+    /// The proxy that connections go through.
+    NetworkProxy = "network.proxy",
+    /// The resolver that is asked.
+    NetworkResolver = "network.resolver",
+    /// Greetings that hide their server name.
+    NetworkEncryptedHello = "network.encrypted_hello",
     /// Memory limit.
     Memory = "limits.memory",
     /// Swap limit.

@@ -105,7 +105,7 @@ fn network(composed: &Fields, rules: &mut Rules<'_>) -> Network {
     };
     // Rules speak only where rules decide.
     let allow = if mode == NetworkMode::Rules { allow } else { Vec::new() };
-    Network { mode, allow, deny, rule }
+    Network { mode, allow, deny, ..Network::none(rule) }
 }
 
 fn processes(composed: &Fields, rules: &mut Rules<'_>) -> Processes {

@@ -331,12 +331,7 @@ mod tests {
         let plan = Plan {
             files,
             environment: Environment::default(),
-            network: Network {
-                mode: NetworkMode::None,
-                allow: Vec::new(),
-                deny: Vec::new(),
-                rule: RuleId(0),
-            },
+            network: Network::none(RuleId(0)),
             limits,
             processes: Processes { nested_namespaces: false, rule: RuleId(0) },
             containment: Containment { level, rule: RuleId(0) },

@@ -9,6 +9,7 @@ use ringfence_plan::{
 };
 
 use crate::answer::{enforced, narrowed, unenforced};
+use crate::gateway;
 use crate::limits::HeldLimits;
 
 pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdicts {
@@ -56,6 +57,7 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
             enforced(Field::Network, "the host's network, unrestricted, as asked for by name")
         }
     });
+    all.extend(gateway::verdicts(network));
     all.extend(limits.verdicts.iter().cloned());
     all.push(enforced(Field::Tmp, "size of the one tmpfs behind /tmp, /dev/shm and HOME"));
     all.push(enforced(

@@ -7,6 +7,7 @@ use ringfence_plan::{
 
 use crate::answer::{NO_GATEWAY, enforced, narrowed, unenforced};
 use crate::fence::{Means, Private, TakenBack, taken_back};
+use crate::gateway;
 use crate::limits::HeldLimits;
 
 /// Landlock ABIs that bring what this backend stands on (Documentation/userspace-api/landlock.rst).
@@ -57,6 +58,7 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
             "the host's network, unrestricted, as asked for by name",
         ),
     });
+    all.extend(gateway::none(network));
     all.extend(limits.verdicts.iter().cloned());
     all.push(narrowed(
         Field::Tmp,

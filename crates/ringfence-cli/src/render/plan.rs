@@ -218,7 +218,7 @@ mod tests {
                 set: BTreeMap::from([("CI".into(), ("1".into(), RuleId(1)))]),
                 ..Environment::default()
             },
-            network: Network { mode: NetworkMode::None, allow: vec![], deny: vec![], rule: RuleId(0) },
+            network: Network::none(RuleId(0)),
             limits: Limits {
                 memory: Some(Bytes(2 << 30)),
                 swap: None,

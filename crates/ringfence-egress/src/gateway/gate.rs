@@ -263,8 +263,7 @@ mod tests {
     use super::*;
 
     fn through(pieces: &[&[u8]], answers: &[(usize, &[u8])]) -> Result<Vec<u8>, Barrier> {
-        let network =
-            Network { mode: NetworkMode::Rules, allow: Vec::new(), deny: Vec::new(), rule: RuleId(0) };
+        let network = Network { mode: NetworkMode::Rules, ..Network::none(RuleId(0)) };
         let rules = Rules::new(network, Vec::new());
         let expected = Expected::OneOf(vec![HostName::parse("a.org").unwrap()]);
         let judge = Judge { rules: &rules, expected: &expected, address: None, port: 80 };

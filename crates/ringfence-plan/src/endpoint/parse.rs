@@ -50,6 +50,8 @@ pub enum BadEndpoint {
     PortsReversed,
     /// No port where one is needed.
     NoPort,
+    /// A port where only hosts are spoken of.
+    Port,
     /// An unknown scheme.
     Scheme,
     /// A user before the host.
@@ -85,6 +87,7 @@ impl fmt::Display for BadEndpoint {
             BadEndpoint::BadPort => "has a port that is no number from 1 to 65535",
             BadEndpoint::PortsReversed => "has ports that end before they start",
             BadEndpoint::NoPort => "names no port",
+            BadEndpoint::Port => "names a port, where only hosts are spoken of",
             BadEndpoint::Scheme => "has a scheme that is not known",
             BadEndpoint::User => "names a user",
             BadEndpoint::Path => "names a path: rules speak of hosts and ports",
@@ -139,6 +142,14 @@ pub(super) fn endpoints(text: &str) -> Result<Vec<Endpoint>, BadEndpoint> {
         Some(ports) => Ok(vec![endpoint(read_ports(ports)?)]),
         None if defaults.is_empty() => Err(BadEndpoint::NoPort),
         None => Ok(defaults.iter().map(|port| endpoint(Ports::one(*port))).collect()),
+    }
+}
+
+pub(super) fn hosts(text: &str) -> Result<HostPattern, BadEndpoint> {
+    check_characters(text)?;
+    match split_ports(text)? {
+        (host, None) => host_pattern(host),
+        (_, Some(_)) => Err(BadEndpoint::Port),
     }
 }
 

@@ -4,11 +4,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{stricter, union};
 use crate::endpoint::first_of_block;
-use crate::{Endpoint, HostPattern, Network, NetworkMode, NetworkRule, RuleId};
+use crate::{EncryptedHello, Endpoint, HostPattern, HttpRule, Network, NetworkMode, NetworkRule, RuleId};
 
 pub(super) fn meet(left: &Network, right: &Network) -> Network {
     // No `..`: a field that is added has to be met.
-    let Network { mode, allow, deny, rule } = left;
+    let Network {
+        mode,
+        allow,
+        deny,
+        http,
+        credentials,
+        budgets,
+        publish,
+        host,
+        parent,
+        resolver,
+        encrypted_hello,
+        rule,
+    } = left;
     let (mode, rule) = stricter((*mode, *rule), (right.mode, right.rule));
     let allow = match (left.mode, right.mode) {
         (NetworkMode::Rules, NetworkMode::Rules) => allowed_by_both(allow, &right.allow),
@@ -18,8 +31,72 @@ pub(super) fn meet(left: &Network, right: &Network) -> Network {
             Vec::new()
         }
     };
-    let deny = union(deny, &right.deny, |rule| &rule.endpoint);
-    Network { mode, allow, deny, rule }
+    Network {
+        mode,
+        allow,
+        deny: union(deny, &right.deny, |rule| &rule.endpoint),
+        http: both_lists(http, &right.http),
+        // What a bound says of credentials grants nothing: they are the left side's, as variables that are set are.
+        credentials: credentials.clone(),
+        budgets: union(budgets, &right.budgets, |budget| {
+            (&budget.host, budget.sent, budget.connections, budget.requests)
+        }),
+        publish: publish
+            .meet(&right.publish, |own, its| (own.outside, own.inside) == (its.outside, its.inside)),
+        host: host.meet(&right.host, |own, its| own.port == its.port),
+        // Not commutative, as little as credentials are: whoever bounds a run may say how it leaves the house.
+        parent: right.parent.as_ref().or(parent.as_ref()).cloned(),
+        resolver: right.resolver.as_ref().or(resolver.as_ref()).cloned(),
+        encrypted_hello: if encrypted_hello.is_allowed() { right.encrypted_hello } else { *encrypted_hello },
+        rule,
+    }
+}
+
+/// The lists of both sides, without one that says what another says.
+fn both_lists(left: &[Vec<HttpRule>], right: &[Vec<HttpRule>]) -> Vec<Vec<HttpRule>> {
+    let said = |list: &[HttpRule]| -> Vec<HttpRule> {
+        list.iter().cloned().map(|rule| HttpRule { rule: RuleId(0), ..rule }).collect()
+    };
+    let mut met: Vec<Vec<HttpRule>> = Vec::with_capacity(left.len() + right.len());
+    for list in left.iter().chain(right) {
+        if !met.iter().any(|known| said(known) == said(list)) {
+            met.push(list.clone());
+        }
+    }
+    met
+}
+
+/// Every rule's number.
+pub(super) fn rules(network: &mut Network) -> impl Iterator<Item = &mut RuleId> {
+    // No `..`: a field that is added may have rules.
+    let Network {
+        mode: _,
+        allow,
+        deny,
+        http,
+        credentials,
+        budgets,
+        publish,
+        host,
+        parent,
+        resolver,
+        encrypted_hello,
+        rule,
+    } = network;
+    let hello = match encrypted_hello {
+        EncryptedHello::Allow => None,
+        EncryptedHello::Refuse { rule } => Some(rule),
+    };
+    (allow.iter_mut().chain(deny).map(|rule| &mut rule.rule))
+        .chain(http.iter_mut().flatten().map(|rule| &mut rule.rule))
+        .chain(credentials.iter_mut().map(|credential| &mut credential.rule))
+        .chain(budgets.iter_mut().map(|budget| &mut budget.rule))
+        .chain(publish.iter_mut().map(|publish| &mut publish.rule))
+        .chain(host.iter_mut().map(|port| &mut port.rule))
+        .chain(parent.iter_mut().map(|parent| &mut parent.rule))
+        .chain(resolver.iter_mut().map(|resolver| &mut resolver.rule))
+        .chain(hello)
+        .chain([rule])
 }
 
 /// Every intersection of a rule of one side with one of the other, in the order of endpoints.

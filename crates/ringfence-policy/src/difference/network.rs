@@ -10,7 +10,7 @@ use super::{Area, Sides, rule};
 
 pub(super) fn compare(sides: &mut Sides<'_>) {
     let (before, after) = (&sides.before.network, &sides.after.network);
-    let Network { mode, allow, deny: _, rule: _ } = after;
+    let Network { mode, allow, .. } = after;
     match (before.mode, *mode) {
         (_, NetworkMode::None) => return,
         (NetworkMode::Host, _) => {}

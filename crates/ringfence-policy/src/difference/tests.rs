@@ -92,7 +92,7 @@ fn network() -> impl Strategy<Value = Network> {
         mode,
         allow,
         deny,
-        rule: RuleId(0),
+        ..Network::none(RuleId(0))
     })
 }
 

@@ -138,7 +138,7 @@ pub(super) fn allowed() -> impl Strategy<Value = Vec<NetworkRule>> {
 fn network() -> impl Strategy<Value = Network> {
     let mode = select(vec![NetworkMode::None, NetworkMode::Rules, NetworkMode::Rules, NetworkMode::Host]);
     (mode, vec(network_rule(), 0..7), vec(network_rule(), 0..3), rule())
-        .prop_map(|(mode, allow, deny, rule)| Network { mode, allow, deny, rule })
+        .prop_map(|(mode, allow, deny, rule)| Network { mode, allow, deny, ..Network::none(rule) })
 }
 
 fn limits() -> impl Strategy<Value = Limits> {

@@ -1,0 +1,108 @@
+//! What the gateway holds of a plan's network part beside its rules over hosts: one row a field, with its answer.
+//!
+//! Not those rules themselves: each backend answers for the mode.
+
+use ringfence_plan::{Field, FieldVerdict, Network, NetworkMode};
+
+use crate::answer::{NO_GATEWAY, enforced, unenforced};
+
+/// One field that only a gateway can hold.
+struct Row {
+    field: Field,
+    /// Whether a plan asks for it.
+    asked: fn(&Network) -> bool,
+    held: Held,
+}
+
+/// Whether the gateway holds a field.
+enum Held {
+    /// It does, by this mechanism.
+    #[expect(dead_code, reason = "no row is held yet")]
+    By(&'static str),
+    /// It does not: a run that asks for it is refused.
+    Not(&'static str),
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        field: Field::NetworkHttp,
+        asked: |network| network.http.iter().any(|list| !list.is_empty()),
+        held: Held::Not("requests are not read: there is no inspector in this version"),
+    },
+    Row {
+        field: Field::NetworkCredential,
+        asked: |network| !network.credentials.is_empty(),
+        held: Held::Not("credentials are not put in: there is no inspector in this version"),
+    },
+    Row {
+        field: Field::NetworkBudget,
+        asked: |network| !network.budgets.is_empty(),
+        held: Held::Not("nothing is counted in this version"),
+    },
+    Row {
+        field: Field::NetworkPublish,
+        asked: |network| network.publish.iter().next().is_some(),
+        held: Held::Not("no port leads inside in this version"),
+    },
+    Row {
+        field: Field::NetworkHost,
+        asked: |network| network.host.iter().next().is_some(),
+        held: Held::Not("no port of the host's loopback is reached in this version"),
+    },
+    Row {
+        field: Field::NetworkProxy,
+        asked: |network| network.parent.is_some(),
+        held: Held::Not("connections go through no other proxy in this version"),
+    },
+    Row {
+        field: Field::NetworkResolver,
+        asked: |network| network.resolver.is_some(),
+        held: Held::Not("only the host's resolvers are asked in this version"),
+    },
+    Row {
+        field: Field::NetworkEncryptedHello,
+        asked: |network| !network.encrypted_hello.is_allowed(),
+        held: Held::Not("greetings are not looked into for what they hide in this version"),
+    },
+];
+
+/// The answers where a gateway stands between the run and the network.
+pub(crate) fn verdicts(network: &Network) -> impl Iterator<Item = FieldVerdict> {
+    asked(network).map(|row| match row.held {
+        Held::By(mechanism) => enforced(row.field, mechanism),
+        Held::Not(why) => unenforced(row.field, why),
+    })
+}
+
+/// The answers where there is none.
+pub(crate) fn none(network: &Network) -> impl Iterator<Item = FieldVerdict> {
+    asked(network).map(|row| unenforced(row.field, NO_GATEWAY))
+}
+
+/// What `network` asks for; without a network nothing.
+fn asked(network: &Network) -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().filter(|row| network.mode != NetworkMode::None && (row.asked)(network))
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_plan::{Budget, EncryptedHello, RuleId, Verdict};
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_asked_for_is_answered_and_nothing_without_a_gateway_is_held() {
+        let plain = Network { mode: NetworkMode::Rules, ..Network::none(RuleId(0)) };
+        assert_eq!(verdicts(&plain).count(), 0);
+        let budget = Budget { host: None, sent: Some(1), connections: None, requests: None, rule: RuleId(0) };
+        let asking = Network {
+            budgets: vec![budget],
+            encrypted_hello: EncryptedHello::Refuse { rule: RuleId(0) },
+            ..plain
+        };
+        let fields: Vec<_> = verdicts(&asking).map(|verdict| verdict.field).collect();
+        assert_eq!(fields, [Field::NetworkBudget, Field::NetworkEncryptedHello]);
+        assert!(none(&asking).all(|answer| matches!(answer.verdict, Verdict::Unenforced { .. })));
+        assert_eq!(none(&Network { mode: NetworkMode::None, ..asking }).count(), 0);
+    }
+}
