@@ -54,7 +54,11 @@ inside ip addr add 10.9.9.9/32 dev lo
 inside ip addr add 169.254.169.254/32 dev lo
 nsenter -t $world -n "$TRIAL" internet "$LOG" >/dev/null 2>&1 & servers=$!
 "$TRIAL" internet-host "$LOG" >/dev/null 2>&1 & servers="$servers $!"
-until [ "$(grep -c ready "$LOG")" = 2 ]; do sleep 0.01; done
+if [ -n "$REGISTRIES" ]; then
+    mkdir -m 700 .servers
+    nsenter -t $world -n $BE python3 "$REGISTRIES" "$LOG" 203.0.113.10 "$PWD/.servers" >/dev/null 2>&1 & servers="$servers $!"
+fi
+until [ "$(grep -c ready "$LOG")" = "$READY" ]; do sleep 0.01; done
 mount --bind "$RESOLV" /etc/resolv.conf
 set +e
 eval "$BE" '"$@"'
@@ -74,12 +78,34 @@ pub(crate) fn bare(session: &Session, place: &Place, line: &str) -> Result<Told,
     within(session, place, session.bare_command(place, &["sh", "-c", line]))
 }
 
+/// Servers for real clients, at `good.example`: registries on 3000, PostgreSQL on 5432, Redis on 6379, SSH on 22022. What
+/// they need is put into `.servers` in the workspace.
+const REGISTRIES: &str = include_str!("registries.py");
+
+/// As [`fenced`] and [`bare`], with servers for real clients.
+pub(crate) fn with_registries(
+    session: &Session,
+    place: &Place,
+    flags: Option<&[String]>,
+    line: &str,
+) -> Result<Told, String> {
+    let script = place.outside.join("registries.py");
+    fs::write(&script, REGISTRIES).map_err(|error| format!("preparing the registries: {error}"))?;
+    let mut command = match flags {
+        Some(flags) => session.fence(place, flags),
+        None => session.bare_command(place, &["env"]),
+    };
+    command.args(["sh", "-c", line]).env("REGISTRIES", script);
+    within(session, place, command)
+}
+
 fn within(session: &Session, place: &Place, command: Command) -> Result<Told, String> {
     let fail = |error: std::io::Error| format!("preparing the small internet: {error}");
     // Both beside the home, where no fenced line comes.
     let (log, resolver) = (place.outside.join("internet.log"), place.outside.join("resolv.conf"));
     fs::write(&log, "").map_err(fail)?;
     fs::write(&resolver, "nameserver 203.0.113.53\n").map_err(fail)?;
+    let ready = if command.get_envs().any(|(name, _)| name == "REGISTRIES") { 3 } else { 2 };
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let mut outer = Command::new("unshare");
     // An ordinary user has to be root of a user namespace to make all this, and himself again for the line.
@@ -92,11 +118,11 @@ fn within(session: &Session, place: &Place, command: Command) -> Result<Told, St
     };
     outer.args(["sh", "-c", SET_UP, "sh"]).arg(command.get_program()).args(command.get_args());
     outer.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    outer.env("LOG", &log).env("RESOLV", &resolver).env("BE", be);
+    outer.env("LOG", &log).env("RESOLV", &resolver).env("BE", be).env("READY", ready.to_string());
     outer.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
     let ran = program::run_and_sweep(outer, &[], Duration::from_secs(60))?;
     let log = fs::read_to_string(&log).map_err(fail)?;
-    if log.matches("ready").count() != 2 {
+    if log.lines().filter(|line| *line == "ready").count() != ready {
         return Err(format!("the small internet did not come up: {}", ran.describe()));
     }
     Ok(Told { ran, log: log.replace("ready\n", "") })

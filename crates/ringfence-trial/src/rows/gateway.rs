@@ -36,7 +36,7 @@ const ALLOW: &[&str] = &[
 ];
 
 /// Without the variables, clients are captured; a client of the proxy names it.
-const UNSET: &str = "unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY\n";
+pub(super) const UNSET: &str = "unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY\n";
 
 pub(super) fn rows() -> Vec<Row> {
     let escapes = ESCAPES.iter().chain(THROUGH_THE_PROXY).map(|escape| {
@@ -302,12 +302,12 @@ const WORKS: &[Works] = &[
     },
 ];
 
-fn missing(extra: Option<&str>) -> Option<Outcome> {
+pub(super) fn missing(extra: Option<&str>) -> Option<Outcome> {
     let tool = TOOLS.iter().copied().chain(extra).find(|tool| !Session::has(tool))?;
     Some(Outcome::Skipped(format!("this host has no {tool}")))
 }
 
-fn flags() -> Vec<String> {
+pub(super) fn flags() -> Vec<String> {
     let mut flags = vec!["--network".to_owned(), "rules".to_owned()];
     for endpoint in ALLOW {
         flags.extend(["--allow-net".to_owned(), (*endpoint).to_owned()]);

@@ -7,6 +7,7 @@ mod crowd;
 mod environment;
 mod files;
 mod gateway;
+mod gateway_clients;
 mod guardrails;
 mod inherited;
 mod input;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Row> {
         presets_tools::rows(),
         presets_node::rows(),
         gateway::rows(),
+        gateway_clients::rows(),
     ];
     let alone = [
         network::rows(),
