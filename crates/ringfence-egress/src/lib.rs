@@ -5,6 +5,8 @@
 //! process (`ringfence`).
 #![deny(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+pub mod budget;
 pub mod dns;
 #[cfg(target_os = "linux")]
 mod gateway;

@@ -10,12 +10,13 @@ pub const LONGEST: usize = 8192;
 /// The numbers of one event, with the length of the name behind them.
 const HEAD: usize = 1 + 1 + 1 + 2 + 4 + 16 + 3 * 8 + 1;
 
-const BARRIERS: [Barrier; 5] = [
+const BARRIERS: [Barrier; 6] = [
     Barrier::NothingAllows,
     Barrier::Denied,
     Barrier::SpecialAddress,
     Barrier::OtherName,
     Barrier::Malformed,
+    Barrier::OverBudget,
 ];
 
 /// Puts the event behind those of `packet`; false if there is no room for it.

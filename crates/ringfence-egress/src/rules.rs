@@ -171,6 +171,11 @@ impl Rules {
         self.barred(Barrier::Malformed, what)
     }
 
+    /// The refusal of what a spent budget does not grant; `kind` says of what there is no more.
+    pub fn over_budget(&self, rule: RuleId, kind: &'static str) -> Refusal {
+        Refusal { barrier: Barrier::OverBudget, rule, detail: kind }
+    }
+
     fn denied_by(&self, rule: RuleId) -> Refusal {
         Refusal { barrier: Barrier::Denied, rule, detail: "" }
     }
@@ -207,6 +212,10 @@ impl Rules {
             Barrier::Malformed => (
                 format!("it is not read without doubt ({what})"),
                 "send the request in its standard form".into(),
+            ),
+            Barrier::OverBudget => (
+                format!("a budget of this run has no more {what}"),
+                "the budget's owner can raise it; requests are granted anew each second".into(),
             ),
         };
         format!("ringfence refused {target}: {why}.\nRule: {rule}\nTo go on: {mend}.\n")

@@ -103,6 +103,8 @@ pub enum Barrier {
     OtherName,
     /// What the client said can be read in more than one way, or in none.
     Malformed,
+    /// A budget has no more. Told once a budget and kind, however often it is met.
+    OverBudget,
 }
 
 /// A change to the filesystem that was refused.

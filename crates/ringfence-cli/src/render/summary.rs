@@ -94,9 +94,11 @@ impl Summary {
         if changes > 0 {
             parts.push(self.refused(changes));
         }
-        if outcome.traffic.refused > 0 {
-            parts.push(self.refused_connections(outcome.traffic.refused));
+        let spent = traffic::spent(&self.events);
+        if outcome.traffic.refused > spent.len() as u64 {
+            parts.push(self.refused_connections(outcome.traffic.refused - spent.len() as u64));
         }
+        parts.extend(traffic::over_budget(&spent, &self.rules));
         parts.extend(traffic::failed(&self.events));
         if outcome.traffic.lost {
             parts.push("the gateway ended, and the network with it: nothing was reached since".into());
@@ -149,6 +151,9 @@ impl Summary {
         let mut shown: Vec<String> = Vec::new();
         for event in &self.events {
             let Event::NetworkRefused { host, address, port, barrier, rule } = event else { continue };
+            if *barrier == Barrier::OverBudget {
+                continue;
+            }
             let target = match (host, address) {
                 (Some(host), _) => host.clone(),
                 (None, Some(address)) => Target::address(*address).to_string(),
@@ -215,6 +220,7 @@ fn barrier_name(barrier: Barrier) -> &'static str {
         Barrier::SpecialAddress => "leads to a private or special address",
         Barrier::OtherName => "the request named another host",
         Barrier::Malformed => "the request could be read in two ways",
+        Barrier::OverBudget => "over the budget",
     }
 }
 

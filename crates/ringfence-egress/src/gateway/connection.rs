@@ -13,6 +13,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use super::gate::{Expected, Gate, Judge, Stop};
 use super::poller::Happened;
 use super::socket;
+use crate::budget::Charges;
 use crate::dns::resolver::Answer;
 
 /// One end.
@@ -48,6 +49,8 @@ pub(crate) struct Connection {
     pub(crate) gate: Gate,
     pub(crate) expected: Expected,
     pub(crate) target: Target,
+    /// The budgets that it spends; `None` until it is dialled.
+    pub(crate) charges: Option<Charges>,
     pub(crate) started: Instant,
     pub(crate) sent: u64,
     pub(crate) received: u64,
@@ -249,19 +252,32 @@ impl Connection {
         let Some(server) = &mut self.server else { return Ok(Moved::Ended) };
         let client = &mut self.client;
         let up = pump(client, server, scratch, |bytes, out| {
-            self.sent += bytes.len() as u64;
-            match &mut self.gate {
-                Gate::Open => Ok(Passing::AsTheyAre),
+            let judged = match &mut self.gate {
+                Gate::Open if judge.spending.is_free() => {
+                    self.sent += bytes.len() as u64;
+                    return Ok(Passing::AsTheyAre);
+                }
+                Gate::Open => {
+                    out.extend_from_slice(bytes);
+                    Ok(())
+                }
                 gate if bytes.is_empty() => {
                     gate.end(out);
-                    Ok(Passing::Judged)
+                    Ok(())
                 }
-                gate => gate.feed(judge, bytes, out).map(|()| Passing::Judged),
-            }
+                gate => gate.feed(judge, bytes, out),
+            };
+            // What was judged before the stop has passed.
+            judge.afford(out, &mut self.sent, &self.gate)?;
+            judged.map(|()| Passing::Judged)
         });
         let up = match up {
             Ok(more) => more,
-            Err(Break::Stopped(stop)) => return Err(stop),
+            Err(Break::Stopped(stop)) => {
+                // As far as the budget goes.
+                let _ = server.flush();
+                return Err(stop);
+            }
             Err(Break::Failed) => return Ok(Moved::Broken),
         };
         let mut heard = Vec::new();
@@ -280,10 +296,12 @@ impl Connection {
             Err(Break::Failed) => return Ok(Moved::Broken),
         };
         if !heard.is_empty() {
+            let afforded = judge.afford(&mut heard, &mut self.sent, &self.gate);
             server.pending.extend(heard);
             if server.flush().is_err() {
                 return Ok(Moved::Broken);
             }
+            afforded?;
         }
         Ok(match (client.is_over() && server.is_over(), up || down) {
             (true, _) => Moved::Ended,

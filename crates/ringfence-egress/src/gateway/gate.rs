@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ringfence_plan::HostName;
 
+use super::spend::Spending;
 use crate::hello::{self, Hello, hello};
 use crate::http::{self, Change, Follow, Head, Host, Malformed};
 use crate::rules::{Refusal, Rules};
@@ -26,6 +27,7 @@ pub(crate) struct Judge<'a> {
     pub(crate) expected: &'a Expected,
     pub(crate) address: Option<IpAddr>,
     pub(crate) port: u16,
+    pub(crate) spending: Spending<'a>,
 }
 
 /// How far the client's bytes are understood.
@@ -157,6 +159,9 @@ impl Gate {
             let head = http::head(&requests.held).map_err(|Malformed(what)| judge.malformed(what))?;
             let Some(head) = head else { return Ok(()) };
             judge.request(&head)?;
+            if requests.begun {
+                judge.further_request()?;
+            }
             let text: Vec<u8> = requests.held.drain(..head.length).collect();
             // Only of the first is it clear which answer is the server's to it: a body could be made to look like one.
             let changes = head.change == Change::Asked && !requests.begun;
@@ -251,6 +256,15 @@ impl Judge<'_> {
         if head.method == "CONNECT" { Err(self.malformed("a CONNECT to a server")) } else { Ok(()) }
     }
 
+    /// A request behind the one that the connection counts for.
+    fn further_request(&self) -> Result<(), Stop> {
+        let spent = self.spending.request();
+        spent.map_err(|spent| Stop {
+            refusal: self.rules.over_budget(spent.rule, spent.kind.name()),
+            http: true,
+        })
+    }
+
     fn malformed(&self, what: &'static str) -> Stop {
         Stop { refusal: self.rules.malformed(what), http: true }
     }
@@ -266,7 +280,9 @@ mod tests {
         let network = Network { mode: NetworkMode::Rules, ..Network::none(RuleId(0)) };
         let rules = Rules::new(network, Vec::new());
         let expected = Expected::OneOf(vec![HostName::parse("a.org").unwrap()]);
-        let judge = Judge { rules: &rules, expected: &expected, address: None, port: 80 };
+        let ledger = crate::budget::Ledger::new(Vec::new()).unwrap();
+        let spending = Spending { ledger: &ledger, charges: &Default::default() };
+        let judge = Judge { rules: &rules, expected: &expected, address: None, port: 80, spending };
         let mut gate = Gate::new(&expected);
         let mut out = Vec::new();
         for (index, piece) in pieces.iter().enumerate() {

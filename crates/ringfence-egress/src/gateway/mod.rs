@@ -10,6 +10,7 @@ mod names;
 pub(crate) mod poller;
 mod proxy;
 pub(crate) mod socket;
+mod spend;
 mod tell;
 
 use std::cmp::Reverse;
@@ -26,6 +27,8 @@ use rustix::net::{RecvFlags, SocketFlags};
 use self::connection::{Connection, Dial, Greeting, MOST, Manner, Moved, Opening, Side, Stage, Target};
 use self::gate::{Expected, Gate, Judge, Stop};
 use self::poller::{Happened, Poller, Token};
+use self::spend::Spending;
+use crate::budget::Ledger;
 use crate::dns::resolver::Resolver;
 use crate::dns::told::Told;
 use crate::guard::canonical;
@@ -36,6 +39,8 @@ use crate::rules::{Owner, Rules};
 pub struct Setup {
     /// What may be reached.
     pub rules: Rules,
+    /// What of it is counted.
+    pub ledger: Ledger,
     /// The host's name servers.
     pub servers: Vec<SocketAddr>,
     /// Where events go (see [`crate::report`]); when its other end is closed, the gateway ends.
@@ -47,6 +52,7 @@ pub struct Setup {
 /// The gateway of one sandbox.
 pub struct Gateway {
     rules: Rules,
+    ledger: Ledger,
     poller: Poller,
     supervisor: OwnedFd,
     hand_over: Option<OwnedFd>,
@@ -89,12 +95,13 @@ const BATCH: usize = 128;
 impl Gateway {
     /// Opens what it needs; from then on it opens sockets alone.
     pub fn new(setup: Setup) -> io::Result<Gateway> {
-        let Setup { rules, servers, supervisor, hand_over } = setup;
+        let Setup { rules, ledger, servers, supervisor, hand_over } = setup;
         let poller = Poller::new()?;
         poller.add(&supervisor, Token::Supervisor)?;
         poller.add(&hand_over, Token::HandOver)?;
         Ok(Gateway {
             rules,
+            ledger,
             poller,
             supervisor,
             hand_over: Some(hand_over),
@@ -301,6 +308,7 @@ impl Gateway {
             gate: Gate::Shut,
             expected,
             target,
+            charges: None,
             started: Instant::now(),
             sent: 0,
             received: 0,
@@ -344,6 +352,9 @@ impl Gateway {
 
     /// Begins to connect to the first address that does not fail at once.
     fn dial(&mut self, index: usize) {
+        if !self.may_spend(index) {
+            return;
+        }
         loop {
             let Some(Some(connection)) = self.connections.get_mut(index) else { return };
             let Stage::Dialing(dial) = &connection.stage else { return };
@@ -404,10 +415,18 @@ impl Gateway {
                 connection.client.pending.extend(crate::socks::reply(crate::socks::Code::Succeeded))
             }
         }
-        connection.sent += first.len() as u64;
         let mut out = first;
-        let judge = judge(&self.rules, &connection.expected, &connection.target);
+        let charges = connection.charges.take().unwrap_or_default();
+        let judge = Judge {
+            rules: &self.rules,
+            expected: &connection.expected,
+            address: connection.target.address,
+            port: connection.target.port,
+            spending: Spending { ledger: &self.ledger, charges: &charges },
+        };
         let fed = connection.gate.feed(&judge, &behind, &mut out);
+        let fed = judge.afford(&mut out, &mut connection.sent, &connection.gate).and(fed);
+        connection.charges = Some(charges);
         if let Some(server) = &mut connection.server {
             server.pending = out;
         }
@@ -424,8 +443,16 @@ impl Gateway {
         let Some(mut connection) = self.connections.get_mut(index).and_then(Option::take) else { return };
         let expected = std::mem::replace(&mut connection.expected, Expected::Anybody);
         let target = std::mem::take(&mut connection.target);
-        let judge = judge(&self.rules, &expected, &target);
+        let charges = connection.charges.take().unwrap_or_default();
+        let judge = Judge {
+            rules: &self.rules,
+            expected: &expected,
+            address: target.address,
+            port: target.port,
+            spending: Spending { ledger: &self.ledger, charges: &charges },
+        };
         let moved = connection.relay(&judge, &mut self.scratch);
+        connection.charges = Some(charges);
         connection.expected = expected;
         connection.target = target;
         self.connections[index] = Some(connection);
@@ -446,7 +473,7 @@ impl Gateway {
         self.tell_refused(&target, refusal);
         if tells {
             let text = self.rules.explain(refusal, &display(&target));
-            self.answer(index, http::answer("403 Forbidden", &text));
+            self.answer(index, http::answer(spend::status(refusal), &text));
         } else {
             self.break_off(index);
         }
@@ -520,10 +547,6 @@ impl Gateway {
             self.answered(answered);
         }
     }
-}
-
-fn judge<'a>(rules: &'a Rules, expected: &'a Expected, target: &Target) -> Judge<'a> {
-    Judge { rules, expected, address: target.address, port: target.port }
 }
 
 /// A target as it stands in a rule.

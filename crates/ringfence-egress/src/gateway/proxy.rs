@@ -227,7 +227,7 @@ impl Gateway {
         }
     }
 
-    fn refuse(&mut self, index: usize, manner: Manner, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, index: usize, manner: Manner, refusal: Refusal) {
         let Some(Some(connection)) = self.connections.get(index) else { return };
         let target = connection.target.clone();
         self.tell_refused(&target, refusal);
@@ -235,7 +235,7 @@ impl Gateway {
             Manner::Captured => self.break_off(index),
             Manner::Connect | Manner::Request => {
                 let text = self.rules.explain(refusal, &display(&target));
-                self.answer(index, http::answer("403 Forbidden", &text));
+                self.answer(index, http::answer(super::spend::status(refusal), &text));
             }
             Manner::Socks => self.answer(index, socks::reply(socks::Code::NotAllowed).to_vec()),
         }

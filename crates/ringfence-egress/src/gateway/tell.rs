@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringfence_plan::{Event, Failure};
+use ringfence_plan::{Barrier, Event, Failure};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
@@ -19,7 +19,10 @@ const REPORT: Duration = Duration::from_millis(20);
 const MOST_FAILURES: usize = 256;
 
 impl Gateway {
-    pub(super) fn tell_refused(&mut self, target: &Target, Refusal { barrier, rule, .. }: Refusal) {
+    pub(super) fn tell_refused(&mut self, target: &Target, Refusal { barrier, rule, detail }: Refusal) {
+        if barrier == Barrier::OverBudget && !self.ledger.may_tell(rule, detail) {
+            return;
+        }
         let Target { host, address, port, .. } = target.clone();
         self.tell(&Event::NetworkRefused { host, address, port: Some(port), barrier, rule });
     }

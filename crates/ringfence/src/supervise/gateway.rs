@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use ringfence_egress::budget::Ledger;
 use ringfence_egress::rules::Rules;
 use ringfence_egress::{Setup, dns, report};
 use ringfence_enter::sys::clone::{Side, exit_now, fork_into};
@@ -111,7 +112,8 @@ fn serve(plan: &Plan, landlock: u32, channels: [OwnedFd; 2]) -> io::Result<()> {
     let rules = Rules::new(plan.network.clone(), plan.rules.clone());
     let servers = dns::servers::servers(&text);
     let ready = supervisor.try_clone()?;
-    let gateway = ringfence_egress::Gateway::new(Setup { rules, servers, supervisor, hand_over })?;
+    let setup = Setup { rules, ledger: Ledger::new(Vec::new())?, servers, supervisor, hand_over };
+    let gateway = ringfence_egress::Gateway::new(setup)?;
     outpost::lock(landlock).map_err(io::Error::other)?;
     rustix::io::write(&ready, READY)?;
     drop(ready);
