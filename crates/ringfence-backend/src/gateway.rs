@@ -17,7 +17,6 @@ struct Row {
 /// Whether the gateway holds a field.
 enum Held {
     /// It does, by this mechanism.
-    #[expect(dead_code, reason = "no row is held yet")]
     By(&'static str),
     /// It does not: a run that asks for it is refused.
     Not(&'static str),
@@ -37,7 +36,7 @@ const ROWS: &[Row] = &[
     Row {
         field: Field::NetworkBudget,
         asked: |network| !network.budgets.is_empty(),
-        held: Held::Not("nothing is counted in this version"),
+        held: Held::By("counted in the gateway: what is over is refused or cut off"),
     },
     Row {
         field: Field::NetworkPublish,

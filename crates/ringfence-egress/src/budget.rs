@@ -17,24 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use ringfence_plan::{HostPattern, RuleId, Target};
+use ringfence_plan::{Budget, RuleId, Target};
 
 use crate::sys::counts;
-
-/// One budget; what is `None` has no bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// The hosts that spend it together; `None` for all.
-    pub host: Option<HostPattern>,
-    /// Bytes.
-    pub sent: Option<u64>,
-    /// Connections.
-    pub connections: Option<u64>,
-    /// Requests in a second.
-    pub requests: Option<u32>,
-    /// The line that says so.
-    pub rule: RuleId,
-}
 
 /// The budgets of a run, and what is spent of them.
 #[derive(Clone, Debug)]

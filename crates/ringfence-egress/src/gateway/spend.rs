@@ -84,16 +84,10 @@ impl Gateway {
 
 #[cfg(test)]
 mod tests {
-    use ringfence_plan::{HostName, RuleId};
+    use ringfence_plan::{Budget, HostName, Network, RuleId};
 
     use super::*;
-    use crate::budget::Budget;
     use crate::rules::Rules;
-
-    fn network() -> ringfence_plan::Network {
-        let mode = ringfence_plan::NetworkMode::Rules;
-        ringfence_plan::Network { mode, allow: Vec::new(), deny: Vec::new(), rule: RuleId(0) }
-    }
 
     #[test]
     fn each_further_request_of_a_connection_is_spent_and_the_bytes_are_cut() {
@@ -102,7 +96,7 @@ mod tests {
         let ledger = Ledger::new(vec![budget]).unwrap();
         let name = HostName::parse("a.org").unwrap();
         let charges = ledger.charges([Target::Name(name.clone())].iter());
-        let rules = Rules::new(network(), Vec::new());
+        let rules = Rules::new(Network::none(RuleId(0)), Vec::new());
         let expected = Expected::OneOf(vec![name]);
         let spending = Spending { ledger: &ledger, charges: &charges };
         let judge = Judge { rules: &rules, expected: &expected, address: None, port: 80, spending };
