@@ -2,13 +2,16 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use ringfence_plan::{Barrier, Event, Failure, RuleId};
+use ringfence_plan::{Barrier, Event, Failure, Protocol, RuleId};
 
 /// Longest packet, bytes.
 pub const LONGEST: usize = 8192;
 
 /// The numbers of one event, with the length of the name behind them.
 const HEAD: usize = 1 + 1 + 1 + 2 + 4 + 16 + 3 * 8 + 1;
+
+/// Beside the version of the address: UDP.
+const DATAGRAMS: u8 = 0x10;
 
 const BARRIERS: [Barrier; 6] = [
     Barrier::NothingAllows,
@@ -43,7 +46,7 @@ fn encode(event: &Event) -> Option<Vec<u8>> {
     let packet = |kind: u8,
                   barrier: u8,
                   address: Option<IpAddr>,
-                  port: u16,
+                  (port, protocol): (u16, Protocol),
                   rule: RuleId,
                   numbers: [u64; 3],
                   host: &Option<String>| {
@@ -52,7 +55,7 @@ fn encode(event: &Event) -> Option<Vec<u8>> {
             Some(IpAddr::V4(address)) => (4, address.to_ipv6_mapped()),
             Some(IpAddr::V6(address)) => (6, address),
         };
-        let mut bytes = vec![kind, barrier, has];
+        let mut bytes = vec![kind, barrier, has | if protocol.is_tcp() { 0 } else { DATAGRAMS }];
         bytes.extend_from_slice(&port.to_ne_bytes());
         bytes.extend_from_slice(&rule.0.to_ne_bytes());
         bytes.extend_from_slice(&address.octets());
@@ -64,16 +67,17 @@ fn encode(event: &Event) -> Option<Vec<u8>> {
         bytes
     };
     match event {
-        Event::NetworkRefused { host, address, port, barrier, rule } => {
+        Event::NetworkRefused { host, address, port, protocol, barrier, rule } => {
             let barrier = BARRIERS.iter().position(|known| known == barrier).unwrap_or(0);
-            Some(packet(1, barrier as u8, *address, port.unwrap_or(0), *rule, [0; 3], host))
+            Some(packet(1, barrier as u8, *address, (port.unwrap_or(0), *protocol), *rule, [0; 3], host))
         }
         Event::NetworkFailed { host, port, failure } => {
             let failure = Failure::ALL.iter().position(|known| known == failure)?;
-            Some(packet(3, failure as u8, None, port.unwrap_or(0), RuleId(0), [0; 3], host))
+            Some(packet(3, failure as u8, None, (port.unwrap_or(0), Protocol::Tcp), RuleId(0), [0; 3], host))
         }
-        Event::Connected { host, address, port, rule, sent, received, millis } => {
-            Some(packet(2, 0, Some(*address), *port, *rule, [*sent, *received, *millis], host))
+        Event::Connected { host, address, port, protocol, rule, sent, received, millis } => {
+            let numbers = [*sent, *received, *millis];
+            Some(packet(2, 0, Some(*address), (*port, *protocol), *rule, numbers, host))
         }
         _ => None,
     }
@@ -84,7 +88,8 @@ fn decode(bytes: &[u8]) -> Option<(Event, &[u8])> {
     let (host, rest) = rest.split_at_checked(head[HEAD - 1].into())?;
     let host = (!host.is_empty()).then(|| String::from_utf8_lossy(host).into_owned());
     let six = Ipv6Addr::from(<[u8; 16]>::try_from(&head[9..25]).ok()?);
-    let address = match head[2] {
+    let protocol = if head[2] & DATAGRAMS == 0 { Protocol::Tcp } else { Protocol::Udp };
+    let address = match head[2] & !DATAGRAMS {
         0 => None,
         4 => Some(IpAddr::V4(six.to_ipv4_mapped()?)),
         _ => Some(IpAddr::V6(six)),
@@ -100,6 +105,7 @@ fn decode(bytes: &[u8]) -> Option<(Event, &[u8])> {
             host,
             address,
             port: (port > 0).then_some(port),
+            protocol,
             barrier: *BARRIERS.get(usize::from(head[1]))?,
             rule,
         },
@@ -107,6 +113,7 @@ fn decode(bytes: &[u8]) -> Option<(Event, &[u8])> {
             host,
             address: address?,
             port,
+            protocol,
             rule,
             sent: number(0)?,
             received: number(1)?,
@@ -132,6 +139,7 @@ mod tests {
             host: Some("a.org".into()),
             address: Some("::ffff:1.2.3.4".parse().unwrap()),
             port: Some(443),
+            protocol: Protocol::Udp,
             barrier: Barrier::SpecialAddress,
             rule: RuleId(3),
         };
@@ -139,6 +147,7 @@ mod tests {
             host: Some("a".repeat(253)),
             address: None,
             port: None,
+            protocol: Protocol::Tcp,
             barrier: Barrier::Denied,
             rule: RuleId(0),
         };
@@ -146,6 +155,7 @@ mod tests {
             host: None,
             address: "1.2.3.4".parse().unwrap(),
             port: 1,
+            protocol: Protocol::Udp,
             rule: RuleId(9),
             sent: 1,
             received: u64::MAX,

@@ -68,13 +68,29 @@ pub struct Ports {
 }
 
 /// A transport protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// TCP.
+    #[default]
     Tcp,
     /// UDP.
     Udp,
+}
+
+impl Protocol {
+    /// Whether it is TCP, which records leave out.
+    pub fn is_tcp(&self) -> bool {
+        *self == Protocol::Tcp
+    }
+
+    /// What stands before the host in a rule.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Protocol::Tcp => "",
+            Protocol::Udp => "udp://",
+        }
+    }
 }
 
 impl Endpoint {
@@ -247,10 +263,7 @@ pub(crate) fn first_of_block(address: IpAddr, prefix: u8) -> Option<IpAddr> {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.protocol == Protocol::Udp {
-            f.write_str("udp://")?;
-        }
-        write!(f, "{}:{}", self.host, self.ports)
+        write!(f, "{}{}:{}", self.protocol.scheme(), self.host, self.ports)
     }
 }
 

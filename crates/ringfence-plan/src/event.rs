@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, RuleId};
+use crate::{Failure, Protocol, RuleId};
 
 /// Something worth telling.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,12 +29,15 @@ pub enum Event {
         address: Option<IpAddr>,
         /// The port; none where only addresses were asked for.
         port: Option<u16>,
+        /// The protocol; left out where it is TCP.
+        #[serde(default, skip_serializing_if = "Protocol::is_tcp")]
+        protocol: Protocol,
         /// What stood in the way.
         barrier: Barrier,
         /// The rule that refused; where none speaks of it, the one that says that rules are asked.
         rule: RuleId,
     },
-    /// A connection that the rules allow has ended.
+    /// A connection that the rules allow has ended; of UDP, an exchange between two ports.
     Connected {
         /// The name, where there is one.
         host: Option<String>,
@@ -42,6 +45,9 @@ pub enum Event {
         address: IpAddr,
         /// The port.
         port: u16,
+        /// The protocol; left out where it is TCP.
+        #[serde(default, skip_serializing_if = "Protocol::is_tcp")]
+        protocol: Protocol,
         /// The rule that allowed it.
         rule: RuleId,
         /// Bytes from the workload.

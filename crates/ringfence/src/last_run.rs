@@ -88,13 +88,14 @@ impl LastRun {
     pub(crate) fn note(&mut self, event: &Event, plan: &Plan) {
         let (operation, path, rule) = match event {
             Event::Denied { operation, path, rule, pid: _ } => (operation, path, rule),
-            Event::NetworkRefused { host, address, port, barrier: _, rule } => {
+            Event::NetworkRefused { host, address, port, protocol, barrier: _, rule } => {
                 let address = address.map(|address| match address {
                     IpAddr::V4(address) => address.to_string(),
                     IpAddr::V6(address) => format!("[{address}]"),
                 });
                 let Some(target) = host.clone().or(address) else { return };
-                let target = port.map_or(target.clone(), |port| format!("{target}:{port}"));
+                let scheme = protocol.scheme();
+                let target = port.map_or(target.clone(), |port| format!("{scheme}{target}:{port}"));
                 return self.note_connection(target, plan.rule(*rule));
             }
             Event::Connected { .. }

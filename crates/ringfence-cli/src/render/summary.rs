@@ -150,7 +150,9 @@ impl Summary {
     fn refused_connections(&self, count: u64) -> String {
         let mut shown: Vec<String> = Vec::new();
         for event in &self.events {
-            let Event::NetworkRefused { host, address, port, barrier, rule } = event else { continue };
+            let Event::NetworkRefused { host, address, port, protocol, barrier, rule } = event else {
+                continue;
+            };
             if *barrier == Barrier::OverBudget {
                 continue;
             }
@@ -162,7 +164,8 @@ impl Summary {
             let port = port.map(|port| format!(":{port}")).unwrap_or_default();
             let origin =
                 self.rules.get(rule.0 as usize).map(|rule| rule.origin.to_string()).unwrap_or_default();
-            let part = format!("{}{port} ({}; {})", escape(&target), barrier_name(*barrier), escape(&origin));
+            let target = format!("{}{}{port}", protocol.scheme(), escape(&target));
+            let part = format!("{target} ({}; {})", barrier_name(*barrier), escape(&origin));
             if !shown.contains(&part) {
                 shown.push(part);
             }
@@ -309,6 +312,7 @@ mod tests {
             host: Some(host.into()),
             address: None,
             port: Some(443),
+            protocol: ringfence_plan::Protocol::Tcp,
             barrier: Barrier::NothingAllows,
             rule: RuleId(1),
         };

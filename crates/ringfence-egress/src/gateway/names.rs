@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ringfence_plan::{Event, HostName};
+use ringfence_plan::{Event, HostName, Protocol};
 
 use super::connection::Stage;
 use super::{Gateway, socket};
@@ -215,7 +215,8 @@ impl Gateway {
                         let host = Some(name.as_str().to_owned());
                         let Refusal { barrier, rule, .. } = refusal;
                         let address = Some(address);
-                        self.tell(&Event::NetworkRefused { host, address, port: None, barrier, rule });
+                        let (port, protocol) = (None, Protocol::Tcp);
+                        self.tell(&Event::NetworkRefused { host, address, port, protocol, barrier, rule });
                     }
                 }
                 question.answer(Code::NoError, &told)
@@ -227,7 +228,8 @@ impl Gateway {
     fn tell_name_refused(&mut self, name: &HostName, Refusal { barrier, rule, .. }: Refusal) {
         if self.refused_names.len() < MOST_REFUSED && self.refused_names.insert(name.clone()) {
             let host = Some(name.as_str().to_owned());
-            self.tell(&Event::NetworkRefused { host, address: None, port: None, barrier, rule });
+            let (address, port, protocol) = (None, None, Protocol::Tcp);
+            self.tell(&Event::NetworkRefused { host, address, port, protocol, barrier, rule });
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringfence_plan::{Barrier, Event, Failure};
+use ringfence_plan::{Barrier, Event, Failure, Protocol};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
@@ -24,7 +24,8 @@ impl Gateway {
             return;
         }
         let Target { host, address, port, .. } = target.clone();
-        self.tell(&Event::NetworkRefused { host, address, port: Some(port), barrier, rule });
+        let protocol = Protocol::Tcp;
+        self.tell(&Event::NetworkRefused { host, address, port: Some(port), protocol, barrier, rule });
     }
 
     /// Once for each host and cause: clients try again and again.
@@ -87,6 +88,7 @@ pub(super) fn ended(connection: &Connection) -> Option<Event> {
         host: host.clone(),
         address: (*address)?,
         port: *port,
+        protocol: Protocol::Tcp,
         rule: (*rule)?,
         sent: connection.sent,
         received: connection.received,
