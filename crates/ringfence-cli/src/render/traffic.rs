@@ -60,6 +60,7 @@ mod tests {
             host: Some("a.example".into()),
             address: None,
             port: Some(443),
+            protocol: ringfence_plan::Protocol::Tcp,
             barrier: Barrier::OverBudget,
             rule: RuleId(rule),
         };
