@@ -44,6 +44,7 @@ pub mod init;
 pub mod layers;
 mod links;
 mod load;
+pub mod mxc;
 mod nearest;
 mod path_text;
 pub mod presets;
