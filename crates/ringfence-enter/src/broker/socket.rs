@@ -93,7 +93,7 @@ pub(super) fn connect(
     }
     if object.is_none() {
         match at_once(&socket, flags, &address) {
-            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            Err(error) if is_under_way(&error) => {}
             other => return Ok(other.map(|()| Answer::Value(0))?),
         }
     }
@@ -107,14 +107,23 @@ pub(super) fn connect(
     Ok(Answer::Later)
 }
 
-/// Tries without waiting: in a namespace that ends at its loopback a connection is made or refused within the call, and a
-/// helper for each would cost more than the connection. Others see the socket not to block for as long, while it is not
-/// connected and there is nothing to wait for.
+/// Tries without waiting: in a namespace that ends at its loopback a connection is made or refused before the call comes
+/// back, and a helper for each would cost more than the connection. Others see the socket not to block for as long, while
+/// it is not connected and there is nothing to wait for.
 fn at_once(socket: &OwnedFd, flags: OFlags, address: &[u8]) -> std::io::Result<()> {
     fcntl_setfl(socket, flags | OFlags::NONBLOCK)?;
-    let connected = net::connect(socket, address);
+    let connected = match net::connect(socket, address) {
+        // The answer is there, but it is taken in only as the call lets go of the socket. Asked again, connect(2) tells.
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => net::connect(socket, address),
+        other => other,
+    };
     fcntl_setfl(socket, flags)?;
     connected
+}
+
+/// Whether a connection is still to be made or refused.
+fn is_under_way(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EALREADY))
 }
 
 /// The address of a call, whole.
