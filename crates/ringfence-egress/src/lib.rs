@@ -11,6 +11,7 @@ pub mod dns;
 #[cfg(target_os = "linux")]
 mod gateway;
 pub mod guard;
+pub mod handed;
 pub mod hello;
 pub mod http;
 pub mod report;

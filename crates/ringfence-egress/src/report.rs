@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use ringfence_plan::{Barrier, Event, Failure, Protocol, RuleId};
+use ringfence_plan::{Barrier, Event, Failure, Place, Protocol, RuleId};
 
 /// Longest packet, bytes.
 pub const LONGEST: usize = 8192;
@@ -13,13 +13,17 @@ const HEAD: usize = 1 + 1 + 1 + 2 + 4 + 16 + 3 * 8 + 1;
 /// Beside the version of the address: UDP.
 const DATAGRAMS: u8 = 0x10;
 
-const BARRIERS: [Barrier; 6] = [
+const BARRIERS: [Barrier; 10] = [
     Barrier::NothingAllows,
     Barrier::Denied,
     Barrier::SpecialAddress,
     Barrier::OtherName,
     Barrier::Malformed,
     Barrier::OverBudget,
+    Barrier::HttpRules,
+    Barrier::TooLarge,
+    Barrier::Unnamed,
+    Barrier::NoInspector,
 ];
 
 /// Puts the event behind those of `packet`; false if there is no room for it.
@@ -79,6 +83,10 @@ fn encode(event: &Event) -> Option<Vec<u8>> {
             let numbers = [*sent, *received, *millis];
             Some(packet(2, 0, Some(*address), (*port, *protocol), *rule, numbers, host))
         }
+        // Of all places, the gateway sees this one.
+        Event::CredentialAlarm { host, port, place: Place::Connection, rule } => {
+            Some(packet(4, 0, None, (*port, Protocol::Tcp), *rule, [0; 3], host))
+        }
         _ => None,
     }
 }
@@ -124,6 +132,7 @@ fn decode(bytes: &[u8]) -> Option<(Event, &[u8])> {
             port: (port > 0).then_some(port),
             failure: *Failure::ALL.get(usize::from(head[1]))?,
         },
+        4 => Event::CredentialAlarm { host, port, place: Place::Connection, rule },
         _ => return None,
     };
     Some((event, rest))

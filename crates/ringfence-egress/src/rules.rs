@@ -217,6 +217,19 @@ impl Rules {
                 format!("a budget of this run has no more {what}"),
                 "the budget's owner can raise it; requests are granted anew each second".into(),
             ),
+            // The inspector explains what it refuses; these are what it has no words for.
+            Barrier::HttpRules | Barrier::TooLarge => (
+                "the HTTP rules of that host let other requests through".into(),
+                "a rule of network.http that names this request allows it".into(),
+            ),
+            Barrier::Unnamed => (
+                "HTTP rules speak of a host at that address, and the client names no host".into(),
+                "use a client that says which host it means (the server name of TLS)".into(),
+            ),
+            Barrier::NoInspector => (
+                "HTTP rules speak of that host, and the inspector that holds them is gone".into(),
+                "start the run again".into(),
+            ),
         };
         format!("ringfence refused {target}: {why}.\nRule: {rule}\nTo go on: {mend}.\n")
     }

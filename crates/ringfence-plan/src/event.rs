@@ -69,6 +69,45 @@ pub enum Event {
     },
     /// The gateway is gone, and with it the network; the run goes on without.
     NetworkLost,
+    /// A request that the HTTP rules of its host refuse.
+    RequestRefused {
+        /// The host, or its address.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The method. Chosen by the workload: escape before showing.
+        method: String,
+        /// The path without its query, cut where it is long. Chosen by the workload: escape before showing.
+        path: String,
+        /// What stood in the way.
+        barrier: Barrier,
+        /// The rule that refused.
+        rule: RuleId,
+    },
+    /// Requests of one connection that the HTTP rules of its host allowed.
+    RequestsAllowed {
+        /// The host, or its address.
+        host: String,
+        /// The port.
+        port: u16,
+        /// The rule that allowed them.
+        rule: RuleId,
+        /// How many.
+        requests: u64,
+    },
+    /// A credential's placeholder was sent where it does not belong, or its value came back. What carried it was stopped.
+    CredentialAlarm {
+        /// The host, where one is known.
+        host: Option<String>,
+        /// The port.
+        port: u16,
+        /// Where it stood.
+        place: Place,
+        /// The rule of the credential.
+        rule: RuleId,
+    },
+    /// The inspector is gone, and with it the hosts that HTTP rules speak of; the run goes on without them.
+    InspectorLost,
     /// A limit was reached and enforced.
     LimitReached {
         /// Which.
@@ -84,14 +123,26 @@ impl Event {
         match self {
             Event::Denied { rule, .. }
             | Event::NetworkRefused { rule, .. }
-            | Event::Connected { rule, .. } => Some(*rule),
-            Event::NetworkFailed { .. } | Event::NetworkLost | Event::LimitReached { .. } => None,
+            | Event::Connected { rule, .. }
+            | Event::RequestRefused { rule, .. }
+            | Event::RequestsAllowed { rule, .. }
+            | Event::CredentialAlarm { rule, .. } => Some(*rule),
+            Event::NetworkFailed { .. }
+            | Event::NetworkLost
+            | Event::InspectorLost
+            | Event::LimitReached { .. } => None,
         }
     }
 
     /// Whether the workload was refused something.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Event::Denied { .. } | Event::NetworkRefused { .. })
+        matches!(
+            self,
+            Event::Denied { .. }
+                | Event::NetworkRefused { .. }
+                | Event::RequestRefused { .. }
+                | Event::CredentialAlarm { .. }
+        )
     }
 }
 
@@ -111,6 +162,30 @@ pub enum Barrier {
     Malformed,
     /// A budget has no more. Told once a budget and kind, however often it is met.
     OverBudget,
+    /// The HTTP rules of the host let other requests through than this one.
+    HttpRules,
+    /// A head or a body is longer than the rule lets it be.
+    TooLarge,
+    /// The client names no server, where the one it means has HTTP rules.
+    Unnamed,
+    /// The inspector is gone, and nobody else may carry this.
+    NoInspector,
+}
+
+/// Where a credential's placeholder, or its value, has no business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// The placeholder, in a field of a request that is not the credential's.
+    Field,
+    /// The placeholder, in a request's target.
+    Target,
+    /// The placeholder, in a request's body.
+    Body,
+    /// The placeholder, on a connection that is not looked into, or not encrypted.
+    Connection,
+    /// The value itself, in an answer.
+    Answer,
 }
 
 /// A change to the filesystem that was refused.

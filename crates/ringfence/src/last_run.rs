@@ -98,9 +98,18 @@ impl LastRun {
                 let target = port.map_or(target.clone(), |port| format!("{scheme}{target}:{port}"));
                 return self.note_connection(target, plan.rule(*rule));
             }
+            Event::RequestRefused { host, port, method, path, barrier: _, rule } => {
+                return self.note_connection(format!("{host}:{port} {method} {path}"), plan.rule(*rule));
+            }
+            Event::CredentialAlarm { host, port, place: _, rule } => {
+                let host = host.as_deref().unwrap_or("an address");
+                return self.note_connection(format!("{host}:{port}"), plan.rule(*rule));
+            }
             Event::Connected { .. }
+            | Event::RequestsAllowed { .. }
             | Event::NetworkFailed { .. }
             | Event::NetworkLost
+            | Event::InspectorLost
             | Event::LimitReached { .. } => return,
         };
         let is_known = |known: &Refusal| known.operation == *operation && known.path == *path;

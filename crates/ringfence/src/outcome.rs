@@ -43,6 +43,15 @@ pub struct Traffic {
     pub received: u64,
     /// Whether the gateway ended before the run did, and the network with it.
     pub lost: bool,
+    /// Requests that HTTP rules allowed.
+    pub requests: u64,
+    /// Requests that they refused; they count among [`Outcome::denied`] too.
+    pub requests_refused: u64,
+    /// How often a credential's placeholder was where it does not belong, or its value came back; among
+    /// [`Outcome::denied`] too.
+    pub alarms: u64,
+    /// Whether the inspector ended before the run did, and the hosts that HTTP rules speak of with it.
+    pub uninspected: bool,
 }
 
 /// Tells events to the caller, boundedly, and keeps the counts.
@@ -51,11 +60,13 @@ pub(crate) struct EventLog<'a> {
     denied: u64,
     limits: Vec<Limit>,
     traffic: Traffic,
+    /// Reports of allowed requests.
+    passed: u64,
 }
 
 impl<'a> EventLog<'a> {
     pub(crate) fn new(on_event: &'a mut dyn FnMut(&Event)) -> EventLog<'a> {
-        EventLog { on_event, denied: 0, limits: Vec::new(), traffic: Traffic::default() }
+        EventLog { on_event, denied: 0, limits: Vec::new(), traffic: Traffic::default(), passed: 0 }
     }
 
     pub(crate) fn denied(&mut self, event: &Event) {
@@ -88,6 +99,29 @@ impl<'a> EventLog<'a> {
             }
             Event::NetworkLost => {
                 self.traffic.lost = true;
+                (self.on_event)(event);
+            }
+            Event::RequestRefused { .. } => {
+                self.traffic.requests_refused += 1;
+                self.denied(event);
+            }
+            Event::RequestsAllowed { requests, .. } => {
+                self.traffic.requests += requests;
+                self.passed += 1;
+                if self.passed <= TOLD_EVENTS {
+                    (self.on_event)(event);
+                }
+            }
+            Event::CredentialAlarm { .. } => {
+                // Of their own account: a flood of refusals must not hide one.
+                self.traffic.alarms += 1;
+                self.denied += 1;
+                if self.traffic.alarms <= TOLD_EVENTS {
+                    (self.on_event)(event);
+                }
+            }
+            Event::InspectorLost => {
+                self.traffic.uninspected = true;
                 (self.on_event)(event);
             }
             Event::Denied { .. } | Event::LimitReached { .. } => {}

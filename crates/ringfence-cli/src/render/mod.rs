@@ -13,6 +13,8 @@ pub(crate) mod policy;
 pub(crate) mod style;
 pub(crate) mod summary;
 pub(crate) mod table;
+
+mod inspected;
 mod traffic;
 
 use std::io::{self, Write};

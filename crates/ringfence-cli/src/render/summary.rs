@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::escape::escape;
 use super::style::{Colours, Meaning, Style};
-use super::{policy, traffic};
+use super::{inspected, policy, traffic};
 
 /// Collects what happened.
 pub(crate) struct Summary {
@@ -90,7 +90,7 @@ impl Summary {
     /// The line for people; empty when there is nothing to say.
     pub(crate) fn as_text(&self, outcome: &Outcome, style: impl FnOnce() -> Style) -> String {
         let mut parts = Vec::new();
-        let changes = outcome.denied.saturating_sub(outcome.traffic.refused);
+        let changes = outcome.denied.saturating_sub(inspected::counted(&outcome.traffic));
         if changes > 0 {
             parts.push(self.refused(changes));
         }
@@ -99,6 +99,7 @@ impl Summary {
             parts.push(self.refused_connections(outcome.traffic.refused - spent.len() as u64));
         }
         parts.extend(traffic::over_budget(&spent, &self.rules));
+        parts.extend(inspected::told(&outcome.traffic, &self.events, &self.rules));
         parts.extend(traffic::failed(&self.events));
         if outcome.traffic.lost {
             parts.push("the gateway ended, and the network with it: nothing was reached since".into());
@@ -216,7 +217,7 @@ impl Summary {
 }
 
 /// What stood in the way, in words.
-fn barrier_name(barrier: Barrier) -> &'static str {
+pub(super) fn barrier_name(barrier: Barrier) -> &'static str {
     match barrier {
         Barrier::NothingAllows => "no rule allows it",
         Barrier::Denied => "denied",
@@ -224,6 +225,10 @@ fn barrier_name(barrier: Barrier) -> &'static str {
         Barrier::OtherName => "the request named another host",
         Barrier::Malformed => "the request could be read in two ways",
         Barrier::OverBudget => "over the budget",
+        Barrier::HttpRules => "the host's HTTP rules let other requests through",
+        Barrier::TooLarge => "larger than the host's HTTP rules let it be",
+        Barrier::Unnamed => "the client named no host, where HTTP rules speak of one",
+        Barrier::NoInspector => "the inspector is gone, which alone may carry it",
     }
 }
 

@@ -1,0 +1,156 @@
+//! What the gateway and the inspector tell each other: a packet for each connection that is handed over, with its two
+//! descriptors, and packets back that tell how much has gone through. Not a public format: both ends are the same build.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use ringfence_plan::{Endpoint, HostName, Protocol, RuleId, Target};
+
+/// A connection that is handed over, client and server already connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handed {
+    /// Its number.
+    pub id: u32,
+    /// Where it leads.
+    pub address: SocketAddr,
+    /// The rule that allowed it.
+    pub rule: RuleId,
+    /// Whom the client may name; nobody in particular where the address is allowed for its own sake.
+    pub names: Vec<HostName>,
+    /// Whether it is.
+    pub anybody: bool,
+    /// What the client has said already.
+    pub first: Vec<u8>,
+}
+
+/// What the inspector tells of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Its number.
+    pub id: u32,
+    /// Bytes from the workload, so far.
+    pub sent: u64,
+    /// Bytes to the workload, so far.
+    pub received: u64,
+    /// Requests, so far.
+    pub requests: u32,
+    /// Whether it has ended.
+    pub ended: bool,
+}
+
+/// Longest packet, bytes.
+pub const LONGEST: usize = 160 * 1024;
+/// Most names that one address is handed over with.
+const MOST_NAMES: usize = 64;
+
+impl Handed {
+    /// As a packet; `None` where the client has said more than one holds.
+    pub fn pack(&self) -> Option<Vec<u8>> {
+        let mut bytes = self.id.to_ne_bytes().to_vec();
+        let six = match self.address.ip() {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        bytes.extend(six.octets());
+        bytes.extend(self.address.port().to_ne_bytes());
+        bytes.extend(self.rule.0.to_ne_bytes());
+        let names = &self.names[self.names.len().saturating_sub(MOST_NAMES)..];
+        bytes.push(self.anybody.into());
+        bytes.push(names.len() as u8);
+        for name in names {
+            bytes.push(name.as_str().len() as u8);
+            bytes.extend_from_slice(name.as_str().as_bytes());
+        }
+        bytes.extend_from_slice(&self.first);
+        (bytes.len() <= LONGEST).then_some(bytes)
+    }
+
+    /// Reads a packet.
+    pub fn unpack(packet: &[u8]) -> Option<Handed> {
+        let (head, mut rest) = packet.split_at_checked(28)?;
+        let six = Ipv6Addr::from(<[u8; 16]>::try_from(&head[4..20]).ok()?);
+        let port = u16::from_ne_bytes([head[20], head[21]]);
+        let mut names = Vec::new();
+        for _ in 0..head[27] {
+            let (length, behind) = rest.split_first()?;
+            let (name, behind) = behind.split_at_checked((*length).into())?;
+            names.push(HostName::parse(std::str::from_utf8(name).ok()?).ok()?);
+            rest = behind;
+        }
+        Some(Handed {
+            id: u32::from_ne_bytes(head[..4].try_into().ok()?),
+            address: SocketAddr::new(IpAddr::V6(six).to_canonical(), port),
+            rule: RuleId(u32::from_ne_bytes(head[22..26].try_into().ok()?)),
+            names,
+            anybody: head[26] != 0,
+            first: rest.to_vec(),
+        })
+    }
+}
+
+impl Progress {
+    /// As a packet.
+    pub fn pack(&self) -> [u8; 25] {
+        let mut bytes = [0; 25];
+        bytes[..4].copy_from_slice(&self.id.to_ne_bytes());
+        bytes[4..12].copy_from_slice(&self.sent.to_ne_bytes());
+        bytes[12..20].copy_from_slice(&self.received.to_ne_bytes());
+        bytes[20..24].copy_from_slice(&self.requests.to_ne_bytes());
+        bytes[24] = self.ended.into();
+        bytes
+    }
+
+    /// Reads a packet.
+    pub fn unpack(packet: &[u8]) -> Option<Progress> {
+        let packet: &[u8; 25] = packet.try_into().ok()?;
+        Some(Progress {
+            id: u32::from_ne_bytes(packet[..4].try_into().ok()?),
+            sent: u64::from_ne_bytes(packet[4..12].try_into().ok()?),
+            received: u64::from_ne_bytes(packet[12..20].try_into().ok()?),
+            requests: u32::from_ne_bytes(packet[20..24].try_into().ok()?),
+            ended: packet[24] != 0,
+        })
+    }
+}
+
+/// Whether a rule for HTTP at `endpoint` speaks of this port of a host. One for https speaks of http as well: the same
+/// requests must not be had by leaving encryption out.
+pub fn speaks_of_port(endpoint: &Endpoint, port: u16) -> bool {
+    endpoint.protocol == Protocol::Tcp
+        && (endpoint.ports.contain(port) || (port == 80 && endpoint.ports.contain(443)))
+}
+
+/// Whether it speaks of this host there.
+pub fn speaks_of(endpoint: &Endpoint, target: &Target, port: u16) -> bool {
+    speaks_of_port(endpoint, port) && endpoint.host.covers(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_arrive_as_they_were() {
+        let handed = Handed {
+            id: 7,
+            address: "10.0.0.1:443".parse().unwrap(),
+            rule: RuleId(3),
+            names: vec![HostName::parse("a.org").unwrap(), HostName::parse("b.org").unwrap()],
+            anybody: false,
+            first: b"\x16\x03\x01".to_vec(),
+        };
+        assert_eq!(Handed::unpack(&handed.pack().unwrap()), Some(handed.clone()));
+        assert_eq!(Handed::unpack(&handed.pack().unwrap()[..20]), None);
+        assert_eq!(Handed { first: vec![0; LONGEST], ..handed }.pack(), None);
+        let progress = Progress { id: 7, sent: 1, received: u64::MAX, requests: 5, ended: true };
+        assert_eq!(Progress::unpack(&progress.pack()), Some(progress));
+    }
+
+    #[test]
+    fn a_rule_for_https_speaks_of_http_too() {
+        let endpoint: Endpoint = "a.org:443".parse().unwrap();
+        let target = Target::parse("a.org").unwrap();
+        assert!(speaks_of(&endpoint, &target, 443) && speaks_of(&endpoint, &target, 80));
+        assert!(!speaks_of(&endpoint, &target, 8080));
+        assert!(!speaks_of(&endpoint, &Target::parse("b.org").unwrap(), 443));
+    }
+}

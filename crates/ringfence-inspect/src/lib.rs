@@ -1,0 +1,10 @@
+//! Looks into the connections of those hosts that HTTP rules or credentials speak of: ends their TLS, judges every request,
+//! and puts credentials in, in a process that has nothing but the connections it is handed.
+//!
+//! It opens no connection (`ringfence-egress` does), makes no process (`ringfence`), and leaves every other host alone.
+#![deny(unsafe_code)]
+
+pub mod path;
+pub mod rules;
+pub mod scan;
+pub mod secret;

@@ -1,0 +1,118 @@
+//! Finds texts in a stream that comes in pieces, also across their borders.
+//!
+//! Not what follows from it.
+
+/// Texts to look for.
+#[derive(Clone, Debug, Default)]
+pub struct Needles(Vec<Vec<u8>>);
+
+/// A stream under watch.
+#[derive(Debug, Default)]
+pub struct Scan {
+    held: Vec<u8>,
+}
+
+/// One of the texts was found: which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found(pub usize);
+
+impl Needles {
+    /// These, none of them empty.
+    pub fn new(texts: impl IntoIterator<Item = Vec<u8>>) -> Needles {
+        Needles(texts.into_iter().filter(|text| !text.is_empty()).collect())
+    }
+
+    /// Whether there is nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The first that stands in `bytes`.
+    pub fn find(&self, bytes: &[u8]) -> Option<Found> {
+        let found = |needle: &Vec<u8>| memchr::memmem::find(bytes, needle).is_some();
+        self.0.iter().position(found).map(Found)
+    }
+
+    /// How many bytes at the end of `bytes` could be the start of one.
+    fn begun(&self, bytes: &[u8]) -> usize {
+        let most = |needle: &Vec<u8>| {
+            let longest = (needle.len() - 1).min(bytes.len());
+            (1..=longest).rev().find(|length| needle.starts_with(&bytes[bytes.len() - length..])).unwrap_or(0)
+        };
+        self.0.iter().map(most).max().unwrap_or(0)
+    }
+}
+
+impl Scan {
+    /// Takes the next piece, and gives what may go on: all but an end that could be the start of a text.
+    ///
+    /// # Errors
+    /// When one was found. Nothing of it, and nothing after it, was given.
+    pub fn feed(&mut self, needles: &Needles, piece: &[u8]) -> Result<Vec<u8>, Found> {
+        self.held.extend_from_slice(piece);
+        if let Some(found) = needles.find(&self.held) {
+            return Err(found);
+        }
+        let kept = self.held.len() - needles.begun(&self.held);
+        let behind = self.held.split_off(kept);
+        Ok(std::mem::replace(&mut self.held, behind))
+    }
+
+    /// The stream is over: what was held is no text.
+    pub fn end(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn through(needles: &[&str], pieces: &[Vec<u8>]) -> Result<Vec<u8>, Vec<u8>> {
+        let needles = Needles::new(needles.iter().map(|text| text.as_bytes().to_vec()));
+        let (mut scan, mut out) = (Scan::default(), Vec::new());
+        for piece in pieces {
+            match scan.feed(&needles, piece) {
+                Ok(bytes) => out.extend(bytes),
+                Err(_) => return Err(out),
+            }
+        }
+        out.extend(scan.end());
+        Ok(out)
+    }
+
+    #[test]
+    fn a_text_is_found_across_borders_and_none_of_it_is_given() {
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        assert_eq!(through(&["secret"], &[bytes("a sec"), bytes("ret b")]), Err(bytes("a ")));
+        assert_eq!(through(&["secret"], &[bytes("a sec"), bytes("ond")]), Ok(bytes("a second")));
+        assert_eq!(through(&["aab"], &[bytes("aa"), bytes("ab")]), Err(bytes("")));
+        assert_eq!(through(&[], &[bytes("x")]), Ok(bytes("x")));
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_make_no_difference(text in "[ab]{0,40}", cuts in prop::collection::vec(0_usize..40, 0..6)) {
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<Vec<u8>> = cuts.windows(2).map(|cut| text.as_bytes()[cut[0]..cut[1]].to_vec()).collect();
+            for needle in ["abab", "aaa", "b"] {
+                match through(&[needle], &pieces) {
+                    Ok(out) => {
+                        prop_assert!(!text.contains(needle));
+                        prop_assert_eq!(out, text.as_bytes());
+                    }
+                    Err(out) => {
+                        let at = text.find(needle);
+                        prop_assert!(at.is_some_and(|at| out.len() <= at + needle.len() - 1));
+                        prop_assert!(text.as_bytes().starts_with(&out));
+                        prop_assert!(!String::from_utf8(out).unwrap().contains(needle));
+                    }
+                }
+            }
+        }
+    }
+}
