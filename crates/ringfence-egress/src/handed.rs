@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use ringfence_plan::{Endpoint, HostName, Protocol, RuleId, Target};
+use ringfence_plan::{Endpoint, HostName, HttpRule, Network, Ports, RuleId};
 
 /// A connection that is handed over, client and server already connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,17 +112,25 @@ impl Progress {
     }
 }
 
-/// Whether a rule for HTTP at `endpoint` speaks of this port of a host. One for https speaks of http as well: the same
-/// requests must not be had by leaving encryption out.
-pub fn speaks_of_port(endpoint: &Endpoint, port: u16) -> bool {
-    endpoint.protocol == Protocol::Tcp
-        && (endpoint.ports.contain(port) || (port == 80 && endpoint.ports.contain(443)))
+/// The rules of a run as the gateway and the inspector ask them: a rule for requests over https speaks of those over http
+/// as well, or they could be had by leaving encryption out.
+pub fn widened(network: &Network) -> Network {
+    let mut network = network.clone();
+    for stage in &mut network.http {
+        let only_encrypted =
+            |rule: &&HttpRule| rule.endpoint.ports.contain(HTTPS) && !rule.endpoint.ports.contain(HTTP);
+        let plain = |rule: &HttpRule| {
+            let endpoint = Endpoint { ports: Ports { first: HTTP, last: HTTP }, ..rule.endpoint.clone() };
+            HttpRule { endpoint, ..rule.clone() }
+        };
+        let added: Vec<HttpRule> = stage.iter().filter(only_encrypted).map(plain).collect();
+        stage.extend(added);
+    }
+    network
 }
 
-/// Whether it speaks of this host there.
-pub fn speaks_of(endpoint: &Endpoint, target: &Target, port: u16) -> bool {
-    speaks_of_port(endpoint, port) && endpoint.host.covers(target)
-}
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 
 #[cfg(test)]
 mod tests {
@@ -147,10 +155,18 @@ mod tests {
 
     #[test]
     fn a_rule_for_https_speaks_of_http_too() {
-        let endpoint: Endpoint = "a.org:443".parse().unwrap();
-        let target = Target::parse("a.org").unwrap();
-        assert!(speaks_of(&endpoint, &target, 443) && speaks_of(&endpoint, &target, 80));
-        assert!(!speaks_of(&endpoint, &target, 8080));
-        assert!(!speaks_of(&endpoint, &Target::parse("b.org").unwrap(), 443));
+        let rule = HttpRule {
+            endpoint: "a.org:443".parse().unwrap(),
+            methods: Vec::new(),
+            paths: Vec::new(),
+            max_body: None,
+            max_header: None,
+            rule: RuleId(1),
+        };
+        let network = Network { http: vec![vec![rule]], ..Network::none(RuleId(0)) };
+        let target = [ringfence_plan::Target::parse("a.org").unwrap()];
+        let widened = widened(&network);
+        assert!(!network.is_inspected(&target, 80) && widened.is_inspected(&target, 80));
+        assert!(widened.is_inspected(&target, 443) && !widened.is_inspected(&target, 8080));
     }
 }

@@ -4,7 +4,6 @@
 //! It opens no connection (`ringfence-egress` does), makes no process (`ringfence`), and leaves every other host alone.
 #![deny(unsafe_code)]
 
-pub mod path;
 pub mod rules;
 pub mod scan;
 pub mod secret;

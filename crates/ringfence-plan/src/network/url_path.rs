@@ -143,8 +143,8 @@ fn canonical(path: &str) -> Result<String, BadUrlPath> {
     let inner = decode(inner)?;
     let last = inner.matches('/').count();
     for (at, segment) in inner.split('/').enumerate() {
-        // What stands behind a semicolon some servers drop before they look for `..`.
-        match segment.split(';').next().unwrap_or("") {
+        // What stands behind a semicolon some servers drop before they look for `..`; some decode it first.
+        match segment.split(';').next().and_then(|bare| bare.split("%3B").next()).unwrap_or("") {
             "" if segment.is_empty() && at == last => {}
             "" => return Err(BadUrlPath::EmptySegment),
             "." | ".." => return Err(BadUrlPath::DotSegment),
@@ -178,7 +178,26 @@ fn decode(text: &str) -> Result<Cow<'_, str>, BadUrlPath> {
         }
     }
     plain.push_str(rest);
+    // Its digits may have been encoded themselves.
+    if plain.match_indices("%25").any(|(at, _)| encoded(&plain[at + 3..]).is_some()) {
+        return Err(BadUrlPath::Percent);
+    }
+    // Longer encodings than UTF-8 allows have hidden dots and slashes.
+    if std::str::from_utf8(&bytes(&plain)).is_err() {
+        return Err(BadUrlPath::Character);
+    }
     Ok(Cow::Owned(plain))
+}
+
+/// What `text`, whose percent signs all encode something, stands for.
+fn bytes(text: &str) -> Vec<u8> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        bytes.extend(encoded(part));
+        bytes.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
+    }
+    bytes
 }
 
 /// The byte that two hexadecimal digits at the start of `text` stand for.
@@ -286,6 +305,7 @@ mod tests {
             ("/a/%2e%2E/b", DotSegment),
             ("/a/.%2e", DotSegment),
             ("/a/..;x/b", DotSegment),
+            ("/a/..%3bx/b", DotSegment),
             ("/./a", DotSegment),
             ("/a%2fb", HiddenSlash),
             ("/a%5cb", HiddenSlash),
@@ -295,6 +315,9 @@ mod tests {
             ("/a%zz", Percent),
             ("/a%+1", Percent),
             ("/a%252e", Percent),
+            ("/a%25%32%65", Percent),
+            ("/%c0%ae%c0%ae/a", Character),
+            ("/%ff", Character),
             ("/a%00", Character),
             ("/a b", Character),
             ("/a\u{e9}", Character),
