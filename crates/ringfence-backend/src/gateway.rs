@@ -41,12 +41,16 @@ const ROWS: &[Row] = &[
     Row {
         field: Field::NetworkPublish,
         asked: |network| network.publish.iter().next().is_some(),
-        held: Held::Not("no port leads inside in this version"),
+        held: Held::By(
+            "listeners on the host's loopback alone; what connects there is led inside by the gateway",
+        ),
     },
     Row {
         field: Field::NetworkHost,
         asked: |network| network.host.iter().next().is_some(),
-        held: Held::Not("no port of the host's loopback is reached in this version"),
+        held: Held::By(
+            "a listener for each port on the inner loopback, which the gateway leads to the host's",
+        ),
     },
     Row {
         field: Field::NetworkProxy,
@@ -78,9 +82,10 @@ pub(crate) fn none(network: &Network) -> impl Iterator<Item = FieldVerdict> {
     asked(network).map(|row| unenforced(row.field, NO_GATEWAY))
 }
 
-/// What `network` asks for; without a network nothing.
+/// What `network` asks for; without a network nothing but to be reached.
 fn asked(network: &Network) -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().filter(|row| network.mode != NetworkMode::None && (row.asked)(network))
+    let none = network.mode == NetworkMode::None;
+    ROWS.iter().filter(move |row| (!none || row.field == Field::NetworkPublish) && (row.asked)(network))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("0", "why", "allowed; also in a private copy"),
     ("1", "why", "refused, or the last run was refused something"),
     ("1", "plan, doctor", "the policy cannot be held here, or a promise did not hold"),
+    ("1", "network", "nothing was changed, and why not is said"),
     ("1", "policy check", "an error was found; with --strict also a warning"),
     ("1", "policy diff", "B lets something that A does not"),
     ("1", "policy test", "an assertion does not hold"),

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod handed;
 pub mod hello;
 pub mod http;
+pub mod order;
 pub mod report;
 pub mod rules;
 pub mod socks;
@@ -21,4 +22,4 @@ pub mod socks;
 mod sys;
 
 #[cfg(target_os = "linux")]
-pub use gateway::{Gateway, Setup};
+pub use gateway::{Gateway, HOST_PORT, SOCKET, Setup};

@@ -87,6 +87,10 @@ fn encode(event: &Event) -> Option<Vec<u8>> {
         Event::CredentialAlarm { host, port, place: Place::Connection, rule } => {
             Some(packet(4, 0, None, (*port, Protocol::Tcp), *rule, [0; 3], host))
         }
+        Event::Inbound { outside, inside, rule, sent, received, millis } => {
+            let ports = Some(IpAddr::V4(u32::from(*inside).into()));
+            Some(packet(5, 0, ports, (*outside, Protocol::Tcp), *rule, [*sent, *received, *millis], &None))
+        }
         _ => None,
     }
 }
@@ -133,6 +137,14 @@ fn decode(bytes: &[u8]) -> Option<(Event, &[u8])> {
             failure: *Failure::ALL.get(usize::from(head[1]))?,
         },
         4 => Event::CredentialAlarm { host, port, place: Place::Connection, rule },
+        5 => Event::Inbound {
+            outside: port,
+            inside: u16::try_from(u32::from(six.to_ipv4_mapped()?)).ok()?,
+            rule,
+            sent: number(0)?,
+            received: number(1)?,
+            millis: number(2)?,
+        },
         _ => return None,
     };
     Some((event, rest))
@@ -176,7 +188,9 @@ mod tests {
             failure: Failure::ParentMalformed,
         };
         let mut packet = Vec::new();
-        let told = [refused, looked_up, connected, failed];
+        let (outside, inside) = (8080, 65535);
+        let inbound = Event::Inbound { outside, inside, rule: RuleId(9), sent: 1, received: 2, millis: 3 };
+        let told = [refused, looked_up, connected, failed, inbound];
         assert!(told.iter().all(|event| append(&mut packet, event)));
         assert_eq!(events(&packet), told);
         assert_eq!(events(b"\0"), []);

@@ -3,6 +3,8 @@
 //!
 //! Deny wins. A rule for a name speaks of the internet: special addresses need a rule for a block of them.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::IpAddr;
 
 use ringfence_plan::{
@@ -39,10 +41,24 @@ pub enum Owner {
     Other,
 }
 
+/// Longest text that is read, bytes.
+const LONGEST: u64 = 64 << 20;
+
 impl Rules {
     /// The rules of a plan; `texts` are all of the plan's, for telling which one decided.
     pub fn new(network: Network, texts: Vec<Rule>) -> Rules {
         Rules { network, texts }
+    }
+
+    /// Rules as they are handed over: those of the network and the texts of all, as JSON.
+    ///
+    /// # Errors
+    /// When they are none.
+    pub fn read(file: impl Into<File>) -> io::Result<Rules> {
+        let mut text = Vec::new();
+        file.into().take(LONGEST).read_to_end(&mut text)?;
+        let (network, texts) = serde_json::from_slice(&text)?;
+        Ok(Rules { network, texts })
     }
 
     /// Whether a name may be asked for: whether a rule could allow a connection to it.
@@ -133,6 +149,23 @@ impl Rules {
             Err(refusal) if refusal.barrier == Barrier::NothingAllows => Ok(()),
             other => other.map(drop),
         }
+    }
+
+    /// Whether a port of the host's loopback may be connected to.
+    ///
+    /// # Errors
+    /// When no rule names it, or one denies it under any of its names.
+    pub fn host_port(&self, port: u16) -> Result<RuleId, Refusal> {
+        let named = self.network.host.iter().find(|host| host.port == port);
+        let rule = named.map(|host| host.rule).ok_or_else(|| self.nothing_allows())?;
+        for text in ["localhost", "127.0.0.1", "::1"] {
+            let Ok(target) = Target::parse(text) else { continue };
+            let covers = |rule: &&NetworkRule| rule.endpoint.covers(&target, port, Protocol::Tcp);
+            if let Some(denied) = self.network.deny.iter().find(covers) {
+                return Err(self.denied_by(denied.rule));
+            }
+        }
+        Ok(rule)
     }
 
     /// Whether an answer may tell this address: whether a name could lead to it on some port.

@@ -56,6 +56,10 @@ pub struct RootLayout {
     pub tmp: Bytes,
     /// What is there of a network.
     pub network: NetworkLayout,
+    /// Ports of the inner loopback that lead to the host's: listeners that are handed to [`Command::gateway`].
+    pub host_ports: Vec<u16>,
+    /// Whether the gateway may ask for sockets of the inner network, to connect to what listens there.
+    pub inbound: bool,
     /// Whether /proc is writable (for nested user namespaces) or not.
     pub writable_proc: bool,
     /// Whether the caller is root, whose files in /proc root inside would own.

@@ -12,6 +12,7 @@ use crate::broker::Broker;
 use crate::capture::{self, Capture};
 use crate::command::{self, NotStarted, Started};
 use crate::fence::{Command, Confinement, Fence, NetworkLayout, RootLayout, SetUpError, StdioSource, Step};
+use crate::inbound::Inbound;
 use crate::nest::{self, Bounds};
 use crate::protocol::{Control, FromInit, ToInit};
 use crate::steps::landlock::{Rights, Rule};
@@ -40,7 +41,7 @@ pub fn enter(fence: &Fence, mut command: Command, control: Control, caller: (u32
     match command::start(fence, &command, ready.terminal) {
         Ok(started) => {
             drop(command);
-            Init::new(fence, &ready.linked, control, started).run()
+            Init::new(fence, ready, control, started).run()
         }
         Err(NotStarted::SetUp(error)) => fail(&control, FromInit::Failed(error)),
         Err(NotStarted::Exec(errno)) => fail(&control, FromInit::ExecFailed { errno }),
@@ -59,6 +60,8 @@ struct Ready {
     terminal: bool,
     /// Names that protected symlinks lead to.
     linked: Vec<Protect>,
+    /// For whom connects to what listens inside.
+    inbound: Option<Inbound>,
 }
 
 /// Everything that holds for init and command alike.
@@ -93,7 +96,11 @@ fn set_up(
         });
         landlock::restrict_files(fence.landlock, rules)?;
     }
-    Ok(Ready { terminal, linked })
+    let inbound = match &fence.confinement {
+        Confinement::Namespaces(layout) if layout.inbound => command.gateway.take().map(Inbound::new),
+        Confinement::Namespaces(_) | Confinement::Process => None,
+    };
+    Ok(Ready { terminal, linked, inbound })
 }
 
 fn drop_capabilities(confinement: &Confinement, uid: u32) -> Result<(), SetUpError> {
@@ -131,8 +138,10 @@ fn enter_namespaces(
     // Made beside all that follows.
     let network = match layout.network {
         NetworkLayout::Host => None,
-        NetworkLayout::Own => Some(Network::start(None).during(Step::Network)?),
-        NetworkLayout::Captured => Some(Network::start(Some(Capture::new())).during(Step::Network)?),
+        NetworkLayout::Own => Some(Network::start(None, &layout.host_ports).during(Step::Network)?),
+        NetworkLayout::Captured => {
+            Some(Network::start(Some(Capture::new()), &layout.host_ports).during(Step::Network)?)
+        }
     };
     let host = resolve::host_root()?;
     let holds = holds::find(&host, &fence.holds)?;
@@ -144,9 +153,10 @@ fn enter_namespaces(
     root.seal()?;
     if let Some(network) = network {
         let listeners = network.join().during(Step::Network)?;
-        if let Some(gateway) = command.gateway.take() {
-            capture::hand_over(listeners, &gateway).during(Step::Gateway)?;
+        if let Some(gateway) = &command.gateway {
+            capture::hand_over(listeners, gateway).during(Step::Gateway)?;
         }
+        command.gateway = command.gateway.take().filter(|_| layout.inbound);
     }
     rustix::process::fchdir(&root.fd).during(Step::PivotRoot)?;
     mount::pivot_to_current_directory().during(Step::PivotRoot)?;
@@ -260,15 +270,17 @@ struct Init {
     control: Control,
     command: Pid,
     broker: Option<Broker>,
+    /// Makes sockets for the gateway.
+    inbound: Option<Inbound>,
     /// Whether what is left has to be hunted down, because no pid namespace ends with this process.
     hunts: bool,
 }
 
 impl Init {
-    fn new(fence: &Fence, linked: &[Protect], control: Control, started: Started) -> Init {
-        let broker = started.listener.map(|listener| Broker::new(fence, linked, listener));
+    fn new(fence: &Fence, ready: Ready, control: Control, started: Started) -> Init {
+        let broker = started.listener.map(|listener| Broker::new(fence, &ready.linked, listener));
         let hunts = matches!(fence.confinement, Confinement::Process);
-        Init { control, command: started.pid, broker, hunts }
+        Init { control, command: started.pid, broker, inbound: ready.inbound, hunts }
     }
 
     fn run(mut self) -> ! {
@@ -283,31 +295,41 @@ impl Init {
         // A child that ended before the signal was blocked has left no trace on the descriptor.
         self.reap();
         loop {
-            let (control, listener) = (self.control.fd(), self.broker.as_ref().map(Broker::fd));
-            let mut watched =
-                vec![PollFd::new(&children, PollFlags::IN), PollFd::from_borrowed_fd(control, PollFlags::IN)];
-            watched.extend(listener.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-            if poll(&mut watched, None).is_err() {
-                continue;
-            }
-            let ready: Vec<PollFlags> = watched.iter().map(PollFd::revents).collect();
-            drop(watched);
+            let Some(ready) = self.wait(&children) else { continue };
             if !ready[1].is_empty() {
                 self.obey();
             }
-            match ready.get(2) {
-                Some(flags) if flags.contains(PollFlags::IN) => {
+            match ready[2] {
+                flags if flags.contains(PollFlags::IN) => {
                     self.broker.iter_mut().for_each(|broker| broker.serve(&self.control));
                 }
                 // Nobody is left who could call: without this, the hang-up would be reported for ever.
-                Some(flags) if !flags.is_empty() => self.broker = None,
+                flags if !flags.is_empty() => self.broker = None,
                 _ => {}
+            }
+            if !ready[3].is_empty() && self.inbound.as_ref().is_some_and(|inbound| inbound.serve().is_err()) {
+                self.inbound = None;
             }
             if !ready[0].is_empty() {
                 let _ = rustix::io::read(&children, &mut [0_u8; 128 * 8]);
                 self.reap();
             }
         }
+    }
+
+    /// What happened to whom: children, control, the broker's listener, the gateway's channel.
+    fn wait(&self, children: &OwnedFd) -> Option<[PollFlags; 4]> {
+        let descriptors = [
+            Some(children.as_fd()),
+            Some(self.control.fd()),
+            self.broker.as_ref().map(Broker::fd),
+            self.inbound.as_ref().map(Inbound::fd),
+        ];
+        let watch = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let mut watched: Vec<PollFd<'_>> = descriptors.iter().flatten().copied().map(watch).collect();
+        poll(&mut watched, None).ok()?;
+        let mut happened = watched.iter().map(PollFd::revents);
+        Some(descriptors.map(|fd| fd.and_then(|_| happened.next()).unwrap_or(PollFlags::empty())))
     }
 
     fn obey(&mut self) {

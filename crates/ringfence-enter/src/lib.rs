@@ -8,6 +8,7 @@ mod broker;
 pub mod capture;
 mod command;
 mod fence;
+mod inbound;
 mod init;
 pub mod nest;
 pub mod outpost;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, Protocol, RuleId};
+use crate::{Failure, Protocol, Rule, RuleId};
 
 /// Something worth telling.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,32 @@ pub enum Event {
         /// What failed.
         failure: Failure,
     },
+    /// A connection from a port of the host's loopback to the workload has ended.
+    Inbound {
+        /// The port on the host.
+        outside: u16,
+        /// The port inside.
+        inside: u16,
+        /// The rule that leads the one to the other.
+        rule: RuleId,
+        /// Bytes from the workload.
+        sent: u64,
+        /// Bytes to the workload.
+        received: u64,
+        /// How long it was open, milliseconds.
+        millis: u64,
+    },
+    /// Whoever owns the run changed the rules of its network.
+    RuleChanged {
+        /// How.
+        change: Change,
+        /// What for, as in a rule: `example.org:443`.
+        target: String,
+        /// The number of the change among the rules: from now on events may name it.
+        rule: RuleId,
+        /// Its words, which the plan does not have.
+        text: Rule,
+    },
     /// The gateway is gone, and with it the network; the run goes on without.
     NetworkLost,
     /// A request that the HTTP rules of its host refuse.
@@ -124,6 +150,8 @@ impl Event {
             Event::Denied { rule, .. }
             | Event::NetworkRefused { rule, .. }
             | Event::Connected { rule, .. }
+            | Event::Inbound { rule, .. }
+            | Event::RuleChanged { rule, .. }
             | Event::RequestRefused { rule, .. }
             | Event::RequestsAllowed { rule, .. }
             | Event::CredentialAlarm { rule, .. } => Some(*rule),
@@ -144,6 +172,18 @@ impl Event {
                 | Event::CredentialAlarm { .. }
         )
     }
+}
+
+/// How the rules of a network are changed while it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Something is allowed in addition.
+    Allow,
+    /// Something is denied in addition.
+    Deny,
+    /// What allowed something is taken away, or what denied it since the start.
+    Remove,
 }
 
 /// What keeps a connection from being made.

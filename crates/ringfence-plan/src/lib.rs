@@ -22,7 +22,7 @@ mod verdict;
 
 pub use endpoint::{BadEndpoint, Endpoint, HostName, HostPattern, Ports, Protocol, Target};
 pub use environment::{EnvPattern, Environment, Passage};
-pub use event::{Barrier, Ending, Event, Limit, Operation, Place};
+pub use event::{Barrier, Change, Ending, Event, Limit, Operation, Place};
 pub use failure::Failure;
 pub use files::{Access, DenyGlob, Files, Grant, Protect};
 pub use host::{CgroupHost, Enclosure, Host, Support};

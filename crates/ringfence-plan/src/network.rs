@@ -131,6 +131,16 @@ impl Network {
         }
     }
 
+    /// Whether a gateway stands between the workload and whatever it reaches or is reached by. Without a network of any
+    /// kind, something may still connect to what listens inside.
+    pub fn is_gated(&self) -> bool {
+        match self.held_as() {
+            NetworkMode::Rules => true,
+            NetworkMode::None => self.publish.iter().next().is_some(),
+            NetworkMode::Host => false,
+        }
+    }
+
     /// Whether anything is said beside the mode that narrows the network or leads it elsewhere.
     fn bounds_or_leads(&self) -> bool {
         // No `..`: a field that is added has to be thought of.

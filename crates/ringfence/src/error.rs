@@ -55,6 +55,18 @@ pub enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// A port of this machine's loopback could not be opened for what listens inside.
+    #[error("failed to open port {port} of this machine's loopback: {source}; asked for by {rule}")]
+    Publish {
+        /// The port.
+        port: u16,
+        /// The one inside.
+        inside: u16,
+        /// The rule that asks for it.
+        rule: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// The sandbox could not be started.
     #[error("{source}")]
     Launch {
@@ -161,6 +173,22 @@ impl Error {
                 let mut hints =
                     vec!["choose a larger limit, or see `ringfence doctor` for what this host offers".into()];
                 hints.extend(names.map(|flag| format!("run without that limit: {flag}")));
+                hints
+            }
+            Error::Publish { port, inside, source, .. } => {
+                let other = if *port < 60_000 { port + 1 } else { port - 1 };
+                let mut hints = vec![format!(
+                    "name another port in front of the colon: \"{other}:{inside}\" leads from {other} to the same port inside"
+                )];
+                match source.kind() {
+                    io::ErrorKind::AddrInUse => {
+                        hints.push(format!("end what listens there: ss -ltnp 'sport = :{port}'"));
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        hints.push("ports below 1024 are root's; take one above".into());
+                    }
+                    _ => {}
+                }
                 hints
             }
             Error::Launch { backend, .. } | Error::SetUp { backend, rule: None, .. } => {

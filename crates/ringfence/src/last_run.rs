@@ -108,6 +108,8 @@ impl LastRun {
             Event::Connected { .. }
             | Event::RequestsAllowed { .. }
             | Event::NetworkFailed { .. }
+            | Event::Inbound { .. }
+            | Event::RuleChanged { .. }
             | Event::NetworkLost
             | Event::InspectorLost
             | Event::LimitReached { .. } => return,

@@ -28,9 +28,11 @@
 
 mod error;
 mod last_run;
+pub mod live;
 mod outcome;
 mod record;
 mod run;
+mod run_log;
 #[cfg(target_os = "linux")]
 mod supervise;
 #[cfg(not(target_os = "linux"))]
@@ -44,3 +46,4 @@ pub use record::{Record, Text};
 pub use ringfence_backend::{probe, probe_deeply};
 pub use ringfence_plan::*;
 pub use run::{Prepared, Run};
+pub use run_log::{Entry, KEPT_RUNS, RunLog};

@@ -29,7 +29,7 @@ pub struct Outcome {
 }
 
 /// What went through the gateway of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Traffic {
     /// Connections that were allowed.
     pub connections: u64,
@@ -41,6 +41,8 @@ pub struct Traffic {
     pub sent: u64,
     /// Bytes to the workload.
     pub received: u64,
+    /// Connections from the host's loopback to what listens inside.
+    pub inbound: u64,
     /// Whether the gateway ended before the run did, and the network with it.
     pub lost: bool,
     /// Requests that HTTP rules allowed.
@@ -97,6 +99,15 @@ impl<'a> EventLog<'a> {
                     (self.on_event)(event);
                 }
             }
+            Event::Inbound { sent, received, .. } => {
+                let Traffic { inbound, sent: all_sent, received: all_received, .. } = &mut self.traffic;
+                *inbound += 1;
+                (*all_sent, *all_received) = (*all_sent + sent, *all_received + received);
+                if *inbound <= TOLD_EVENTS {
+                    (self.on_event)(event);
+                }
+            }
+            Event::RuleChanged { .. } => (self.on_event)(event),
             Event::NetworkLost => {
                 self.traffic.lost = true;
                 (self.on_event)(event);

@@ -8,6 +8,7 @@ use ringfence_backend::{ALL, Backend, Lowered};
 use ringfence_plan::{AbsPath, Access, Audit, Event, Field, Files, Host, Level, Plan, Verdicts};
 
 use crate::error::{BackendRefusal, Error, Refused, Unheld};
+use crate::live::Bound;
 use crate::outcome::Outcome;
 use crate::record::Record;
 use crate::supervise;
@@ -46,6 +47,7 @@ pub struct Prepared {
     allow_unenforced: Vec<Field>,
     record: Record,
     landlock: u32,
+    bounds: Option<Bounds>,
 }
 
 /// What to run, in the words of execve(2).
@@ -68,7 +70,12 @@ pub(crate) struct Job<'a> {
     pub(crate) record: &'a Record,
     /// Landlock's ABI, for the gateway's own fence.
     pub(crate) landlock: u32,
+    /// What narrows rules that the owner adds while it runs; `None` where he may not.
+    pub(crate) bounds: Option<Bounds>,
 }
+
+/// Words what narrows rules that are added.
+pub(crate) type Bounds = Box<dyn Fn() -> Vec<Bound>>;
 
 impl Run {
     /// Chooses the backend: the one that `containment.level` names, or the strongest that holds every field. Touches
@@ -90,6 +97,7 @@ impl Run {
             allow_unenforced,
             record,
             landlock,
+            bounds: None,
         })
     }
 }
@@ -115,6 +123,13 @@ impl Prepared {
         self.lowered.steps()
     }
 
+    /// Lets whoever owns the run change the rules of its network while it is under way (see [`crate::live`]). `bounds`
+    /// words the stages that only narrow, by which rules that are added are bounded; called when the first one is.
+    pub fn changeable(mut self, bounds: impl Fn() -> Vec<Bound> + 'static) -> Prepared {
+        self.bounds = Some(Box::new(bounds));
+        self
+    }
+
     /// Runs the command to its end. `on_event` is told of refusals and limits as they happen.
     pub fn run(self, on_event: &mut dyn FnMut(&Event)) -> Result<Outcome, Error> {
         let Prepared {
@@ -127,9 +142,11 @@ impl Prepared {
             allow_unenforced,
             record,
             landlock,
+            bounds,
         } = self;
         let (plan, allow_unenforced, record) = (&plan, &allow_unenforced[..], &record);
-        let job = Job { backend, lowered, command, plan, terminal, allow_unenforced, record, landlock };
+        let job =
+            Job { backend, lowered, command, plan, terminal, allow_unenforced, record, landlock, bounds };
         supervise::run(job, on_event)
     }
 }

@@ -24,6 +24,11 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
             NetworkMode::Rules => NetworkLayout::Captured,
             NetworkMode::Host => NetworkLayout::Host,
         },
+        host_ports: match network.held_as() {
+            NetworkMode::Rules => network.host.iter().map(|host| host.port).collect(),
+            NetworkMode::None | NetworkMode::Host => Vec::new(),
+        },
+        inbound: network.is_gated() && network.publish.iter().next().is_some(),
         writable_proc: processes.nested_namespaces,
         root: host.root,
     };
@@ -71,6 +76,14 @@ pub(super) fn steps(fence: &Fence) -> Vec<String> {
             format!("nf_tables: reject all else that is sent but UDP to port {}", capture::DNS_PORT),
             "listen on both ports, and hand the descriptors to the gateway outside".into(),
         ]);
+    }
+    for port in &layout.host_ports {
+        steps.push(format!(
+            "listen on port {port} of the loopback for the host's, likewise handed to the gateway"
+        ));
+    }
+    if layout.inbound {
+        steps.push("make sockets for the gateway when it asks, to connect to what listens inside".into());
     }
     steps.push(format!(
         "mount a tmpfs of at most {} as the new root, with /tmp, /dev/shm and {}",

@@ -5,7 +5,9 @@
 pub(crate) mod attempt;
 pub(crate) mod completions;
 pub(crate) mod doctor;
+pub(crate) mod log;
 pub(crate) mod man;
+pub(crate) mod network;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod run;
@@ -54,6 +56,8 @@ pub(crate) const VERBS: &[Verb] = &[
     Verb { name: "run", command: run::command, act: Act::Does(run::run) },
     Verb { name: "plan", command: plan::command, act: Act::Does(plan::plan) },
     Verb { name: "why", command: why::command, act: Act::Does(why::why) },
+    Verb { name: "log", command: log::command, act: Act::Does(log::log) },
+    Verb { name: "network", command: network::command, act: Act::Gathers(network::VERBS) },
     Verb { name: "policy", command: policy::command, act: Act::Gathers(policy::VERBS) },
     Verb { name: "doctor", command: doctor::command, act: Act::Does(doctor::doctor) },
     Verb { name: "completions", command: completions::command, act: Act::Does(completions::completions) },

@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use std::mem::ManuallyDrop;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use ringfence::live::Bound;
 use ringfence::{Record, Run, Text};
 use ringfence_plan::{Plan, Rule};
-use ringfence_policy::Composed;
+use ringfence_policy::{Composed, Stage, StageKind};
 
 use crate::failure::Failure;
 use crate::render::policy;
@@ -44,19 +45,19 @@ Examples:
 pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     let (plan, composed) = flags::plan(matches)?;
     // Neither is taken apart at the end: the process goes, and its memory with it, all at once.
-    let composed = ManuallyDrop::new(composed);
-    let mut summary = ManuallyDrop::new(Summary::of(&plan, &composed));
-    let prepared = request(plan, matches, &composed)?.prepare()?;
+    let composed: &'static Composed = Box::leak(Box::new(composed));
+    let mut summary = ManuallyDrop::new(Summary::of(&plan, composed));
+    let prepared = request(plan, matches, composed)?.prepare()?.changeable(|| bounds(composed));
     summary.fence(&prepared);
     if speaks(matches) {
         if composed.unsettled().is_some() {
-            say(&policy::untrusted(&composed, Style::of(Stream::Error)));
+            say(&policy::untrusted(composed, Style::of(Stream::Error)));
         }
         say(&summary.beforehand(|| Style::of(Stream::Error)));
     }
     let outcome = prepared.run(&mut |event| summary.note(event))?;
-    if outcome.denied > 0 {
-        summary.explain(rules(&composed));
+    if outcome.denied > 0 || matches.get_flag("json") {
+        summary.explain(rules(composed));
     }
     let code = exit::of(outcome.ending);
     if matches.get_flag("json") {
@@ -70,6 +71,14 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
 /// The plan's rules. Compiled again, which is pure, rather than kept by every run that has nothing to tell.
 fn rules(composed: &Composed) -> Vec<Rule> {
     ringfence_policy::compile(composed).map(|plan| plan.rules).unwrap_or_default()
+}
+
+/// The stages that only narrow. What is added while it runs is the user's own, like a flag, so that a project's policy that
+/// is not trusted has no say in it; what that denies is denied already.
+fn bounds(composed: &Composed) -> Vec<Bound> {
+    let narrows = |stage: &Stage| matches!(stage.kind, StageKind::Ceiling | StageKind::Parent);
+    let stages = composed.stages().into_iter().filter(narrows);
+    stages.map(|Stage { name, plan, .. }| Bound { name, plan }).collect()
 }
 
 /// What the library is asked for.

@@ -8,6 +8,7 @@ pub(crate) mod attack;
 pub(crate) mod difference;
 pub(crate) mod escape;
 pub(crate) mod host;
+pub(crate) mod log;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod style;

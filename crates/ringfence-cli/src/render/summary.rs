@@ -57,6 +57,12 @@ impl Summary {
     /// Takes the plan's rules, by which events are explained.
     pub(crate) fn explain(&mut self, rules: Vec<Rule>) {
         self.rules = rules;
+        // Those that came while it ran have the next numbers, in the order in which they came.
+        let later = self.events.iter().filter_map(|event| match event {
+            Event::RuleChanged { text, .. } => Some(text.clone()),
+            _ => None,
+        });
+        self.rules.extend(later);
     }
 
     /// What is to be said before the command starts; nothing as a rule.
@@ -256,7 +262,7 @@ pub(crate) fn operation_name(operation: Operation) -> &'static str {
     }
 }
 
-fn limit_name(limit: Limit) -> &'static str {
+pub(super) fn limit_name(limit: Limit) -> &'static str {
     match limit {
         Limit::Memory => "memory",
         Limit::Processes => "process",

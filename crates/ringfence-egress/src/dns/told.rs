@@ -34,6 +34,15 @@ impl Told {
         }
     }
 
+    /// Forgets the names for which `gone` says so, with all their addresses.
+    pub(crate) fn forget(&mut self, gone: impl Fn(&HostName) -> bool) {
+        self.order.retain(|(_, name)| !gone(name));
+        self.names.retain(|_, names| {
+            names.retain(|name| !gone(name));
+            !names.is_empty()
+        });
+    }
+
     /// The names of an address, latest last.
     pub(crate) fn names(&self, address: IpAddr) -> &[HostName] {
         self.names.get(&address).map_or(&[], Vec::as_slice)
@@ -43,6 +52,20 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_forgotten_is_forgotten_everywhere() {
+        let (mut told, address) = (Told::default(), IpAddr::from([192, 0, 2, 1]));
+        let name = |text| HostName::parse(text).unwrap();
+        told.tell(&name("a.org"), address);
+        told.tell(&name("b.org"), address);
+        told.forget(|known| *known == name("a.org"));
+        assert_eq!(told.names(address), [name("b.org")]);
+        told.tell(&name("a.org"), address);
+        assert_eq!(told.names(address), [name("b.org"), name("a.org")]);
+        told.forget(|_| true);
+        assert!(told.names.is_empty() && told.order.is_empty());
+    }
 
     #[test]
     fn a_flood_of_names_forgets_the_oldest_and_stays_bounded() {

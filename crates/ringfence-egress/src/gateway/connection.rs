@@ -64,6 +64,19 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     /// The rule that allowed it.
     pub(crate) rule: Option<RuleId>,
+    pub(crate) way: Way,
+}
+
+/// From where to where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From the sandbox to the world.
+    #[default]
+    Out,
+    /// From the sandbox to a port of the host's loopback.
+    ToHost,
+    /// From this port of the host's loopback to the sandbox's.
+    In(u16),
 }
 
 /// How far a connection has come.

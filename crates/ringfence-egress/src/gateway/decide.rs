@@ -79,11 +79,11 @@ impl Gateway {
     }
 
     /// What is expected where an address is allowed for its own sake.
-    fn anybody(&self) -> Expected {
+    pub(super) fn anybody(&self) -> Expected {
         if self.rules.deny_names() { Expected::NotDenied } else { Expected::Anybody }
     }
 
-    fn owner(&mut self, address: IpAddr) -> Owner {
+    pub(super) fn owner(&mut self, address: IpAddr) -> Owner {
         let now = Instant::now();
         if let Some((owner, since)) = self.owners.get(&address)
             && now.duration_since(*since) < OWNED

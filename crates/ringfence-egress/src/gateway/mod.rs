@@ -6,12 +6,19 @@
 mod connection;
 mod decide;
 mod gate;
+mod hand_over;
+mod host;
+mod inbound;
+mod live;
 mod names;
+mod order;
 pub(crate) mod poller;
 mod proxy;
 pub(crate) mod socket;
 mod spend;
 mod tell;
+
+pub use self::hand_over::{HOST_PORT, SOCKET};
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -22,9 +29,9 @@ use std::time::{Duration, Instant};
 
 use ringfence_plan::{Failure, HostName};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SocketFlags};
+use rustix::net::SocketFlags;
 
-use self::connection::{Connection, Dial, Greeting, MOST, Manner, Moved, Opening, Side, Stage, Target};
+use self::connection::{Connection, Dial, Greeting, MOST, Manner, Moved, Opening, Side, Stage, Target, Way};
 use self::gate::{Expected, Gate, Judge, Stop};
 use self::poller::{Happened, Poller, Token};
 use self::spend::Spending;
@@ -58,6 +65,12 @@ pub struct Gateway {
     hand_over: Option<OwnedFd>,
     /// By the places that `ringfence_enter::capture` gives them: TCP of both versions, then UDP.
     listeners: [Option<OwnedFd>; 4],
+    /// On ports of the inner loopback that lead to the host's.
+    host_ports: Vec<OwnedFd>,
+    /// Ports of the host's loopback that lead inside.
+    published: Vec<inbound::Published>,
+    /// Connections, by place and generation, for which a socket of the inner network was asked for.
+    calling: Vec<(usize, u32)>,
     connections: Vec<Option<Box<Connection>>>,
     free: Vec<usize>,
     generations: u32,
@@ -106,6 +119,9 @@ impl Gateway {
             supervisor,
             hand_over: Some(hand_over),
             listeners: [const { None }; 4],
+            host_ports: Vec::new(),
+            published: Vec::new(),
+            calling: Vec::new(),
             connections: Vec::new(),
             free: Vec::new(),
             generations: 0,
@@ -134,7 +150,7 @@ impl Gateway {
             let due = if self.running.is_empty() { self.next_due() } else { Some(Instant::now()) };
             self.poller.wait(due, &mut happened)?;
             for event in &happened {
-                if event.token == Token::Supervisor && self.supervisor_is_gone() {
+                if event.token == Token::Supervisor && self.obey() == order::Run::IsOver {
                     self.end_all();
                     return Ok(());
                 }
@@ -150,7 +166,7 @@ impl Gateway {
     fn handle(&mut self, happened: Happened) {
         match happened.token {
             Token::Supervisor => {}
-            Token::HandOver => self.take_listeners(),
+            Token::HandOver => self.take_what_is_handed_over(),
             Token::Listener(place) => self.listen(place),
             Token::Client(index) => {
                 if let Some(Some(connection)) = self.connections.get_mut(index) {
@@ -174,48 +190,17 @@ impl Gateway {
         }
     }
 
-    fn supervisor_is_gone(&self) -> bool {
-        !matches!(
-            rustix::net::recv(&self.supervisor, &mut [0_u8; 8][..], RecvFlags::empty()),
-            Err(Errno::AGAIN)
-        )
-    }
-
-    fn take_listeners(&mut self) {
-        use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, recvmsg};
-        while let Some(channel) = &self.hand_over {
-            let mut place = [0_u8; 1];
-            let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-            let mut control = RecvAncillaryBuffer::new(&mut space);
-            let mut data = [io::IoSliceMut::new(&mut place)];
-            let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-            match recvmsg(channel, &mut data, &mut control, flags) {
-                Err(Errno::AGAIN | Errno::INTR) => return,
-                Ok(message) if message.bytes == 1 => {}
-                Ok(_) | Err(_) => {
-                    self.hand_over = None;
-                    return;
-                }
-            }
-            let socket = control.drain().find_map(|message| match message {
-                RecvAncillaryMessage::ScmRights(mut sockets) => sockets.next(),
-                _ => None,
-            });
-            let place = usize::from(place[0]);
-            match socket {
-                Some(socket) if place < self.listeners.len() => {
-                    if self.poller.add(&socket, Token::Listener(place)).is_ok() {
-                        self.listeners[place] = Some(socket);
-                    }
-                }
-                // The last: no other comes.
-                _ => self.hand_over = None,
-            }
-        }
-    }
-
     fn listen(&mut self, place: usize) {
-        if place < 2 { self.accept(place) } else { self.hear_questions(place) }
+        if matches!(place, 2 | 3) { self.hear_questions(place) } else { self.accept(place) }
+    }
+
+    /// The listener of a place, if it takes connections.
+    fn acceptor(&self, place: usize) -> Option<&OwnedFd> {
+        match place {
+            host::PLACES..inbound::PLACES => self.host_ports.get(place - host::PLACES),
+            inbound::PLACES.. => self.published.get(place - inbound::PLACES).map(|port| &port.listener),
+            _ => self.listeners.get(place)?.as_ref(),
+        }
     }
 
     fn accept(&mut self, place: usize) {
@@ -224,10 +209,14 @@ impl Gateway {
                 self.starved = true;
                 return;
             }
-            let Some(listener) = &self.listeners[place] else { return };
+            let Some(listener) = self.acceptor(place) else { return };
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             match rustix::net::accept_with(listener, flags) {
-                Ok(client) => self.begin(client),
+                Ok(client) => match place {
+                    host::PLACES..inbound::PLACES => self.to_host(client),
+                    inbound::PLACES.. => self.inwards(client, place),
+                    _ => self.begin(client),
+                },
                 Err(Errno::AGAIN) => return,
                 // Without descriptors for more, those that are open have to end first: each end tries again.
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
@@ -245,7 +234,7 @@ impl Gateway {
     fn begin(&mut self, client: OwnedFd) {
         let Ok(local) = socket::local(&client) else { return };
         let (address, port) = (canonical(local.ip()), local.port());
-        let target = Target { host: None, address: Some(address), port, rule: None };
+        let target = Target { address: Some(address), port, ..Target::default() };
         if address.is_loopback() {
             let target = Target { address: None, ..target };
             self.open(client, Stage::Greeting(Greeting::default()), target, Expected::Anybody, GREETING);
@@ -359,6 +348,9 @@ impl Gateway {
             let Some(Some(connection)) = self.connections.get_mut(index) else { return };
             let Stage::Dialing(dial) = &connection.stage else { return };
             let Some(address) = dial.addresses.front().copied() else { return self.unreachable(index) };
+            if let Way::In(_) = connection.target.way {
+                return self.ask_for_socket(index, address);
+            }
             match socket::connected(address, rustix::net::SocketType::STREAM) {
                 Ok(socket) => {
                     socket::without_delay(&socket);
@@ -507,8 +499,10 @@ impl Gateway {
         }
         drop(connection);
         if std::mem::take(&mut self.starved) {
-            for place in 0..2_u32 {
-                self.deadlines.push(Reverse((Instant::now(), usize::MAX, place, 0)));
+            let of_host = host::PLACES..host::PLACES + self.host_ports.len();
+            let inwards = inbound::PLACES..inbound::PLACES + self.published.len();
+            for place in (0..2).chain(of_host).chain(inwards) {
+                self.deadlines.push(Reverse((Instant::now(), usize::MAX, place as u32, 0)));
             }
         }
     }

@@ -103,6 +103,13 @@ impl Gateway {
     /// The decision, and the first step after it.
     fn asked(&mut self, index: usize, asked: Asked) {
         let Asked { host, port, opening } = asked;
+        if let Some(addresses) = self.to_host_by_proxy(index, &host, port) {
+            if let Some(Some(connection)) = self.connections.get_mut(index) {
+                connection.stage = Stage::Dialing(Dial { addresses, opening });
+            }
+            self.set_deadline(index, DIAL);
+            return self.dial(index);
+        }
         let decided = match &host {
             Host::Name(name) => self.by_name(name, port),
             Host::Address(address) => self.by_address(*address, port),

@@ -15,6 +15,11 @@ use crate::rules::Owner;
 pub(crate) fn connected(address: SocketAddr, kind: SocketType) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    begin_to_connect(socket, address)
+}
+
+/// Begins to connect a socket that does not wait.
+pub(crate) fn begin_to_connect(socket: OwnedFd, address: SocketAddr) -> io::Result<OwnedFd> {
     match connect(&socket, &address) {
         Ok(()) | Err(Errno::INPROGRESS) => Ok(socket),
         Err(error) => Err(error.into()),

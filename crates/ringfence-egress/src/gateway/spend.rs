@@ -3,7 +3,7 @@
 use ringfence_plan::{Barrier, Target};
 
 use super::Gateway;
-use super::connection::{Connection, Stage};
+use super::connection::{Connection, Stage, Way};
 use super::gate::{Expected, Gate, Judge, Stop};
 use crate::budget::{Charges, Kind, Ledger, Spent};
 use crate::rules::Refusal;
@@ -56,7 +56,11 @@ impl Gateway {
         if connection.charges.is_some() {
             return true;
         }
-        let charges = self.ledger.charges(self.may_be_to(connection).iter());
+        // What comes from outside is its client's, and no budget speaks of that.
+        let charges = match connection.target.way {
+            Way::In(_) => Charges::default(),
+            Way::Out | Way::ToHost => self.ledger.charges(self.may_be_to(connection).iter()),
+        };
         let spent = self.ledger.connect(&charges);
         let Some(Some(connection)) = self.connections.get_mut(index) else { return false };
         connection.charges = Some(charges);

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 
 use super::Gateway;
-use super::connection::{Connection, Stage, Target};
+use super::connection::{Connection, Stage, Target, Way};
 use crate::report;
 use crate::rules::Refusal;
 
@@ -82,8 +82,14 @@ impl Gateway {
 
 /// The event of a connection's end, if it had begun.
 pub(super) fn ended(connection: &Connection) -> Option<Event> {
-    let Target { host, address, port, rule } = &connection.target;
+    let Target { host, address, port, rule, way } = &connection.target;
     matches!(connection.stage, Stage::Relaying).then_some(())?;
+    let millis = connection.started.elapsed().as_millis() as u64;
+    if let Way::In(outside) = *way {
+        // Its client is outside: what that one received, the workload sent.
+        let (sent, received) = (connection.received, connection.sent);
+        return Some(Event::Inbound { outside, inside: *port, rule: (*rule)?, sent, received, millis });
+    }
     Some(Event::Connected {
         host: host.clone(),
         address: (*address)?,
@@ -92,6 +98,6 @@ pub(super) fn ended(connection: &Connection) -> Option<Event> {
         rule: (*rule)?,
         sent: connection.sent,
         received: connection.received,
-        millis: connection.started.elapsed().as_millis() as u64,
+        millis,
     })
 }

@@ -53,15 +53,25 @@ pub fn channel() -> io::Result<(OwnedFd, OwnedFd)> {
     socket::seqpacket_pair()
 }
 
-/// Gives the listeners away, each in a packet whose only byte is its place in [`Listeners`]; then one of a number above
-/// them all, after which none follows.
+/// What a packet to the gateway brings, if it is no listener's place in [`Listeners`]: a listener on a port that leads to
+/// the host's.
+pub const HOST_PORT: u8 = 128;
+/// A socket that the gateway asked for (`crate::inbound`).
+pub const SOCKET: u8 = 129;
+/// The end of the listeners; none follows.
+pub const LAST: u8 = 255;
+
+/// Gives the listeners away, each in a packet whose only byte says which it is; then one that says [`LAST`].
 pub(crate) fn hand_over(listeners: Listeners, gateway: &OwnedFd) -> io::Result<()> {
     for (place, socket) in listeners.sockets.iter().enumerate() {
         if let Some(socket) = socket {
             socket::send(gateway.as_fd(), &[place as u8], Some(socket.as_fd()))?;
         }
     }
-    socket::send(gateway.as_fd(), &[listeners.sockets.len() as u8], None)
+    for socket in &listeners.host {
+        socket::send(gateway.as_fd(), &[HOST_PORT], Some(socket.as_fd()))?;
+    }
+    socket::send(gateway.as_fd(), &[LAST], None)
 }
 
 impl Capture {

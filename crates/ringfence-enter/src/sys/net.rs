@@ -35,6 +35,8 @@ struct Work {
     outcome: AtomicI32,
     /// The descriptors of [`Listeners`], in its order; 0 where there is none.
     listeners: [AtomicI32; 4],
+    /// Ports of the loopback that lead to the host's, each with its listeners of both versions, as above.
+    host: Vec<(u16, [AtomicI32; 2])>,
 }
 
 /// Where what the workload sends arrives.
@@ -42,15 +44,18 @@ struct Work {
 pub(crate) struct Listeners {
     /// Connections by TCP: of the fourth version, of the sixth; questions by UDP: the same.
     pub(crate) sockets: [Option<OwnedFd>; 4],
+    /// On ports of the loopback that lead to the host's.
+    pub(crate) host: Vec<OwnedFd>,
 }
 
 const STACK: usize = 32 * 1024;
 
 impl Network {
     /// Starts making it. The caller must be alone in its process, with CAP_SYS_ADMIN in its user namespace.
-    pub(crate) fn start(capture: Option<Capture>) -> io::Result<Network> {
+    pub(crate) fn start(capture: Option<Capture>, host_ports: &[u16]) -> io::Result<Network> {
         let outcome = AtomicI32::new(-libc::EIO);
-        let work = Work { capture, outcome, listeners: Default::default() };
+        let host = host_ports.iter().map(|port| (*port, Default::default())).collect();
+        let work = Work { capture, outcome, listeners: Default::default(), host };
         let mut shared = Box::new(Shared { work, stack: Vec::with_capacity(STACK / size_of::<u128>()) });
         let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::SIGCHLD;
         // SAFETY: the stack is ours, aligned and large enough for `make`; stack and work stay in place (in the box) until
@@ -84,7 +89,8 @@ impl Network {
                     // SAFETY: as above.
                     fd => Some(unsafe { OwnedFd::from_raw_fd(fd) }),
                 };
-                Ok(Listeners { sockets: work.listeners.each_ref().map(socket) })
+                let host = work.host.iter().flat_map(|(_, places)| places).filter_map(socket).collect();
+                Ok(Listeners { sockets: work.listeners.each_ref().map(socket), host })
             }
         }
     }
@@ -129,6 +135,13 @@ fn make(work: &Work) -> rustix::io::Result<i32> {
         let listeners = listen_everywhere(capture)?;
         for (place, socket) in work.listeners.iter().zip(listeners) {
             place.store(socket.map_or(0, IntoRawFd::into_raw_fd), Ordering::Release);
+        }
+    }
+    for (port, [fourth, sixth]) in &work.host {
+        fourth.store(loopback_listener(AddressFamily::INET, *port)?.into_raw_fd(), Ordering::Release);
+        // A host may do without the sixth version.
+        if let Ok(socket) = loopback_listener(AddressFamily::INET6, *port) {
+            sixth.store(socket.into_raw_fd(), Ordering::Release);
         }
     }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -193,6 +206,21 @@ fn listener(family: AddressFamily, kind: SocketType) -> rustix::io::Result<Owned
         rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
         listen(&socket, 4096)?;
     }
+    Ok(socket)
+}
+
+/// A socket for connections to one port of the loopback, and to no other address.
+fn loopback_listener(family: AddressFamily, port: u16) -> rustix::io::Result<OwnedFd> {
+    use rustix::net::{SocketAddrV4, SocketAddrV6, bind, listen};
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    if family == AddressFamily::INET {
+        bind(&socket, &SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, port))?;
+    } else {
+        bind(&socket, &SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, port, 0, 0))?;
+    }
+    rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
+    listen(&socket, 4096)?;
     Ok(socket)
 }
 

@@ -14,6 +14,7 @@ use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use super::cgroup::Groups;
 use super::gateway::Gateway;
 use super::output::{Output, Want};
+use super::owner::Owner;
 use super::sandbox::Sandbox;
 use super::terminal::{Terminal, Wanted};
 use super::watch::Watch;
@@ -38,6 +39,7 @@ pub(super) struct Dispatcher<'a> {
     pub(super) outputs: Vec<Output>,
     pub(super) sandbox: Sandbox,
     pub(super) gateway: Option<Gateway>,
+    pub(super) owner: Option<Owner>,
     pub(super) groups: Groups,
     pub(super) signals: Signals,
     pub(super) watch: Option<Watch>,
@@ -93,6 +95,7 @@ enum Source {
     Signals,
     OutOfMemory,
     Gateway,
+    Owner,
     Output(usize),
     Keyboard,
     InnerOutput,
@@ -150,6 +153,9 @@ impl Dispatcher<'_> {
         let oom = self.groups.oom_event().filter(|_| self.end.limit.is_none());
         list.add(Source::OutOfMemory, oom.map(AsFd::as_fd), PollFlags::IN);
         list.add(Source::Gateway, self.gateway.as_ref().and_then(Gateway::fd), PollFlags::IN);
+        for fd in self.owner.iter().flat_map(Owner::fds) {
+            list.add(Source::Owner, Some(fd), PollFlags::IN);
+        }
         for (index, output) in self.outputs.iter().enumerate() {
             if let Some((fd, want)) = output.interest() {
                 let flags = if want == Want::Input { PollFlags::IN } else { PollFlags::OUT };
@@ -179,9 +185,10 @@ impl Dispatcher<'_> {
             Source::Init => self.bury(),
             Source::Signals => self.forward_signals()?,
             Source::OutOfMemory => self.stop(Limit::Memory),
-            Source::Gateway => {
-                if let Some(gateway) = &mut self.gateway {
-                    gateway.hear(&mut self.log);
+            Source::Gateway => self.hear_gateway(),
+            Source::Owner => {
+                if let (Some(owner), Some(gateway)) = (&mut self.owner, &self.gateway) {
+                    owner.serve(gateway, &mut self.log);
                 }
             }
             Source::Output(index) => {
@@ -228,6 +235,17 @@ impl Dispatcher<'_> {
             }
         }
         Ok(())
+    }
+
+    fn hear_gateway(&mut self) {
+        let Some(gateway) = &mut self.gateway else { return };
+        let taken = gateway.hear(&mut self.log);
+        if let Some(owner) = &mut self.owner {
+            (0..taken).for_each(|_| owner.taken());
+            if gateway.fd().is_none() {
+                owner.lost();
+            }
+        }
     }
 
     fn command_ended(&mut self, ending: Ending) {

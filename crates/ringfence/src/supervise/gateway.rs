@@ -1,16 +1,20 @@
 //! The gateway's process, as the supervisor sees it: started beside the sandbox, heard, and ended with it. What it does
 //! is `ringfence-egress`'s.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, IoSlice, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ringfence_egress::budget::Ledger;
+use ringfence_egress::order::{self, Order};
 use ringfence_egress::rules::Rules;
 use ringfence_egress::{Setup, dns, report};
 use ringfence_enter::sys::clone::{Side, exit_now, fork_into};
 use ringfence_enter::{capture, outpost};
-use ringfence_plan::{Event, Plan};
+use ringfence_plan::{Event, Network, Plan, Publish, Rule};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use crate::outcome::EventLog;
@@ -24,8 +28,9 @@ pub(super) struct Gateway {
 
 /// Packets taken at once.
 const BATCH: usize = 64;
-/// What says that it is locked in and serves.
-const READY: &[u8] = b"\0";
+// What brings listeners over says so in the same words as what takes them.
+const _: () =
+    assert!(capture::HOST_PORT == ringfence_egress::HOST_PORT && capture::SOCKET == ringfence_egress::SOCKET);
 /// How long it may take to say so, and to end.
 const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
@@ -51,7 +56,7 @@ impl Gateway {
         poll(&mut [PollFd::new(channel, PollFlags::IN)], Some(&PATIENCE))?;
         let mut packet = [0; report::LONGEST];
         match rustix::io::read(channel, &mut packet) {
-            Ok(length) if &packet[..length] == READY => Ok(()),
+            Ok(length) if packet[..length] == *order::DONE => Ok(()),
             Ok(_) | Err(_) => Err(gone()),
         }
     }
@@ -61,30 +66,62 @@ impl Gateway {
         self.channel.as_ref().map(AsFd::as_fd)
     }
 
-    /// Passes on what it tells; if it has ended, that too.
-    pub(super) fn hear(&mut self, log: &mut EventLog<'_>) {
+    /// Leads what connects to these listeners inside.
+    pub(super) fn publish(&self, published: Vec<(Publish, OwnedFd)>) -> io::Result<()> {
+        for (Publish { outside, inside, rule }, listener) in published {
+            self.order(Order::Publish { outside, inside, rule }, Some(listener.as_fd()))?;
+        }
+        Ok(())
+    }
+
+    /// Gives it other rules, which count once it has answered.
+    pub(super) fn change(&self, network: &Network, texts: &[Rule]) -> io::Result<()> {
+        use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+        let file = memfd_create("rules", MemfdFlags::CLOEXEC)?;
+        let mut file = File::from(file);
+        file.write_all(&serde_json::to_vec(&(network, texts))?)?;
+        seek(&file, SeekFrom::Start(0))?;
+        self.order(Order::Rules, Some(file.as_fd()))
+    }
+
+    fn order(&self, order: Order, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        let channel = self.channel.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let descriptors: Vec<BorrowedFd<'_>> = descriptor.into_iter().collect();
+        if !descriptors.is_empty() {
+            control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        }
+        let packet = order.encode();
+        sendmsg(channel, &[IoSlice::new(&packet)], &mut control, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
+    /// Passes on what it tells; if it has ended, that too. How many changes of its rules it has taken.
+    pub(super) fn hear(&mut self, log: &mut EventLog<'_>) -> usize {
         let mut packet = [0; report::LONGEST];
+        let mut taken = 0;
         for _ in 0..BATCH {
-            let Some(channel) = &self.channel else { return };
+            let Some(channel) = &self.channel else { return taken };
             match rustix::io::read(channel, &mut packet) {
+                Ok(length) if packet[..length] == *order::DONE => taken += 1,
                 Ok(length) if length > 0 => {
                     report::events(&packet[..length]).iter().for_each(|event| log.network(event));
                 }
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return,
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return taken,
                 Ok(_) | Err(_) => {
                     self.channel = None;
                     log.network(&Event::NetworkLost);
                 }
             }
         }
+        taken
     }
 
     /// The run is over: hears what it has left to tell.
     pub(super) fn finish(mut self, log: &mut EventLog<'_>) {
         let mut packet = [0; report::LONGEST];
-        if let Some(channel) = &self.channel {
-            let _ = rustix::io::write(channel, READY);
-        }
+        let _ = self.order(Order::End, None);
         while let Some(channel) = &self.channel {
             let ready = poll(&mut [PollFd::new(channel, PollFlags::IN)], Some(&PATIENCE));
             if !ready.is_ok_and(|ready| ready > 0) {
@@ -117,7 +154,7 @@ fn serve(plan: &Plan, ledger: Ledger, landlock: u32, channels: [OwnedFd; 2]) -> 
     let setup = Setup { rules, ledger, servers, supervisor, hand_over };
     let gateway = ringfence_egress::Gateway::new(setup)?;
     outpost::lock(landlock).map_err(io::Error::other)?;
-    rustix::io::write(&ready, READY)?;
+    rustix::io::write(&ready, order::DONE)?;
     drop(ready);
     gateway.serve()
 }

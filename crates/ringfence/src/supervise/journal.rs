@@ -5,10 +5,12 @@
 //! is full, would lose work and keep nothing from happening. What was not recorded is told in the outcome, and the exit
 //! code stays the command's.
 
+use std::borrow::Cow;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use ringfence_plan::{Event, Plan};
 
@@ -16,15 +18,20 @@ use super::audit::Audit;
 use super::time;
 use crate::error::Error;
 use crate::last_run::LastRun;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Traffic};
 use crate::run::Job;
+use crate::run_log::{self, Entry, KEPT_RUNS, RunLog};
 
 /// The records of one run.
 pub(super) struct Journal<'a> {
-    plan: &'a Plan,
+    /// With the rules that came while it ran.
+    plan: Cow<'a, Plan>,
     audit: Audit,
     /// Where the last refusals are kept, and what they are so far.
     last: Option<(&'a Path, LastRun)>,
+    /// What happened, for the log.
+    log: RunLog,
+    began: (Instant, Duration),
 }
 
 impl<'a> Journal<'a> {
@@ -32,14 +39,27 @@ impl<'a> Journal<'a> {
     pub(super) fn begin(job: &Job<'a>) -> Result<Journal<'a>, Error> {
         let audit = Audit::begin(job)?;
         let last = job.record.state.as_deref().map(|state| (state, empty(job)));
-        Ok(Journal { plan: job.plan, audit, last })
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Ok(Journal {
+            plan: Cow::Borrowed(job.plan),
+            audit,
+            last,
+            log: empty_log(job),
+            began: (Instant::now(), now),
+        })
     }
 
     /// Records what happened. The caller bounds how often this is called.
     pub(super) fn event(&mut self, event: &Event) {
-        self.audit.event(event, self.plan);
+        if let Event::RuleChanged { text, .. } = event {
+            self.plan.to_mut().rules.push(text.clone());
+        }
+        self.audit.event(event, &self.plan);
         if let Some((_, last)) = &mut self.last {
-            last.note(event, self.plan);
+            last.note(event, &self.plan);
+            let at = self.began.0.elapsed().as_millis() as u64;
+            let rule = event.rule().map(|rule| self.plan.rule(rule).clone());
+            self.log.entries.push(Entry { at, event: event.clone(), rule });
         }
     }
 
@@ -52,6 +72,12 @@ impl<'a> Journal<'a> {
             if let Err(error) = keep(state, &last) {
                 let place = LastRun::place(state);
                 unrecorded.push(format!("the refusals of this run, in {}: {error}", place.display()));
+            }
+            self.log.ending = Some(outcome.ending);
+            self.log.traffic = outcome.traffic;
+            if let Err(error) = keep_log(state, &self.log, self.began.1) {
+                let place = run_log::place(state);
+                unrecorded.push(format!("the log of this run, in {}: {error}", place.display()));
             }
         }
         outcome.unrecorded = unrecorded;
@@ -69,6 +95,43 @@ fn empty(job: &Job<'_>) -> LastRun {
         refusals: Vec::new(),
         connections: Vec::new(),
     }
+}
+
+fn empty_log(job: &Job<'_>) -> RunLog {
+    let LastRun { time, cwd, argv, backend, .. } = empty(job);
+    RunLog {
+        id: std::process::id().to_string(),
+        time,
+        cwd,
+        argv,
+        backend,
+        ending: None,
+        traffic: Traffic::default(),
+        entries: Vec::new(),
+    }
+}
+
+/// Keeps the log of a run that has something to tell, and no more than the last ones.
+fn keep_log(state: &Path, log: &RunLog, began: Duration) -> io::Result<()> {
+    if log.entries.is_empty() {
+        return Ok(());
+    }
+    let place = run_log::place(state);
+    DirBuilder::new().recursive(true).mode(0o700).create(&place)?;
+    // A name that no reader takes for one of a log, until it is whole.
+    let draft = place.join(format!("{}.draft", log.id));
+    let done = write_new(&draft, log)
+        .and_then(|()| fs::rename(&draft, place.join(run_log::file_name(began, &log.id))));
+    if done.is_err() {
+        let _ = fs::remove_file(&draft);
+        return done;
+    }
+    let names = run_log::names(state)?;
+    for name in &names[..names.len().saturating_sub(KEPT_RUNS)] {
+        // Another run may have been as tidy.
+        let _ = fs::remove_file(place.join(name));
+    }
+    Ok(())
 }
 
 /// Puts the record of a run that was refused something in place of the one before; of one that was not, only takes
@@ -91,11 +154,11 @@ fn keep(state: &Path, last: &LastRun) -> io::Result<()> {
     written
 }
 
-fn write_new(path: &Path, last: &LastRun) -> io::Result<()> {
+fn write_new(path: &Path, record: &impl serde::Serialize) -> io::Result<()> {
     // What a killed run left under the same number.
     let _ = fs::remove_file(path);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(&serde_json::to_vec(last)?)
+    file.write_all(&serde_json::to_vec(record)?)
 }
 
 /// Nothing there, or nothing that could be: a home that is no directory, or that may not be looked into.

@@ -2,13 +2,16 @@
 
 mod audit;
 mod cgroup;
+mod change;
 mod dispatcher;
 mod flow;
 mod gateway;
 mod journal;
 mod output;
+mod owner;
 mod process_table;
 mod proxy;
+mod published;
 mod sandbox;
 mod terminal;
 mod time;
@@ -27,10 +30,12 @@ use self::dispatcher::{Dispatcher, Due, End};
 use self::gateway::Gateway;
 use self::journal::Journal;
 use self::output::Output;
+use self::owner::Owner;
 use self::sandbox::Sandbox;
 use self::terminal::Terminal;
 use self::watch::Watch;
 use crate::error::Error;
+use crate::live::About;
 use crate::outcome::{EventLog, Outcome};
 use crate::run::Job;
 
@@ -66,7 +71,9 @@ pub(crate) fn run(job: Job<'_>, on_event: &mut dyn FnMut(&Event)) -> Result<Outc
 /// Launches the job and stays with it to its end.
 fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let started = Instant::now();
-    let Job { backend, lowered, mut command, plan, terminal, allow_unenforced, record: _, landlock } = job;
+    let about = about(&job);
+    let Job { backend, lowered, mut command, plan, terminal, allow_unenforced, record, landlock, bounds } =
+        job;
     let owns_namespace = backend == "namespaces";
     let held = lowered.limits().clone();
 
@@ -78,7 +85,8 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let program = command.argv[0].to_string_lossy().into_owned();
     // No other backend has a network of its own that could be captured.
     let captured = owns_namespace && plan.network.held_as() == NetworkMode::Rules;
-    let channel = if captured {
+    let gated = owns_namespace && plan.network.is_gated();
+    let channel = if gated {
         Some(capture::channel().map_err(Error::supervise("make the gateway's channel"))?)
     } else {
         None
@@ -87,7 +95,7 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     if captured {
         proxy::set_variables(&mut command.env);
     }
-    let wait_for_go = terminal.is_some() || !groups.is_empty() || !outputs.is_empty() || captured;
+    let wait_for_go = terminal.is_some() || !groups.is_empty() || !outputs.is_empty() || gated;
     let command = Command {
         argv: command.argv,
         env: command.env,
@@ -112,6 +120,16 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         .map(|hand_over| Gateway::start(plan, landlock, hand_over))
         .transpose()
         .map_err(Error::supervise("start the gateway"))?;
+    if let Some(gateway) = &gateway {
+        // Here, so that neither the sandbox nor the gateway's other channels keep a port open that the run has given up.
+        let published = published::open(plan)?;
+        gateway.publish(published).map_err(Error::supervise("give the gateway its ports"))?;
+    }
+    // Rules of a network that is not captured cannot be changed; and a run whose socket cannot be made runs without.
+    let owner = match (bounds, &record.state) {
+        (Some(bounds), Some(state)) if captured => Owner::open(state, about, plan, bounds).ok(),
+        _ => None,
+    };
     groups.confine(allow_unenforced)?;
     outputs.iter_mut().try_for_each(Output::open)?;
     if let Some(gateway) = &gateway {
@@ -133,6 +151,7 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         outputs,
         sandbox,
         gateway,
+        owner,
         groups,
         signals,
         program,
@@ -141,4 +160,14 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         started,
     };
     dispatcher.run()
+}
+
+/// What a run is to be known by to its owner while it is under way; it gets its name from its socket.
+fn about(job: &Job<'_>) -> About {
+    About {
+        id: String::new(),
+        time: time::now(),
+        cwd: job.command.cwd.to_string(),
+        argv: job.command.argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
+    }
 }

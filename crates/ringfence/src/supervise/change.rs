@@ -1,0 +1,279 @@
+//! What becomes of the rules of a network when its owner changes them. Pure.
+//!
+//! A rule that is added is what it says and what every ceiling lets, as if it had been a flag at the start. What a policy
+//! denies stays denied. So only rules that allow can be taken away, and denials that came while it ran.
+
+use std::collections::HashSet;
+
+use ringfence_plan::{
+    Change, Endpoint, Network, NetworkMode, NetworkRule, Origin, Ports, Protocol, Rule, RuleId,
+};
+
+use crate::live::{Bound, List, MOST_RULES, Request, Shown};
+
+/// The rules that count now, with the texts of all.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) network: Network,
+    pub(super) texts: Vec<Rule>,
+    /// Denials that came while it ran.
+    denied: HashSet<RuleId>,
+}
+
+/// A change that was made.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Changed {
+    pub(super) change: Change,
+    pub(super) target: String,
+    pub(super) rule: RuleId,
+    pub(super) text: Rule,
+    pub(super) notes: Vec<String>,
+}
+
+impl Current {
+    pub(super) fn new(network: Network, texts: Vec<Rule>) -> Current {
+        Current { network, texts, denied: HashSet::new() }
+    }
+
+    /// Makes the change, or says why not.
+    pub(super) fn change(
+        &mut self,
+        change: Change,
+        request: &Request,
+        bounds: &[Bound],
+    ) -> Result<Changed, String> {
+        let Some(first) = request.endpoints.first() else { return Err("no host was named".into()) };
+        if request.endpoints.iter().any(|endpoint| endpoint.protocol != Protocol::Tcp) {
+            return Err("only rules for TCP can be changed while it runs".into());
+        }
+        let target = written(&request.endpoints);
+        let rule = RuleId(self.texts.len() as u32);
+        let notes = match change {
+            Change::Allow => self.allow(&request.endpoints, rule, bounds)?,
+            Change::Deny => {
+                // Without a port it speaks of the host, as in a policy.
+                let ports = if request.endpoints.len() > 1 { Ports::ALL } else { first.ports };
+                let endpoint = Endpoint { ports, ..first.clone() };
+                self.network.deny.push(NetworkRule { endpoint, rule });
+                self.denied.insert(rule);
+                Vec::new()
+            }
+            Change::Remove => self.remove(&request.endpoints)?,
+        };
+        let word = match change {
+            Change::Allow => "network.allow",
+            Change::Deny => "network.deny",
+            Change::Remove => "without network.allow",
+        };
+        let origin = Origin::Flag(request.said.clone());
+        let text = Rule { text: format!("{word} = \"{target}\""), origin };
+        self.texts.push(text.clone());
+        Ok(Changed { change, target, rule, text, notes })
+    }
+
+    fn allow(
+        &mut self,
+        endpoints: &[Endpoint],
+        rule: RuleId,
+        bounds: &[Bound],
+    ) -> Result<Vec<String>, String> {
+        if self.network.mode == NetworkMode::Host {
+            return Err(
+                "this run has the host's network but for what is denied; a rule that allows adds nothing"
+                    .into(),
+            );
+        }
+        let mut within = endpoints.to_vec();
+        for bound in bounds {
+            within = narrow(bound, within)?;
+        }
+        let mut notes = Vec::new();
+        if within != endpoints {
+            notes.push(format!("a ceiling leaves of it {}", written(&within)));
+        }
+        for denial in &self.network.deny {
+            if within.iter().any(|endpoint| endpoint.intersect(&denial.endpoint).is_some()) {
+                notes.push(format!("what is denied stays so: {}", self.texts[denial.rule.0 as usize]));
+            }
+        }
+        self.network.allow.extend(within.into_iter().map(|endpoint| NetworkRule { endpoint, rule }));
+        Ok(notes)
+    }
+
+    fn remove(&mut self, endpoints: &[Endpoint]) -> Result<Vec<String>, String> {
+        let (denied, before) = (&self.denied, self.network.allow.len() + self.network.deny.len());
+        self.network.allow.retain(|rule| !endpoints.contains(&rule.endpoint));
+        let whole = endpoints.len() > 1;
+        self.network.deny.retain(|rule| {
+            let is_meant = endpoints.contains(&rule.endpoint)
+                || whole && rule.endpoint.ports == Ports::ALL && rule.endpoint.host == endpoints[0].host;
+            !(is_meant && denied.contains(&rule.rule))
+        });
+        if self.network.allow.len() + self.network.deny.len() == before {
+            let mut why = format!("no rule that can be taken away is for {} exactly", written(endpoints));
+            if self.network.deny.iter().any(|rule| endpoints.contains(&rule.endpoint)) {
+                why.push_str("; what a policy denies stays denied");
+            }
+            return Err(why);
+        }
+        let wider = self
+            .network
+            .allow
+            .iter()
+            .filter(|rule| endpoints.iter().any(|endpoint| endpoint.intersect(&rule.endpoint).is_some()));
+        Ok(wider
+            .map(|rule| format!("still allowed by {}; `deny` would hold", self.texts[rule.rule.0 as usize]))
+            .collect())
+    }
+
+    /// The rules for people, and how many are left out.
+    pub(super) fn shown(&self) -> (Vec<Shown>, usize) {
+        let lists = [(List::Deny, &self.network.deny), (List::Allow, &self.network.allow)];
+        let all = lists.into_iter().flat_map(|(list, rules)| rules.iter().map(move |rule| (list, rule)));
+        let count = self.network.deny.len() + self.network.allow.len();
+        let shown = all.take(MOST_RULES).map(|(list, rule)| {
+            let text = &self.texts[rule.rule.0 as usize];
+            let target = rule.endpoint.to_string();
+            Shown { list, target, rule: text.text.clone(), origin: text.origin.clone() }
+        });
+        (shown.collect(), count.saturating_sub(MOST_RULES))
+    }
+}
+
+/// What a bound lets of `endpoints`.
+fn narrow(bound: &Bound, endpoints: Vec<Endpoint>) -> Result<Vec<Endpoint>, String> {
+    let network = &bound.plan.network;
+    let refusal = |rule: RuleId| format!("{} does not let it: {}", bound.name, bound.plan.rule(rule));
+    match network.mode {
+        NetworkMode::Host => return Ok(endpoints),
+        NetworkMode::None => return Err(refusal(network.rule)),
+        // One that says that rules decide, and not which, was given those of the start for its own.
+        NetworkMode::Rules if network.allow.iter().all(|rule| rule.rule == network.rule) => {
+            return Ok(endpoints);
+        }
+        NetworkMode::Rules => {}
+    }
+    let mut left: Vec<Endpoint> = Vec::new();
+    for endpoint in &endpoints {
+        for allowed in &network.allow {
+            if let Some(both) = endpoint.intersect(&allowed.endpoint)
+                && !left.contains(&both)
+            {
+                left.push(both);
+            }
+        }
+    }
+    let last = network.allow.last().map_or(network.rule, |rule| rule.rule);
+    if left.is_empty() { Err(refusal(last)) } else { Ok(left) }
+}
+
+/// As a person would write them: a host without a port means the two of the web.
+fn written(endpoints: &[Endpoint]) -> String {
+    endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_plan::{AbsPath, Plan, Target};
+
+    use super::*;
+
+    fn current(allow: &[&str], deny: &[&str]) -> Current {
+        let texts = |word: &str, list: &[&str]| {
+            list.iter()
+                .map(|text| Rule {
+                    text: format!("network.{word} = \"{text}\""),
+                    origin: Origin::Flag("--x".into()),
+                })
+                .collect::<Vec<_>>()
+        };
+        let rules = |from: usize, list: &[&str]| {
+            let rule = |(at, text): (usize, &&str)| {
+                let rule = RuleId((from + at) as u32);
+                Endpoint::parse(text).unwrap().into_iter().map(move |endpoint| NetworkRule { endpoint, rule })
+            };
+            list.iter().enumerate().flat_map(rule).collect::<Vec<_>>()
+        };
+        let mut network = Plan::top(AbsPath::root()).network;
+        network.mode = NetworkMode::Rules;
+        network.allow = rules(0, allow);
+        network.deny = rules(allow.len(), deny);
+        Current::new(network, [texts("allow", allow), texts("deny", deny)].concat())
+    }
+
+    fn bound(mode: NetworkMode, allow: &[&str]) -> Bound {
+        let Current { mut network, texts, .. } = current(allow, &[]);
+        network.mode = mode;
+        network.rule = RuleId(texts.len() as u32);
+        let mut plan = Plan::top(AbsPath::root());
+        plan.network = network;
+        plan.rules = texts;
+        plan.rules.push(Rule { text: "network.mode".into(), origin: Origin::Flag("--x".into()) });
+        Bound { name: "the ceiling".into(), plan }
+    }
+
+    fn request(text: &str) -> Request {
+        Request { change: None, endpoints: Endpoint::parse(text).unwrap(), said: format!("said {text}") }
+    }
+
+    fn allows(current: &Current, host: &str, port: u16) -> bool {
+        current.network.decide(&Target::parse(host).unwrap(), port, Protocol::Tcp).0
+    }
+
+    #[test]
+    fn what_is_added_counts_and_what_is_removed_does_not() {
+        let mut now = current(&["a.example:443"], &[]);
+        let changed = now.change(Change::Allow, &request("b.example:443"), &[]).unwrap();
+        assert_eq!((changed.rule, changed.notes.len()), (RuleId(1), 0));
+        assert_eq!(now.texts[1].to_string(), "network.allow = \"b.example:443\" (said b.example:443)");
+        assert!(allows(&now, "b.example", 443));
+        now.change(Change::Remove, &request("b.example:443"), &[]).unwrap();
+        now.change(Change::Remove, &request("a.example:443"), &[]).unwrap();
+        assert!(!allows(&now, "b.example", 443) && !allows(&now, "a.example", 443));
+        assert!(now.change(Change::Remove, &request("a.example:443"), &[]).is_err());
+    }
+
+    #[test]
+    fn a_denial_of_a_policy_cannot_be_taken_away_and_one_that_came_later_can() {
+        let mut now = current(&["*.example:443"], &["bad.example"]);
+        let why = now.change(Change::Remove, &request("bad.example:443"), &[]).unwrap_err();
+        assert!(why.contains("exactly"), "{why}");
+        assert!(now.change(Change::Remove, &request("bad.example"), &[]).is_err());
+        let notes = now.change(Change::Allow, &request("bad.example:443"), &[]).unwrap().notes;
+        assert!(notes[0].contains("stays so: network.deny"), "{notes:?}");
+        assert!(!allows(&now, "bad.example", 443));
+        now.change(Change::Deny, &request("worse.example"), &[]).unwrap();
+        assert!(!allows(&now, "worse.example", 443) && !allows(&now, "worse.example", 22));
+        let notes = now.change(Change::Remove, &request("worse.example"), &[]).unwrap().notes;
+        assert!(allows(&now, "worse.example", 443) && notes[0].contains("still allowed by"), "{notes:?}");
+    }
+
+    #[test]
+    fn a_ceiling_bounds_what_is_added() {
+        let some = bound(NetworkMode::Rules, &["*.corp.example:443"]);
+        let mut now = current(&["a.corp.example:443"], &[]);
+        let notes = now.change(Change::Allow, &request("b.corp.example"), &[some.clone()]).unwrap().notes;
+        assert!(notes[0].contains("leaves of it b.corp.example:443"), "{notes:?}");
+        assert!(allows(&now, "b.corp.example", 443) && !allows(&now, "b.corp.example", 80));
+        let why = now.change(Change::Allow, &request("evil.example:443"), &[some]).unwrap_err();
+        assert!(why.contains("the ceiling does not let it: network.allow"), "{why}");
+        let none = bound(NetworkMode::None, &[]);
+        assert!(now.change(Change::Allow, &request("b.corp.example:443"), &[none]).is_err());
+        // `mode = "rules"` and no host: rules decide, whichever they are.
+        let any = bound(NetworkMode::Rules, &[]);
+        now.change(Change::Allow, &request("c.example:443"), &[any]).unwrap();
+        assert!(!allows(&now, "evil.example", 443) && allows(&now, "c.example", 443));
+    }
+
+    #[test]
+    fn what_cannot_be_changed_is_said() {
+        let mut now = current(&["a.example:443"], &[]);
+        assert!(now.change(Change::Allow, &request("udp://a.example:53"), &[]).is_err());
+        let nothing = Request { endpoints: Vec::new(), ..request("a.example") };
+        assert!(now.change(Change::Deny, &nothing, &[]).is_err());
+        now.network.mode = NetworkMode::Host;
+        assert!(now.change(Change::Allow, &request("b.example"), &[]).is_err());
+        now.change(Change::Deny, &request("b.example"), &[]).unwrap();
+        assert!(!allows(&now, "b.example", 22) && allows(&now, "c.example", 22));
+    }
+}
