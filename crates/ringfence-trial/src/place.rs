@@ -74,9 +74,10 @@ impl Place {
     /// All of the host that an attempt must not change: the place without the workspace.
     pub(crate) fn host_side(&self) -> Tree {
         Tree::of(&self.root).without(|path| {
-            let own =
-                ["home", STATE, &format!("{STATE}/last-run.json")].iter().any(|own| path == Path::new(own));
-            own || path.starts_with("home/project")
+            let own = ["home", STATE, &format!("{STATE}/last-run.json"), &format!("{STATE}/run")]
+                .iter()
+                .any(|own| path == Path::new(own));
+            own || path.starts_with(format!("{STATE}/log")) || path.starts_with("home/project")
         })
     }
 

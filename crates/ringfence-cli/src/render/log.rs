@@ -186,6 +186,13 @@ mod tests {
                 Entry { at: 61_001, event: Event::NetworkLost, rule: None },
             ],
         };
-        insta::assert_snapshot!(as_text(&run, Style::PLAIN), @"");
+        insta::assert_snapshot!(as_text(&run, Style::PLAIN), @r#"
+        4711 2026-01-02T03:04:05Z in /w: sh x\x1b
+             0.012s  out      a.example:443 at 192.0.2.1, 1000 B sent, 5.0 MiB received, 1.234 s  network.allow = "*.example" (ringfence.toml:3:10)
+             1.500s  refused  udp://evil.example:80 (no rule allows it)  network.allow = "*.example" (ringfence.toml:2:10)
+            61.000s  in       8080:3000, 500 B sent, 0 B received, 0.005 s  network.allow = "*.example" (ringfence.toml:4:10)
+            61.001s  lost     the gateway ended, and the network with it
+          in all: 1 out, 1 in, 1 refused, 1.5 KiB sent, 5.0 MiB received
+        "#);
     }
 }
