@@ -1,7 +1,10 @@
 //! Names: questions of the sandbox are answered here, and only those about names that a rule could allow are asked of
 //! the host's servers.
 
+pub mod hosts;
 pub mod message;
+#[cfg(target_os = "linux")]
+pub(crate) mod pool;
 #[cfg(target_os = "linux")]
 pub(crate) mod resolver;
 pub mod servers;

@@ -15,6 +15,8 @@ use super::poller::Happened;
 use super::socket;
 use crate::budget::Charges;
 use crate::dns::resolver::Answer;
+use crate::handshake::Handshake;
+use crate::http::Host;
 
 /// One end.
 pub(crate) struct Side {
@@ -64,6 +66,10 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     /// The rule that allowed it.
     pub(crate) rule: Option<RuleId>,
+    /// Where it goes through the parent proxy: what that one is asked for.
+    pub(crate) via: Option<Host>,
+    /// The address that was dialled, if it is not that of the target.
+    pub(crate) proxy: Option<IpAddr>,
     pub(crate) way: Way,
 }
 
@@ -87,8 +93,12 @@ pub(crate) enum Stage {
     Greeting(Greeting),
     /// It asked for a name, whose addresses are being asked for.
     Resolving(Lookup),
+    /// The parent proxy's own address is to be found.
+    Seeking(Opening),
     /// It is being connected, to the first of these.
     Dialing(Dial),
+    /// The parent proxy is being asked for the connection.
+    Asking(Box<Asking>),
     /// Bytes go to and fro.
     Relaying,
     /// The last answer is on its way.
@@ -114,6 +124,12 @@ pub(crate) struct Lookup {
 /// Addresses to be tried.
 pub(crate) struct Dial {
     pub(crate) addresses: VecDeque<SocketAddr>,
+    pub(crate) opening: Opening,
+}
+
+/// What the parent proxy is being asked.
+pub(crate) struct Asking {
+    pub(crate) handshake: Handshake,
     pub(crate) opening: Opening,
 }
 

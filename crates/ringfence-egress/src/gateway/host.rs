@@ -71,7 +71,7 @@ fn target(port: u16) -> Target {
         host: Some(NAME.into()),
         address: Some(Ipv4Addr::LOCALHOST.into()),
         port,
-        rule: None,
         way: Way::ToHost,
+        ..Target::default()
     }
 }

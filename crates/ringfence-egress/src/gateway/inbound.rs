@@ -42,11 +42,11 @@ impl Gateway {
             return;
         };
         let target = Target {
-            host: None,
             address: Some(Ipv4Addr::LOCALHOST.into()),
             port: *inside,
             rule: Some(*rule),
             way: Way::In(*outside),
+            ..Target::default()
         };
         socket::without_delay(&client);
         let opening = Opening { manner: Manner::Captured, first: Vec::new(), behind: Vec::new(), gate: None };

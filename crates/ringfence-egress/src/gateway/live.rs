@@ -8,6 +8,7 @@ use ringfence_plan::{HostName, RuleId};
 use super::Gateway;
 use super::connection::{Dial, Stage, Way};
 use super::gate::{Expected, Stop};
+use crate::http::Host;
 use crate::rules::{Refusal, Rules};
 
 impl Gateway {
@@ -37,11 +38,17 @@ impl Gateway {
         let Some(Some(connection)) = self.connections.get(index) else { return Ok(None) };
         let (port, way) = (connection.target.port, connection.target.way);
         let (expected, known_as) = (connection.expected.clone(), connection.target.host.clone());
-        let addresses: Vec<IpAddr> = match &connection.stage {
-            Stage::Names(_) | Stage::Greeting(_) | Stage::Farewell => return Ok(None),
-            Stage::Resolving(_) => Vec::new(),
-            Stage::Dialing(Dial { addresses, .. }) => addresses.iter().map(|address| address.ip()).collect(),
-            Stage::Relaying => connection.target.address.into_iter().collect(),
+        let addresses: Vec<IpAddr> = match (&connection.stage, &connection.target.via) {
+            (Stage::Names(_) | Stage::Greeting(_) | Stage::Farewell, _) => return Ok(None),
+            // The parent proxy's own addresses are nobody's to allow.
+            (_, Some(Host::Address(address))) => vec![*address],
+            (_, Some(Host::Name(_))) | (Stage::Resolving(_) | Stage::Seeking(_) | Stage::Asking(_), None) => {
+                Vec::new()
+            }
+            (Stage::Dialing(Dial { addresses, .. }), None) => {
+                addresses.iter().map(|address| address.ip()).collect()
+            }
+            (Stage::Relaying, None) => connection.target.address.into_iter().collect(),
         };
         match (way, expected) {
             // Nothing of these is changed while it runs.
@@ -105,6 +112,8 @@ impl Gateway {
         match &connection.stage {
             Stage::Dialing(Dial { opening, .. }) => self.refuse(index, opening.manner, refusal),
             Stage::Resolving(lookup) => self.refuse(index, lookup.opening.manner, refusal),
+            Stage::Seeking(opening) => self.refuse(index, opening.manner, refusal),
+            Stage::Asking(asking) => self.refuse(index, asking.opening.manner, refusal),
             Stage::Names(_) | Stage::Greeting(_) | Stage::Relaying | Stage::Farewell => {
                 self.stop(index, Stop { refusal, http: false });
             }

@@ -12,6 +12,7 @@ mod inbound;
 mod live;
 mod names;
 mod order;
+mod parent;
 pub(crate) mod poller;
 mod proxy;
 pub(crate) mod socket;
@@ -36,10 +37,12 @@ use self::gate::{Expected, Gate, Judge, Stop};
 use self::poller::{Happened, Poller, Token};
 use self::spend::Spending;
 use crate::budget::Ledger;
+use crate::dns::pool::Pool;
 use crate::dns::resolver::Resolver;
 use crate::dns::told::Told;
 use crate::guard::canonical;
-use crate::http;
+use crate::http::{self, Host};
+use crate::parent::Parent;
 use crate::rules::{Owner, Rules};
 
 /// What a gateway needs to know.
@@ -50,6 +53,8 @@ pub struct Setup {
     pub ledger: Ledger,
     /// The host's name servers.
     pub servers: Vec<SocketAddr>,
+    /// The proxy that connections go through.
+    pub parent: Option<Parent>,
     /// Where events go (see [`crate::report`]); when its other end is closed, the gateway ends.
     pub supervisor: OwnedFd,
     /// Where the listeners come from, one packet each (`ringfence_enter::capture`).
@@ -78,6 +83,9 @@ pub struct Gateway {
     /// Those that have more to do at once.
     running: Vec<usize>,
     resolver: Resolver<names::Waiter>,
+    parent: Option<Parent>,
+    /// The names that only it resolves.
+    pool: Pool,
     told: Told,
     /// Whose addresses are, and since when that is known.
     owners: HashMap<IpAddr, (Owner, Instant)>,
@@ -108,7 +116,7 @@ const BATCH: usize = 128;
 impl Gateway {
     /// Opens what it needs; from then on it opens sockets alone.
     pub fn new(setup: Setup) -> io::Result<Gateway> {
-        let Setup { rules, ledger, servers, supervisor, hand_over } = setup;
+        let Setup { rules, ledger, servers, parent, supervisor, hand_over } = setup;
         let poller = Poller::new()?;
         poller.add(&supervisor, Token::Supervisor)?;
         poller.add(&hand_over, Token::HandOver)?;
@@ -128,6 +136,8 @@ impl Gateway {
             deadlines: BinaryHeap::new(),
             running: Vec::new(),
             resolver: Resolver::new(servers),
+            parent,
+            pool: Pool::default(),
             told: Told::default(),
             owners: HashMap::new(),
             has_sixth: socket::has_sixth(),
@@ -247,23 +257,23 @@ impl Gateway {
 
     fn captured(&mut self, client: OwnedFd, mut target: Target) {
         let (Some(address), port) = (target.address, target.port) else { return };
-        match self.by_address(address, port) {
-            Ok(allowed) => {
+        match self.decide(&Host::Address(address), port) {
+            Ok((allowed, via)) => {
                 target.host = allowed.host;
                 target.rule = Some(allowed.rule);
-                let addresses = [SocketAddr::new(address, port)].into();
                 let opening =
                     Opening { manner: Manner::Captured, first: Vec::new(), behind: Vec::new(), gate: None };
-                self.open(
-                    client,
-                    Stage::Dialing(Dial { addresses, opening }),
-                    target,
-                    allowed.expected,
-                    DIAL,
-                );
+                let addresses = [SocketAddr::new(address, port)].into();
+                let stage = match via {
+                    Some(_) => Stage::Seeking(opening),
+                    None => Stage::Dialing(Dial { addresses, opening }),
+                };
+                target.go_via(via);
+                self.open(client, stage, target, allowed.expected, DIAL);
             }
             Err(refusal) => {
-                target.host = self.told.names(address).last().map(|name| name.as_str().into());
+                let name = self.pool.name(address).or(self.told.names(address).last());
+                target.host = name.map(|name| name.as_str().into());
                 self.tell_refused(&target, refusal);
                 socket::reset_when_closed(&client);
             }
@@ -302,12 +312,10 @@ impl Gateway {
             sent: 0,
             received: 0,
         }));
-        let dials =
-            self.connections[index].as_ref().is_some_and(|new| matches!(new.stage, Stage::Dialing(_)));
-        if dials {
-            self.dial(index);
-        } else {
-            self.advance(index);
+        match self.connections[index].as_ref().map(|new| &new.stage) {
+            Some(Stage::Dialing(_)) => self.dial(index),
+            Some(Stage::Seeking(_)) => self.seek_parent(index),
+            _ => self.advance(index),
         }
         self.set_deadline(index, patience);
     }
@@ -328,7 +336,8 @@ impl Gateway {
         match &mut connection.stage {
             Stage::Names(_) => self.serve_names(index),
             Stage::Greeting(_) => self.hear_greeting(index),
-            Stage::Resolving(_) => {}
+            Stage::Resolving(_) | Stage::Seeking(_) => {}
+            Stage::Asking(_) => self.hear_parent(index),
             Stage::Dialing(_) => self.see_dialing(index),
             Stage::Relaying => self.relay(index),
             Stage::Farewell => {
@@ -380,7 +389,7 @@ impl Gateway {
         let Some(address) = dial.addresses.front().copied() else { return };
         match socket::is_connected(&server.fd, address) {
             Ok(false) => {}
-            Ok(true) => self.begin_relay(index, address),
+            Ok(true) => self.dialled(index, address.ip()),
             Err(_) => {
                 self.next_address(index);
                 self.dial(index);
@@ -388,14 +397,26 @@ impl Gateway {
         }
     }
 
-    fn begin_relay(&mut self, index: usize, address: SocketAddr) {
+    fn dialled(&mut self, index: usize, address: IpAddr) {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return };
         let Stage::Dialing(Dial { opening, .. }) = std::mem::replace(&mut connection.stage, Stage::Relaying)
         else {
             return;
         };
+        if connection.target.via.is_some() {
+            connection.target.proxy = Some(address);
+            self.ask_parent(index, opening);
+        } else {
+            connection.target.address = Some(address);
+            self.begin_relay(index, opening, &[]);
+        }
+    }
+
+    /// Begins to carry bytes; `early` are the server's first, where the parent proxy sent them behind its answer.
+    fn begin_relay(&mut self, index: usize, opening: Opening, early: &[u8]) {
+        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
+        connection.stage = Stage::Relaying;
         connection.stages += 1;
-        connection.target.address = Some(address.ip());
         let Opening { manner, first, behind, gate } = opening;
         connection.gate = gate.unwrap_or_else(|| Gate::new(&connection.expected));
         match manner {
@@ -407,6 +428,8 @@ impl Gateway {
                 connection.client.pending.extend(crate::socks::reply(crate::socks::Code::Succeeded))
             }
         }
+        connection.client.pending.extend_from_slice(early);
+        connection.received += early.len() as u64;
         let mut out = first;
         let charges = connection.charges.take().unwrap_or_default();
         let judge = Judge {
@@ -533,6 +556,7 @@ impl Gateway {
             {
                 match connection.stage {
                     Stage::Dialing(_) => self.unreachable(index),
+                    Stage::Asking(_) => self.parent_failed(index, Failure::ParentSilent),
                     _ => self.break_off(index),
                 }
             }

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ringfence_plan::{Event, HostName, Protocol};
+use ringfence_plan::{Event, HostName, Protocol, Target};
 
 use super::connection::Stage;
 use super::{Gateway, socket};
@@ -132,6 +132,9 @@ impl Gateway {
                 self.tell_name_refused(&name, refusal);
             }
             return Some(question.answer(Code::NxDomain, &[]));
+        }
+        if self.goes_through_parent(&Target::Name(name.clone())) {
+            return Some(self.stand_in(&question, &name));
         }
         match question.kind {
             Kind::Aaaa if !self.has_sixth => Some(question.answer(Code::NoError, &[])),

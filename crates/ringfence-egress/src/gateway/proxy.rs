@@ -110,10 +110,7 @@ impl Gateway {
             self.set_deadline(index, DIAL);
             return self.dial(index);
         }
-        let decided = match &host {
-            Host::Name(name) => self.by_name(name, port),
-            Host::Address(address) => self.by_address(*address, port),
-        };
+        let decided = self.decide(&host, port);
         let missing = self.answers_wanted();
         let Some(Some(connection)) = self.connections.get_mut(index) else { return };
         connection.target.port = port;
@@ -121,7 +118,7 @@ impl Gateway {
             Host::Name(name) => connection.target.host = Some(name.as_str().into()),
             Host::Address(address) => connection.target.address = Some(*address),
         }
-        let Allowed { rule, host: known_as, expected } = match decided {
+        let (Allowed { rule, host: known_as, expected }, via) = match decided {
             Ok(allowed) => allowed,
             Err(refusal) => return self.refuse(index, opening.manner, refusal),
         };
@@ -130,6 +127,12 @@ impl Gateway {
         connection.target.host = known_as;
         connection.stages += 1;
         let generation = connection.generation;
+        if via.is_some() {
+            connection.target.go_via(via);
+            connection.stage = Stage::Seeking(opening);
+            self.set_deadline(index, DIAL);
+            return self.seek_parent(index);
+        }
         match host {
             Host::Address(address) => {
                 let addresses = [SocketAddr::new(address, port)].into();
@@ -170,7 +173,11 @@ impl Gateway {
             answer.as_ref().is_ok_and(|records| records.iter().any(|record| record.address.is_ipv6()))
         });
         let records: Vec<_> = answers.iter().flatten().flatten().copied().collect();
-        match self.reachable(&records, port) {
+        let reachable = match connection.target.via {
+            Some(_) => Ok(self.parent_at(&records)),
+            None => self.reachable(&records, port),
+        };
+        match reachable {
             Err(refusal) => {
                 if let Some(Some(connection)) = self.connections.get_mut(index) {
                     connection.target.address = records.first().map(|record| record.address);
@@ -193,7 +200,13 @@ impl Gateway {
     fn has_no_address(&mut self, index: usize, manner: Manner, answers: &[Answer]) {
         let why = answers.iter().filter_map(|answer| answer.as_ref().err());
         let failed = why.clone().find(|why| matches!(why, Unanswered::Failed(_) | Unanswered::Busy));
+        let via = self
+            .connections
+            .get(index)
+            .and_then(Option::as_ref)
+            .is_some_and(|this| this.target.via.is_some());
         match failed {
+            None if via => self.fail_by(index, manner, Failure::ParentUnreachable),
             Some(Unanswered::Failed(failure)) => self.fail_by(index, manner, *failure),
             Some(_) => self.fail(index, manner, "too many names are being asked for at once"),
             None if why.count() == answers.len() => self.fail(index, manner, "there is no such name"),
@@ -221,6 +234,9 @@ impl Gateway {
     pub(super) fn unreachable(&mut self, index: usize) {
         let Some(Some(connection)) = self.connections.get(index) else { return };
         let Stage::Dialing(dial) = &connection.stage else { return };
+        if connection.target.via.is_some() {
+            return self.fail_by(index, dial.opening.manner, Failure::ParentUnreachable);
+        }
         self.fail(index, dial.opening.manner, "it did not take the connection");
     }
 

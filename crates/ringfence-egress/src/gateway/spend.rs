@@ -77,6 +77,11 @@ impl Gateway {
         if let Expected::OneOf(names) = &connection.expected {
             targets.extend(names.iter().cloned().map(Target::Name));
         }
+        if connection.target.via.is_some() {
+            // Where the parent proxy leads, only it knows.
+            targets.extend(connection.target.address.map(Target::address));
+            return targets;
+        }
         let Stage::Dialing(dial) = &connection.stage else { return targets };
         for address in dial.addresses.iter().map(std::net::SocketAddr::ip) {
             targets.extend(self.told.names(address).iter().cloned().map(Target::Name));

@@ -82,7 +82,7 @@ impl Gateway {
 
 /// The event of a connection's end, if it had begun.
 pub(super) fn ended(connection: &Connection) -> Option<Event> {
-    let Target { host, address, port, rule, way } = &connection.target;
+    let Target { host, address, port, rule, way, via: _, proxy } = &connection.target;
     matches!(connection.stage, Stage::Relaying).then_some(())?;
     let millis = connection.started.elapsed().as_millis() as u64;
     if let Way::In(outside) = *way {
@@ -92,7 +92,7 @@ pub(super) fn ended(connection: &Connection) -> Option<Event> {
     }
     Some(Event::Connected {
         host: host.clone(),
-        address: (*address)?,
+        address: (*proxy).or(*address)?,
         port: *port,
         protocol: Protocol::Tcp,
         rule: (*rule)?,

@@ -151,7 +151,7 @@ fn serve(plan: &Plan, ledger: Ledger, landlock: u32, channels: [OwnedFd; 2]) -> 
     let rules = Rules::new(plan.network.clone(), plan.rules.clone());
     let servers = dns::servers::servers(&text);
     let ready = supervisor.try_clone()?;
-    let setup = Setup { rules, ledger, servers, supervisor, hand_over };
+    let setup = Setup { rules, ledger, servers, parent: None, supervisor, hand_over };
     let gateway = ringfence_egress::Gateway::new(setup)?;
     outpost::lock(landlock).map_err(io::Error::other)?;
     rustix::io::write(&ready, order::DONE)?;
