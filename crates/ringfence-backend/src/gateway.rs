@@ -2,7 +2,7 @@
 //!
 //! Not those rules themselves: each backend answers for the mode.
 
-use ringfence_plan::{Field, FieldVerdict, Network, NetworkMode};
+use ringfence_plan::{Field, FieldVerdict, Network, NetworkMode, ParentProxy, ProxyScheme, ProxyServer};
 
 use crate::answer::{NO_GATEWAY, enforced, unenforced};
 
@@ -54,8 +54,13 @@ const ROWS: &[Row] = &[
     },
     Row {
         field: Field::NetworkProxy,
-        asked: |network| network.parent.is_some(),
-        held: Held::Not("connections go through no other proxy in this version"),
+        asked: |network| network.parent.as_ref().is_some_and(|parent| !by_tls(parent)),
+        held: Held::By("the gateway connects through it (CONNECT or SOCKS 5)"),
+    },
+    Row {
+        field: Field::NetworkProxy,
+        asked: |network| network.parent.as_ref().is_some_and(by_tls),
+        held: Held::Not("the gateway speaks no TLS to a proxy in this version; name its http:// port"),
     },
     Row {
         field: Field::NetworkResolver,
@@ -68,6 +73,10 @@ const ROWS: &[Row] = &[
         held: Held::Not("greetings are not looked into for what they hide in this version"),
     },
 ];
+
+fn by_tls(parent: &ParentProxy) -> bool {
+    matches!(parent.server, ProxyServer::Named { scheme: ProxyScheme::Https, .. })
+}
 
 /// The answers where a gateway stands between the run and the network.
 pub(crate) fn verdicts(network: &Network) -> impl Iterator<Item = FieldVerdict> {

@@ -36,7 +36,7 @@ pub struct Credentials {
 
 /// The variables that name a proxy, in the order in which they are believed, each in lower case first: every connection
 /// takes the same one, and most are to https.
-const VARIABLES: &[&str] =
+pub const VARIABLES: &[&str] =
     &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy", "HTTP_PROXY"];
 
 impl Parent {

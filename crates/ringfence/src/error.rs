@@ -31,6 +31,14 @@ pub enum Error {
         /// The rule that wants the record.
         rule: String,
     },
+    /// The proxy that connections are to go through cannot be used.
+    #[error("failed to use the parent proxy: {why}; asked for by {rule}")]
+    Parent {
+        /// What is wrong, without a secret.
+        why: String,
+        /// The rule that asks for it.
+        rule: String,
+    },
     /// The command line cannot be passed to a program.
     #[error("the command {what}")]
     BadCommand {
@@ -158,6 +166,10 @@ impl Error {
                 "make that place writable for this user, outside of everything that the command may write"
                     .into(),
                 "whoever wrote that rule can name another place".into(),
+            ],
+            Error::Parent { .. } => vec![
+                "a proxy is an http:// or socks5:// URL, its credential user:password in a variable or a file".into(),
+                "without that rule connections are made directly".into(),
             ],
             Error::WorkingDirectory { path, .. } => {
                 let path = path.display();

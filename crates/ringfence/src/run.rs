@@ -42,6 +42,7 @@ pub struct Prepared {
     passed_over: Vec<BackendRefusal>,
     lowered: Box<dyn Lowered>,
     command: CommandLine,
+    caller_env: Vec<(OsString, OsString)>,
     plan: Plan,
     terminal: bool,
     allow_unenforced: Vec<Field>,
@@ -64,6 +65,8 @@ pub(crate) struct Job<'a> {
     pub(crate) backend: &'static str,
     pub(crate) lowered: Box<dyn Lowered>,
     pub(crate) command: CommandLine,
+    /// The caller's environment, for what the gateway does in his name.
+    pub(crate) caller_env: &'a [(OsString, OsString)],
     pub(crate) plan: &'a Plan,
     pub(crate) terminal: bool,
     pub(crate) allow_unenforced: &'a [Field],
@@ -85,13 +88,14 @@ impl Run {
         self.know_around();
         let command = CommandLine::new(&self)?;
         let Chosen { backend, passed_over, lowered } = choose(ALL, &self)?;
-        let Run { plan, host, terminal, allow_unenforced, record, .. } = self;
+        let Run { plan, host, caller_env, terminal, allow_unenforced, record, .. } = self;
         let landlock = host.landlock;
         Ok(Prepared {
             backend,
             passed_over,
             lowered,
             command,
+            caller_env,
             plan,
             terminal,
             allow_unenforced,
@@ -137,6 +141,7 @@ impl Prepared {
             passed_over: _,
             lowered,
             command,
+            caller_env,
             plan,
             terminal,
             allow_unenforced,
@@ -145,8 +150,19 @@ impl Prepared {
             bounds,
         } = self;
         let (plan, allow_unenforced, record) = (&plan, &allow_unenforced[..], &record);
-        let job =
-            Job { backend, lowered, command, plan, terminal, allow_unenforced, record, landlock, bounds };
+        let caller_env = &caller_env[..];
+        let job = Job {
+            backend,
+            lowered,
+            command,
+            caller_env,
+            plan,
+            terminal,
+            allow_unenforced,
+            record,
+            landlock,
+            bounds,
+        };
         supervise::run(job, on_event)
     }
 }

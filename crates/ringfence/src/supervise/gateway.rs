@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ringfence_egress::budget::Ledger;
 use ringfence_egress::order::{self, Order};
+use ringfence_egress::parent::Parent;
 use ringfence_egress::rules::Rules;
 use ringfence_egress::{Setup, dns, report};
 use ringfence_enter::sys::clone::{Side, exit_now, fork_into};
@@ -36,7 +37,12 @@ const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 impl Gateway {
     /// Starts one for the listeners that come on `hand_over`. It is not waited for.
-    pub(super) fn start(plan: &Plan, landlock: u32, hand_over: OwnedFd) -> io::Result<Gateway> {
+    pub(super) fn start(
+        plan: &Plan,
+        parent: Option<Parent>,
+        landlock: u32,
+        hand_over: OwnedFd,
+    ) -> io::Result<Gateway> {
         let (ours, theirs) = capture::channel()?;
         // Before the fork: whoever else carries connections of this run spends from the same.
         let ledger = Ledger::new(plan.network.budgets.clone())?;
@@ -44,7 +50,11 @@ impl Gateway {
             Side::Parent { pidfd, .. } => Ok(Gateway { pidfd, channel: Some(ours) }),
             Side::Child => {
                 drop(ours);
-                exit_now(if serve(plan, ledger, landlock, [theirs, hand_over]).is_ok() { 0 } else { 125 })
+                exit_now(if serve(plan, (ledger, parent), landlock, [theirs, hand_over]).is_ok() {
+                    0
+                } else {
+                    125
+                })
             }
         }
     }
@@ -145,13 +155,18 @@ impl Drop for Gateway {
 }
 
 /// In the gateway's process: from the copy of the supervisor to the end.
-fn serve(plan: &Plan, ledger: Ledger, landlock: u32, channels: [OwnedFd; 2]) -> io::Result<()> {
+fn serve(
+    plan: &Plan,
+    (ledger, parent): (Ledger, Option<Parent>),
+    landlock: u32,
+    channels: [OwnedFd; 2],
+) -> io::Result<()> {
     let [supervisor, hand_over] = outpost::detach(channels).map_err(io::Error::other)?;
     let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let rules = Rules::new(plan.network.clone(), plan.rules.clone());
     let servers = dns::servers::servers(&text);
     let ready = supervisor.try_clone()?;
-    let setup = Setup { rules, ledger, servers, parent: None, supervisor, hand_over };
+    let setup = Setup { rules, ledger, servers, parent, supervisor, hand_over };
     let gateway = ringfence_egress::Gateway::new(setup)?;
     outpost::lock(landlock).map_err(io::Error::other)?;
     rustix::io::write(&ready, order::DONE)?;

@@ -9,6 +9,7 @@ mod gateway;
 mod journal;
 mod output;
 mod owner;
+mod parent;
 mod process_table;
 mod proxy;
 mod published;
@@ -72,8 +73,18 @@ pub(crate) fn run(job: Job<'_>, on_event: &mut dyn FnMut(&Event)) -> Result<Outc
 fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let started = Instant::now();
     let about = about(&job);
-    let Job { backend, lowered, mut command, plan, terminal, allow_unenforced, record, landlock, bounds } =
-        job;
+    let Job {
+        backend,
+        lowered,
+        mut command,
+        caller_env,
+        plan,
+        terminal,
+        allow_unenforced,
+        record,
+        landlock,
+        bounds,
+    } = job;
     let owns_namespace = backend == "namespaces";
     let held = lowered.limits().clone();
 
@@ -92,7 +103,12 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         None
     };
     let (to_gateway, hand_over) = channel.unzip();
+    let mut proxy = None;
     if captured {
+        proxy = parent::of(plan, caller_env)?;
+        if let Some(asked) = &plan.network.parent {
+            parent::keep_out(asked, caller_env, &mut command.env);
+        }
         proxy::set_variables(&mut command.env);
     }
     let wait_for_go = terminal.is_some() || !groups.is_empty() || !outputs.is_empty() || gated;
@@ -117,7 +133,7 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let sandbox = Sandbox::new(running, owns_namespace);
     // After the sandbox, which then has no descriptor of the gateway's, and beside its set-up.
     let gateway = hand_over
-        .map(|hand_over| Gateway::start(plan, landlock, hand_over))
+        .map(|hand_over| Gateway::start(plan, proxy, landlock, hand_over))
         .transpose()
         .map_err(Error::supervise("start the gateway"))?;
     if let Some(gateway) = &gateway {
