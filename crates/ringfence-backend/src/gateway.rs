@@ -70,7 +70,7 @@ const ROWS: &[Row] = &[
     Row {
         field: Field::NetworkEncryptedHello,
         asked: |network| !network.encrypted_hello.is_allowed(),
-        held: Held::Not("greetings are not looked into for what they hide in this version"),
+        held: Held::By("a greeting of TLS that says that it hides a name is refused"),
     },
 ];
 

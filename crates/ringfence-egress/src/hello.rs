@@ -10,8 +10,8 @@ use ringfence_plan::HostName;
 pub enum Hello {
     /// More bytes are needed to tell.
     Unfinished,
-    /// TLS, with the name that it asks for, if it asks for one.
-    Tls(Option<HostName>),
+    /// TLS.
+    Tls(ClientHello),
     /// HTTP, version 1.
     Http,
     /// HTTP/2 without TLS: its names are packed, and change from stream to stream.
@@ -22,18 +22,47 @@ pub enum Hello {
     Malformed,
 }
 
-/// Longest ClientHello that is read, bytes; real ones are below 4 KiB, some with post-quantum keys.
+/// A greeting of TLS, as far as it can be read by anybody on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientHello {
+    /// The name that it asks for, if it asks for one.
+    pub name: Option<HostName>,
+    /// Whether it says that it hides another greeting. Many clients say so without one, in order that those that hide one
+    /// do not stand out.
+    pub hides: bool,
+    /// Bytes of the records that it came in.
+    pub length: usize,
+}
+
+/// Longest first message that is read, bytes of its records included; real ones are below 4 KiB, some with post-quantum
+/// keys.
 pub const LONGEST: usize = 64 * 1024;
 
-/// Looks at the first bytes of a connection.
+/// Most blanks before the first word.
+const BLANKS: usize = 64;
+
+/// How a balancer tells a server of another client, in the second form of the PROXY protocol; the first is a line.
+const PROXY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// Looks at the first bytes of a connection. What it says of them it says of all that begin so, if it says more than that
+/// they are unfinished.
 pub fn hello(bytes: &[u8]) -> Hello {
     match bytes {
         [] | [0x15 | 0x16] => Hello::Unfinished,
         // Some servers take any version below 16 for TLS, and pass over alerts; who greets so hides what follows.
-        [0x16, ..16, ..] => tls(bytes),
+        [0x16, ..16, ..] => match tls(&bytes[..bytes.len().min(LONGEST)]) {
+            Hello::Unfinished if bytes.len() >= LONGEST => Hello::Malformed,
+            other => other,
+        },
         [0x15, ..16, ..] => Hello::Malformed,
+        // TLS for datagrams, and the greeting of SSL 2, which could be followed by any version and has no place for a name.
+        [0x16, 0xfe, ..] | [0x80..=0xff, _, 1, 0 | 3, ..] => Hello::Malformed,
+        [0x80..=0xff] | [0x80..=0xff, _] | [0x80..=0xff, _, 1] => Hello::Unfinished,
+        // Whoever believes such a header reads the first message behind it.
+        _ if bytes.starts_with(PROXY) => Hello::Malformed,
+        _ if PROXY.starts_with(bytes) => Hello::Unfinished,
         _ => match (without_blanks(bytes), bytes) {
-            ([], _) if bytes.len() > 64 => Hello::Malformed,
+            (trimmed, _) if bytes.len() - trimmed.len() > BLANKS => Hello::Malformed,
             ([], _) => Hello::Unfinished,
             (trimmed, bytes) if trimmed.len() == bytes.len() => http(bytes),
             // Some servers pass over empty lines, so that HTTP may begin behind them.
@@ -56,11 +85,9 @@ fn http(bytes: &[u8]) -> Hello {
         return Hello::PlainHttp2;
     }
     // METHOD SP target SP HTTP/1.x: nothing is HTTP/1 that does not begin so (RFC 9112, section 3).
-    let line = match bytes.iter().position(|byte| *byte == b'\n') {
-        Some(end) => &bytes[..end],
-        None => bytes,
-    };
-    let ended = line.len() < bytes.len();
+    let searched = &bytes[..bytes.len().min(crate::http::LONGEST_HEAD)];
+    let end = searched.iter().position(|byte| *byte == b'\n');
+    let line = &searched[..end.unwrap_or(searched.len())];
     let method = line.iter().take_while(|byte| crate::http::is_token(**byte)).count();
     // Servers divide a line at more than the space (RFC 9112, section 3); but no line of theirs has a NUL, which others have
     // who write no lines at all.
@@ -70,21 +97,32 @@ fn http(bytes: &[u8]) -> Hello {
     if method == 0 || !is_divided || line.contains(&0) {
         return Hello::Other;
     }
-    if !ended {
-        return if bytes.len() > crate::http::LONGEST_HEAD { Hello::Malformed } else { Hello::Unfinished };
+    if end.is_none() {
+        return if bytes.len() >= crate::http::LONGEST_HEAD { Hello::Malformed } else { Hello::Unfinished };
     }
     if PREFACE.starts_with(bytes) {
         return Hello::Unfinished;
     }
     // Whatever a server could take for the version makes it HTTP, so that a crooked spelling is refused, not passed on.
-    if says_http(line) { Hello::Http } else { Hello::Other }
+    if says_http(line) {
+        return Hello::Http;
+    }
+    if names_without_version(line) || line.starts_with(b"PROXY ") { Hello::Malformed } else { Hello::Other }
 }
 
-fn says_http(bytes: &[u8]) -> bool {
+/// A request of HTTP/0.9 has no version and no Host, but some servers believe a host in its target.
+fn names_without_version(line: &[u8]) -> bool {
+    let mut words = line.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty());
+    let (Some(_), Some(target), None) = (words.next(), words.next(), words.next()) else { return false };
+    target.windows(3).any(|window| window == b"://")
+}
+
+/// Whether these bytes say that they are HTTP, in whatever spelling.
+pub(crate) fn says_http(bytes: &[u8]) -> bool {
     bytes.windows(5).any(|window| window.eq_ignore_ascii_case(b"HTTP/"))
 }
 
-fn without_blanks(bytes: &[u8]) -> &[u8] {
+pub(crate) fn without_blanks(bytes: &[u8]) -> &[u8] {
     let blanks = bytes.iter().take_while(|byte| is_blank(**byte)).count();
     &bytes[blanks..]
 }
@@ -110,8 +148,13 @@ fn tls(bytes: &[u8]) -> Hello {
             if *kind != 1 || wanted > LONGEST {
                 return Hello::Malformed;
             }
-            if let Some(body) = body.get(..wanted) {
-                return server_name(body).map_or(Hello::Malformed, Hello::Tls);
+            // Nothing stands behind it in its last record: some would read on there, and others would not.
+            if body.len() > wanted || body.len() == wanted && rest.len() < length {
+                return Hello::Malformed;
+            }
+            if body.len() == wanted {
+                let length = bytes.len() - rest.len() + length;
+                return client_hello(body, length).map_or(Hello::Malformed, Hello::Tls);
             }
         }
         if rest.len() < length {
@@ -121,34 +164,39 @@ fn tls(bytes: &[u8]) -> Hello {
     }
 }
 
-/// The name in a ClientHello, if there is one; `None` if the message is not well formed.
-fn server_name(body: &[u8]) -> Option<Option<HostName>> {
+/// What a ClientHello says; `None` if the message is not well formed.
+fn client_hello(body: &[u8], length: usize) -> Option<ClientHello> {
+    let mut read = ClientHello { name: None, hides: false, length };
     let mut body = Reader(body);
     body.take(2 + 32)?;
     body.short_list()?;
     body.long_list()?;
     body.short_list()?;
     if body.0.is_empty() {
-        return Some(None);
+        return Some(read);
     }
     let mut extensions = Reader(body.long_list()?);
     if !body.0.is_empty() {
         return None;
     }
-    let mut found = None;
     while !extensions.0.is_empty() {
         let kind = extensions.number()?;
         let data = extensions.long_list()?;
-        if kind == 0 {
+        match kind {
             // Two would be read by some as the first and by others as the last.
-            if found.is_some() {
-                return None;
-            }
-            found = Some(one_name(data)?);
+            SERVER_NAME if read.name.is_some() => return None,
+            SERVER_NAME => read.name = Some(one_name(data)?),
+            ENCRYPTED_HELLO | ENCRYPTED_NAME => read.hides = true,
+            _ => {}
         }
     }
-    Some(found)
+    Some(read)
 }
+
+const SERVER_NAME: u16 = 0;
+/// encrypted_client_hello (RFC 9849), and the name alone in the drafts before it.
+const ENCRYPTED_HELLO: u16 = 0xfe0d;
+const ENCRYPTED_NAME: u16 = 0xffce;
 
 /// A server_name extension: exactly one entry, a host name (RFC 6066, section 3).
 fn one_name(data: &[u8]) -> Option<HostName> {
@@ -187,17 +235,21 @@ impl<'a> Reader<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    /// A ClientHello with these server_name entries, in records of at most `split` bytes.
     fn client_hello(names: &[&str], split: usize) -> Vec<u8> {
+        greeting(names, &[], split)
+    }
+
+    /// A ClientHello with these server_name entries and further extensions, in records of at most `split` bytes.
+    pub(crate) fn greeting(names: &[&str], more: &[u8], split: usize) -> Vec<u8> {
         let long = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes(), bytes].concat();
         let extension = |name: &&str| {
             let entry = [&[0][..], &long(name.as_bytes())].concat();
             [&[0, 0][..], &long(&long(&entry))].concat()
         };
-        let extensions: Vec<u8> = names.iter().flat_map(extension).collect();
+        let extensions: Vec<u8> = names.iter().flat_map(extension).chain(more.iter().copied()).collect();
         let body = [&[3, 3][..], &[7; 32], &[0], &long(&[0x13, 1]), &[1, 0], &long(&extensions)].concat();
         let length = (body.len() as u32).to_be_bytes();
         let message = [&[1], &length[1..], &body].concat();
@@ -206,15 +258,18 @@ mod tests {
 
     #[test]
     fn the_name_of_a_client_hello_is_found_however_it_is_cut() {
-        let named = Hello::Tls(HostName::parse("api.example.org").ok());
+        let named = |name, length| Hello::Tls(ClientHello { name, hides: false, length });
         for split in [1, 3, 7, 50, 10_000] {
             let bytes = client_hello(&["API.example.org"], split);
-            assert_eq!(hello(&bytes), named, "{split}");
+            let name = HostName::parse("api.example.org").ok();
+            assert_eq!(hello(&bytes), named(name.clone(), bytes.len()), "{split}");
+            assert_eq!(hello(&[&bytes[..], b"more"].concat()), named(name, bytes.len()), "{split}");
             for end in 0..bytes.len() {
                 assert_eq!(hello(&bytes[..end]), Hello::Unfinished, "{split} {end}");
             }
         }
-        assert_eq!(hello(&client_hello(&[], 10_000)), Hello::Tls(None));
+        let bytes = client_hello(&[], 10_000);
+        assert_eq!(hello(&bytes), named(None, bytes.len()));
     }
 
     #[test]
@@ -224,11 +279,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_greeting_that_says_that_it_hides_another_is_known() {
+        for (kind, hides) in [([0xfe, 0x0d], true), ([0xff, 0xce], true), ([0, 16], false)] {
+            let bytes = greeting(&["a.org"], &[kind[0], kind[1], 0, 1, 0], 10_000);
+            let Hello::Tls(read) = hello(&bytes) else { panic!("{kind:?}") };
+            assert_eq!((read.name, read.hides), (HostName::parse("a.org").ok(), hides));
+        }
+    }
+
+    #[test]
+    fn nothing_stands_behind_a_greeting_in_its_record() {
+        let mut bytes = client_hello(&["a.org"], 10_000);
+        let second = bytes[5..].to_vec();
+        bytes.extend(second);
+        let length = (bytes.len() - 5) as u16;
+        bytes[3..5].copy_from_slice(&length.to_be_bytes());
+        assert_eq!(hello(&bytes), Hello::Malformed);
+    }
+
     proptest::proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-            let _ = hello(&bytes);
-            let _ = hello(&[&[0x16, 3, 1, 0, bytes.len().min(255) as u8, 1, 0, 0][..], &bytes].concat());
+        fn what_is_said_of_a_beginning_is_said_of_the_whole(
+            begins in proptest::sample::select(vec![
+                &b""[..], b"\x16\x03\x01", b"GET / HTTP/1.1", b"\r\n", b"PRI * ", b"PROXY ", PROXY, b"\x80",
+            ]),
+            pieces in proptest::collection::vec("[ -~]{0,20}|\r?\n|\\PC{0,3}", 0..6),
+            bytes: Vec<u8>,
+        ) {
+            let whole = [begins, pieces.concat().as_bytes(), &bytes].concat();
+            let said = hello(&whole);
+            for end in 0..whole.len() {
+                let so_far = hello(&whole[..end]);
+                proptest::prop_assert!(so_far == Hello::Unfinished || so_far == said, "{}", end);
+            }
         }
     }
 
@@ -256,6 +340,14 @@ mod tests {
             (b"\x16\x03\x01\x00\x00", Hello::Malformed),
             (b"\x16\x02\x01\x00\x01\x01", Hello::Malformed),
             (b"\x15\x03\x01\x00\x02\x01\x5a", Hello::Malformed),
+            (b"\x16\xfe\xfd\x00\x00", Hello::Malformed),
+            (b"\x80\x2e\x01\x03\x01\x00\x15", Hello::Malformed),
+            (b"\x80\x01\x00\x01\x00\x00\x00\x04ping", Hello::Other),
+            (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 443\r\n", Hello::Malformed),
+            (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c", Hello::Malformed),
+            (b"GET http://evil.org/\r\n", Hello::Malformed),
+            (b"get http\r\n", Hello::Other),
+            (b"DESCRIBE rtsp://a.org/x RTSP/1.0\r\n", Hello::Other),
         ] {
             assert_eq!(hello(bytes), what, "{}", bytes.escape_ascii());
         }

@@ -75,7 +75,12 @@ pub enum Body {
 /// When it is not as it should be, or too long.
 pub fn head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
     let searched = &bytes[..bytes.len().min(LONGEST_HEAD)];
-    let Some(end) = searched.windows(4).position(|window| window == b"\r\n\r\n") else {
+    let end = searched.windows(4).position(|window| window == b"\r\n\r\n");
+    // At once, for a client that ends its lines so may wait for an answer.
+    if ends_a_line_otherwise(&searched[..end.unwrap_or(searched.len())]) {
+        return Err(Malformed("a carriage return or line feed by itself"));
+    }
+    let Some(end) = end else {
         return if bytes.len() >= LONGEST_HEAD {
             Err(Malformed("a head of more than 64 KiB"))
         } else {
@@ -111,6 +116,12 @@ pub fn head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
         _ => Change::No,
     };
     Ok(Some(Head { method: method.into(), target: target.into(), host, body, change, length: end + 4 }))
+}
+
+/// Whether a line ends otherwise than it should; a carriage return at the end of what there is may become an end.
+fn ends_a_line_otherwise(bytes: &[u8]) -> bool {
+    let feeds_line = |pair: &[u8]| (pair[0] == b'\r') != (pair[1] == b'\n');
+    bytes.first() == Some(&b'\n') || bytes.windows(2).any(feeds_line)
 }
 
 /// The head without the fields named.
@@ -371,6 +382,10 @@ mod tests {
             "GET / HTTP/1.1\r\n Host: a.org\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a.org\r\n folded\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a.org\nX: y\r\n\r\n",
+            "GET / HTTP/1.1\nHost: a.org\n\n",
+            "GET / HTTP/1.1\n",
+            "\nGET / HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\nHost: a.org\r\r",
             "GET / HTTP/1.1\r\nHost: a.org\rX: y\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a.org\0.b.org\r\n\r\n",
             "GET  / HTTP/1.1\r\nHost: a.org\r\n\r\n",

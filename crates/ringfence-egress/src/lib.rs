@@ -18,6 +18,7 @@ pub mod http;
 pub mod order;
 pub mod parent;
 pub mod report;
+pub mod retry;
 pub mod rules;
 pub mod socks;
 #[cfg(target_os = "linux")]

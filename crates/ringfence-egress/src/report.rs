@@ -13,12 +13,13 @@ const HEAD: usize = 1 + 1 + 1 + 2 + 4 + 16 + 3 * 8 + 1;
 /// Beside the version of the address: UDP.
 const DATAGRAMS: u8 = 0x10;
 
-const BARRIERS: [Barrier; 10] = [
+const BARRIERS: &[Barrier] = &[
     Barrier::NothingAllows,
     Barrier::Denied,
     Barrier::SpecialAddress,
     Barrier::OtherName,
     Barrier::Malformed,
+    Barrier::HiddenName,
     Barrier::OverBudget,
     Barrier::HttpRules,
     Barrier::TooLarge,

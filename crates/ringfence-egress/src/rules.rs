@@ -8,8 +8,8 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 
 use ringfence_plan::{
-    Barrier, Endpoint, HostName, HostPattern, Network, NetworkMode, NetworkRule, Ports, Protocol, Rule,
-    RuleId, Target,
+    Barrier, EncryptedHello, Endpoint, HostName, HostPattern, Network, NetworkMode, NetworkRule, Ports,
+    Protocol, Rule, RuleId, Target,
 };
 
 use crate::guard::{self, Block, Special};
@@ -189,6 +189,19 @@ impl Rules {
         }
     }
 
+    /// Whether a greeting may say that it hides another.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn hidden_greeting(&self) -> Result<(), Refusal> {
+        match self.network.encrypted_hello {
+            EncryptedHello::Allow => Ok(()),
+            EncryptedHello::Refuse { rule } => {
+                Err(Refusal { barrier: Barrier::HiddenName, rule, detail: "" })
+            }
+        }
+    }
+
     /// The refusal of what no rule speaks of.
     pub fn nothing_allows(&self) -> Refusal {
         self.barred(Barrier::NothingAllows, "")
@@ -241,6 +254,10 @@ impl Rules {
             Barrier::OtherName => (
                 "the name in the request is not the one whose address was asked for".into(),
                 "make the request to the name that it is meant for".into(),
+            ),
+            Barrier::HiddenName => (
+                "its greeting says that it hides the server's name".into(),
+                "switch the encrypted client hello off in the client".into(),
             ),
             Barrier::Malformed => (
                 format!("it is not read without doubt ({what})"),

@@ -200,6 +200,8 @@ pub enum Barrier {
     OtherName,
     /// What the client said can be read in more than one way, or in none.
     Malformed,
+    /// The client's greeting says that it hides the name of the server.
+    HiddenName,
     /// A budget has no more. Told once a budget and kind, however often it is met.
     OverBudget,
     /// The HTTP rules of the host let other requests through than this one.

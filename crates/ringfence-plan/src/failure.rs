@@ -28,6 +28,8 @@ pub enum Failure {
     ParentRefused,
     /// The parent proxy's answer was none that its protocol knows.
     ParentMalformed,
+    /// The run's connections had too many bytes on their way at once.
+    HeldTooMuch,
 }
 
 impl Failure {
@@ -42,6 +44,7 @@ impl Failure {
         Failure::ParentCredentials,
         Failure::ParentRefused,
         Failure::ParentMalformed,
+        Failure::HeldTooMuch,
     ];
 
     /// Whether it is that nobody answered in time.
@@ -62,6 +65,7 @@ impl fmt::Display for Failure {
             Failure::ParentCredentials => "the parent proxy does not take these credentials, or wants some",
             Failure::ParentRefused => "the parent proxy refused it, or could not reach it",
             Failure::ParentMalformed => "the parent proxy's answer cannot be read",
+            Failure::HeldTooMuch => "the run's connections together had too much on its way",
         })
     }
 }

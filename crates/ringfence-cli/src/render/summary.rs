@@ -230,6 +230,7 @@ pub(super) fn barrier_name(barrier: Barrier) -> &'static str {
         Barrier::SpecialAddress => "leads to a private or special address",
         Barrier::OtherName => "the request named another host",
         Barrier::Malformed => "the request could be read in two ways",
+        Barrier::HiddenName => "the client hid the server's name",
         Barrier::OverBudget => "over the budget",
         Barrier::HttpRules => "the host's HTTP rules let other requests through",
         Barrier::TooLarge => "larger than the host's HTTP rules let it be",

@@ -27,8 +27,11 @@ pub(crate) struct Answered<W> {
 
 /// Most questions under way at once; more are answered by a failure.
 const MOST: usize = 256;
-/// Most answers that are remembered.
+/// Most who wait for them; more are answered by a failure, too.
+const MOST_WAITING: usize = 16_384;
+/// Most answers that are remembered, and addresses in each: more than an answer to the sandbox has room for.
 const MOST_KNOWN: usize = 4096;
+const MOST_ADDRESSES: usize = 64;
 /// How long a server may take, and how often the list of them is gone through.
 const PATIENCE: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 2;
@@ -80,6 +83,9 @@ impl<W> Resolver<W> {
             && *until > Instant::now()
         {
             return Err((waiter, answer.clone()));
+        }
+        if self.queries.iter().flatten().map(|query| query.waiters.len()).sum::<usize>() >= MOST_WAITING {
+            return Err((waiter, Err(Unanswered::Busy)));
         }
         let mut running = self.queries.iter_mut().flatten();
         if let Some(query) = running.find(|query| query.name == *name && query.kind == kind) {
@@ -199,7 +205,11 @@ impl<W> Resolver<W> {
         Ok(())
     }
 
-    fn end(&mut self, index: usize, answer: Answer) -> Answered<W> {
+    fn end(&mut self, index: usize, mut answer: Answer) -> Answered<W> {
+        if let Ok(records) = &mut answer {
+            records.truncate(MOST_ADDRESSES);
+            records.shrink_to_fit();
+        }
         let Some(Query { name, kind, waiters, .. }) = self.queries[index].take() else {
             unreachable!("ended by who looked it up")
         };

@@ -56,6 +56,8 @@ pub(crate) struct Connection {
     pub(crate) started: Instant,
     pub(crate) sent: u64,
     pub(crate) received: u64,
+    /// What it held when that was counted last.
+    pub(crate) weight: usize,
 }
 
 /// Where it goes, as far as that is known.
@@ -142,6 +144,13 @@ pub(crate) struct Opening {
     pub(crate) behind: Vec<u8>,
     /// What judges the bytes that follow; `None` for that of a tunnel.
     pub(crate) gate: Option<Gate>,
+}
+
+impl Opening {
+    /// Bytes that it holds.
+    pub(crate) fn holds(&self) -> usize {
+        self.first.capacity() + self.behind.capacity()
+    }
 }
 
 /// By which protocol the client is told.
@@ -313,7 +322,7 @@ impl Connection {
         let down = pump(server, client, scratch, |bytes, _| {
             self.received += bytes.len() as u64;
             match &mut self.gate {
-                gate @ Gate::Switching(_) if !bytes.is_empty() => {
+                gate if gate.listens() && !bytes.is_empty() => {
                     gate.hear(judge, bytes, &mut heard).map(|()| Passing::AsTheyAre)
                 }
                 _ => Ok(Passing::AsTheyAre),

@@ -80,7 +80,8 @@ impl Gateway {
 
     /// What is expected where an address is allowed for its own sake.
     pub(super) fn anybody(&self) -> Expected {
-        if self.rules.deny_names() { Expected::NotDenied } else { Expected::Anybody }
+        let is_heard = self.rules.deny_names() || self.rules.hidden_greeting().is_err();
+        if is_heard { Expected::NotDenied } else { Expected::Anybody }
     }
 
     pub(super) fn owner(&mut self, address: IpAddr) -> Owner {

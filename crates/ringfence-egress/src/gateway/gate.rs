@@ -5,15 +5,16 @@ use std::net::IpAddr;
 
 use ringfence_plan::HostName;
 
+use super::greeted::{FirstLine, Greeted, Left};
 use super::spend::Spending;
-use crate::hello::{self, Hello, hello};
+use crate::hello::{self, ClientHello, Hello, hello};
 use crate::http::{self, Change, Follow, Head, Host, Malformed};
 use crate::rules::{Refusal, Rules};
 
 /// Whom the client may name.
 #[derive(Clone, Debug)]
 pub(crate) enum Expected {
-    /// Anybody: the address is allowed for its own sake, and no name is denied.
+    /// Anybody: the address is allowed for its own sake, and nothing that a client says is denied.
     Anybody,
     /// Anybody whom no rule denies.
     NotDenied,
@@ -37,6 +38,10 @@ pub(crate) enum Gate {
     Open,
     /// It is not clear yet what they are.
     Hello(Vec<u8>),
+    /// A greeting of TLS, which the server has not answered.
+    Greeted(Greeted),
+    /// A line that seems to name nobody, and has not ended.
+    FirstLine(FirstLine),
     /// Requests of HTTP/1.
     Http(Requests),
     /// A request asked for another protocol, and the server has not answered.
@@ -72,6 +77,16 @@ impl Gate {
         }
     }
 
+    /// How much it holds.
+    pub(crate) fn holds(&self) -> usize {
+        match self {
+            Gate::Open | Gate::Shut | Gate::FirstLine(_) => 0,
+            Gate::Hello(held) => held.capacity(),
+            Gate::Greeted(greeted) => greeted.holds(),
+            Gate::Http(requests) | Gate::Switching(requests) => requests.held.capacity(),
+        }
+    }
+
     /// The gate of one request whose head has been judged.
     pub(crate) fn one_request(head: &Head) -> Gate {
         let requests = Requests { held: Vec::new(), follow: Follow::new(head.body), last: true, begun: true };
@@ -87,9 +102,16 @@ impl Gate {
                 held.extend_from_slice(bytes);
                 match judge.hello(held)? {
                     None => {}
-                    Some(Next::Tunnel) => {
+                    Some(Next::Greeted(greeting)) => {
+                        let behind = held.split_off(greeting.length);
                         out.append(held);
-                        *self = Gate::Open;
+                        *self = Gate::Greeted(Greeted::new(greeting));
+                        return self.feed(judge, &behind, out);
+                    }
+                    Some(Next::Line) => {
+                        let held = std::mem::take(held);
+                        *self = Gate::FirstLine(FirstLine::default());
+                        return self.feed(judge, &held, out);
                     }
                     Some(Next::Requests) => {
                         let held = std::mem::take(held);
@@ -97,6 +119,16 @@ impl Gate {
                             Gate::Http(Requests { held, follow: Follow::Done, last: false, begun: false });
                         return self.advance(judge, out);
                     }
+                }
+            }
+            Gate::Greeted(greeted) => {
+                if greeted.feed(judge, bytes, out)? == Left::Nothing {
+                    *self = Gate::Open;
+                }
+            }
+            Gate::FirstLine(line) => {
+                if line.feed(judge, bytes, out)? == Left::Nothing {
+                    *self = Gate::Open;
                 }
             }
             Gate::Http(requests) => {
@@ -123,8 +155,19 @@ impl Gate {
         }
     }
 
-    /// Hears what the server says first after a request to change the protocol.
+    /// Whether what the server says decides on what passes.
+    pub(crate) fn listens(&self) -> bool {
+        matches!(self, Gate::Switching(_) | Gate::Greeted(_))
+    }
+
+    /// Hears what the server says first after a greeting of TLS, or a request to change the protocol.
     pub(crate) fn hear(&mut self, judge: &Judge<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Stop> {
+        if let Gate::Greeted(greeted) = self {
+            if greeted.hear(judge, bytes, out)? == Left::Nothing {
+                *self = Gate::Open;
+            }
+            return Ok(());
+        }
         let Gate::Switching(requests) = self else { return Ok(()) };
         // 101, and from then on it is no HTTP. A success is an answer like any other: the server has not heeded the wish
         // (RFC 9110, section 7.8), and the next bytes are the next request.
@@ -194,7 +237,8 @@ fn behind_interim(mut answer: &[u8]) -> &[u8] {
 
 /// What the first bytes turned out to be.
 enum Next {
-    Tunnel,
+    Greeted(ClientHello),
+    Line,
     Requests,
 }
 
@@ -202,20 +246,24 @@ impl Judge<'_> {
     fn hello(&self, held: &[u8]) -> Result<Option<Next>, Stop> {
         let stop = |refusal| Stop { refusal, http: false };
         match hello(held) {
-            Hello::Unfinished if held.len() > hello::LONGEST => {
-                Err(stop(self.rules.malformed("a first message without an end")))
-            }
             Hello::Unfinished => Ok(None),
-            Hello::Tls(None) | Hello::Other => Ok(Some(Next::Tunnel)),
-            Hello::Tls(Some(name)) => self.name(&name).map(|()| Some(Next::Tunnel)).map_err(stop),
+            Hello::Other => Ok(Some(Next::Line)),
+            Hello::Tls(greeting) => {
+                greeting.name.as_ref().map_or(Ok(()), |name| self.name(name)).map_err(stop)?;
+                if greeting.hides {
+                    self.rules.hidden_greeting().map_err(stop)?;
+                }
+                Ok(Some(Next::Greeted(greeting)))
+            }
             Hello::Http => Ok(Some(Next::Requests)),
-            Hello::PlainHttp2 => {
-                Err(stop(self.rules.malformed("HTTP/2 without TLS names its hosts out of sight")))
-            }
-            Hello::Malformed => {
-                Err(stop(self.rules.malformed("the first message of TLS or HTTP is crooked")))
-            }
+            Hello::PlainHttp2 => Err(self.crooked("HTTP/2 without TLS names its hosts out of sight")),
+            Hello::Malformed => Err(self.crooked("the first message of TLS or HTTP is crooked")),
         }
+    }
+
+    /// What is not read without doubt, and is none of HTTP's.
+    pub(crate) fn crooked(&self, what: &'static str) -> Stop {
+        Stop { refusal: self.rules.malformed(what), http: false }
     }
 
     fn name(&self, name: &HostName) -> Result<(), Refusal> {
@@ -265,7 +313,8 @@ impl Judge<'_> {
         })
     }
 
-    fn malformed(&self, what: &'static str) -> Stop {
+    /// What is not read without doubt of HTTP.
+    pub(crate) fn malformed(&self, what: &'static str) -> Stop {
         Stop { refusal: self.rules.malformed(what), http: true }
     }
 }

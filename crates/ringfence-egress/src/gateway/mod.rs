@@ -6,7 +6,9 @@
 mod connection;
 mod decide;
 mod gate;
+mod greeted;
 mod hand_over;
+mod held;
 mod host;
 mod inbound;
 mod live;
@@ -93,6 +95,8 @@ pub struct Gateway {
     refused_names: HashSet<HostName>,
     /// What failed outside and is told.
     failures: HashSet<(Option<String>, Failure)>,
+    /// Bytes that all connections hold (see `held`).
+    held: usize,
     /// Whether connections wait because there was no descriptor for them.
     starved: bool,
     scratch: Vec<u8>,
@@ -143,6 +147,7 @@ impl Gateway {
             has_sixth: socket::has_sixth(),
             refused_names: HashSet::new(),
             failures: HashSet::new(),
+            held: 0,
             starved: false,
             scratch: vec![0; MOST],
             report: Vec::new(),
@@ -168,6 +173,7 @@ impl Gateway {
             }
             for index in std::mem::take(&mut self.running) {
                 self.advance(index);
+                self.weigh(index);
             }
             self.do_what_is_due();
         }
@@ -182,6 +188,7 @@ impl Gateway {
                 if let Some(Some(connection)) = self.connections.get_mut(index) {
                     connection.client.happened(happened);
                     self.advance(index);
+                    self.weigh(index);
                 }
             }
             Token::Server(index) => {
@@ -190,6 +197,7 @@ impl Gateway {
                 {
                     server.happened(happened);
                     self.advance(index);
+                    self.weigh(index);
                 }
             }
             Token::Query(index) => {
@@ -311,6 +319,7 @@ impl Gateway {
             started: Instant::now(),
             sent: 0,
             received: 0,
+            weight: 0,
         }));
         match self.connections[index].as_ref().map(|new| &new.stage) {
             Some(Stage::Dialing(_)) => self.dial(index),
@@ -318,6 +327,7 @@ impl Gateway {
             _ => self.advance(index),
         }
         self.set_deadline(index, patience);
+        self.weigh(index);
     }
 
     /// A deadline for the stage that a connection is in, if it waits there at all.
@@ -517,6 +527,7 @@ impl Gateway {
     fn close(&mut self, index: usize) {
         let Some(connection) = self.connections.get_mut(index).and_then(Option::take) else { return };
         self.free.push(index);
+        self.held -= connection.weight;
         if let Some(event) = tell::ended(&connection) {
             self.tell(&event);
         }

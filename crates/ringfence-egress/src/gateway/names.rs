@@ -111,8 +111,9 @@ impl Gateway {
             connection.client.pending.extend((answer.len() as u16).to_be_bytes());
             connection.client.pending.extend_from_slice(answer);
             if connection.client.flush().is_err() {
-                self.close(index);
+                return self.close(index);
             }
+            self.weigh(index);
         }
     }
 
