@@ -148,6 +148,32 @@ fn value(kind: Kind) -> &'static str {
         Kind::Endpoint => {
             "hosts as `NAME`, `*.NAME`, an address or a block, each with `:PORT` or `:FIRST-LAST`; `udp://` before it for UDP"
         }
+        Kind::Host => "hosts as `NAME`, `*.NAME`, an address or a block, without ports",
+        Kind::Http => {
+            "tables, or `[[network.http]]`: `host` as in `allow` (without a port 443), and what a request may be: `methods`, \
+             `paths` (`*` for one segment or a part of one, `**` for any rest), `max_body`, `max_header`; what is left out \
+             bounds nothing"
+        }
+        Kind::Credential => {
+            "tables, or `[[network.credential]]`: `host`, `methods` and `paths` as in `http`, the `header` field, the \
+             `source` of the secret, and the `placeholder`, `{ env = … }` or `{ file = … }`, where the command finds the \
+             stand-in"
+        }
+        Kind::Budget => {
+            "tables, or `[[network.budget]]`: `host` (without it the whole run), and `sent` bytes, `connections`, \
+             `requests` a second"
+        }
+        Kind::Publish => "texts `OUTSIDE:INSIDE`, or one port for both",
+        Kind::Listen => "ports",
+        Kind::HostPort => "`localhost:PORT`, or the port alone",
+        Kind::Proxy => {
+            "`http://HOST:PORT`, `https://…`, `socks5://…`, or `\"environment\"`; a user and password stand in `proxy_credential`"
+        }
+        Kind::Secret => {
+            "one of `{ env = NAME }`, `{ file = PATH }`, `{ command = [WORD, …] }`, `{ secret = \"SERVICE/ACCOUNT\" }`"
+        }
+        Kind::Resolver => "`https://HOST/PATH` or `tls://HOST`",
+        Kind::EncryptedHello => "`\"allow\"` or `\"refuse\"`",
         Kind::Audit => "absolute paths of files; `unix:` before the path of a socket",
         Kind::Key => "public keys as minisign writes them",
         Kind::User => "names, or `uid:1000`",

@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 
 use ringfence_plan::{
-    Audit, Bytes, Containment, DenyGlob, Endpoint, EnvPattern, Environment, Field, Files, Grant, Level,
-    Limits, Millicpus, Millis, Network, NetworkMode, NetworkRule, Origin, Oversight, Plan, Processes,
-    Protect, Rule, RuleId,
+    Audit, Bytes, Containment, DenyGlob, EnvPattern, Environment, Field, Files, Grant, Level, Limits,
+    Millicpus, Millis, Origin, Oversight, Plan, Processes, Protect, Rule, RuleId,
 };
 
 use crate::builtin::limits::TMP;
@@ -15,6 +14,8 @@ use crate::compose::{Composed, Fields, StatementId};
 use crate::diagnostic::{Diagnostic, Report};
 use crate::source::{Author, Positions, Source};
 use crate::statement::{Place, Statement, Value};
+
+mod network;
 
 /// The plan of `composed`: what every stage lets.
 ///
@@ -37,7 +38,7 @@ pub(crate) fn plan(texts: &[Source], composed: &Fields) -> Plan {
     let mut rules = Rules::new(texts, composed);
     let files = files(composed, &mut rules);
     let environment = environment(composed, &mut rules);
-    let network = network(composed, &mut rules);
+    let network = network::network(composed, &mut rules);
     let limits = limits(composed, &mut rules);
     let processes = processes(composed, &mut rules);
     let containment = containment(composed, &mut rules);
@@ -86,26 +87,6 @@ fn environment(composed: &Fields, rules: &mut Rules<'_>) -> Environment {
     let set = composed.set.iter();
     let set = set.map(|(name, (value, at))| (name.clone(), (value.clone(), rules.id(*at)))).collect();
     Environment { pass, refuse, set, deny, within }
-}
-
-fn network(composed: &Fields, rules: &mut Rules<'_>) -> Network {
-    let mut list = |endpoints: &[(Endpoint, StatementId)]| -> Vec<NetworkRule> {
-        let rule = |(endpoint, at): &(Endpoint, StatementId)| NetworkRule {
-            endpoint: endpoint.clone(),
-            rule: rules.id(*at),
-        };
-        endpoints.iter().map(rule).collect()
-    };
-    let (allow, deny) = (list(&composed.allow_net), list(&composed.deny_net));
-    let (mode, rule) = match composed.single("network.mode") {
-        Some((Value::Network(mode), at)) => (*mode, rules.id(at)),
-        _ if composed.is_ceiling && allow.is_empty() => (NetworkMode::Host, rules.none()),
-        _ if composed.is_ceiling => (NetworkMode::Rules, allow[0].rule),
-        _ => (NetworkMode::None, rules.none()),
-    };
-    // Rules speak only where rules decide.
-    let allow = if mode == NetworkMode::Rules { allow } else { Vec::new() };
-    Network { mode, allow, deny, ..Network::none(rule) }
 }
 
 fn processes(composed: &Fields, rules: &mut Rules<'_>) -> Processes {

@@ -19,6 +19,7 @@ mod claims;
 mod composer;
 mod environment;
 mod fields;
+mod gateway;
 mod linked;
 mod network;
 mod patterns;
@@ -184,6 +185,7 @@ pub fn compose(sources: Sources) -> Result<Composed, Report> {
         let fields = composer::ceiling(&texts, &context, &surroundings, said)?;
         readings.push(Reading { name, kind: StageKind::Ceiling, fields });
     }
+    gateway::one_way_out(&texts, &readings)?;
     let warnings = Report(warnings);
     let programs = surroundings.programs.into_iter().map(|found| found.path).collect();
     let mut composed = Composed { texts, readings, parent, chosen, unsettled, lifted, programs, warnings };

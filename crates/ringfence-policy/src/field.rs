@@ -40,6 +40,28 @@ pub enum Kind {
     Network,
     /// A host with ports: `example.org`, `*.example.org:443`, `10.0.0.0/8:5432`; in a file also a table.
     Endpoint,
+    /// Hosts without ports.
+    Host,
+    /// A rule over requests: a table.
+    Http,
+    /// A credential that the gateway puts in: a table.
+    Credential,
+    /// A budget: a table.
+    Budget,
+    /// A port of the host's loopback and one inside: `8080:3000`, or `3000` for both.
+    Publish,
+    /// One port, on both sides.
+    Listen,
+    /// A port of the host's loopback: `localhost:5432`.
+    HostPort,
+    /// The address of a proxy, or `environment`.
+    Proxy,
+    /// Where a secret comes from: a table.
+    Secret,
+    /// The address of a resolver.
+    Resolver,
+    /// `allow` or `refuse`.
+    EncryptedHello,
     /// Where records go: `/var/log/file`, or `unix:/path/of/a/socket`.
     Audit,
     /// A minisign public key.
@@ -82,6 +104,9 @@ impl Kind {
     const fn repeats(self) -> bool {
         match self {
             Kind::Path | Kind::PathPattern | Kind::Variable | Kind::Variables => true,
+            Kind::Host | Kind::Http | Kind::Credential | Kind::Budget => true,
+            Kind::Publish | Kind::Listen | Kind::HostPort => true,
+            Kind::Proxy | Kind::Secret | Kind::Resolver | Kind::EncryptedHello => false,
             Kind::Endpoint | Kind::Audit | Kind::Key | Kind::User | Kind::FieldName => true,
             Kind::Workspace | Kind::Network | Kind::Size | Kind::Count | Kind::Processors => false,
             Kind::Duration | Kind::Switch | Kind::Level => false,
@@ -168,6 +193,83 @@ pub const FIELDS: &[FieldSpec] = &[
         Kind::Endpoint,
         "hosts that may not be reached, whatever else allows it; without a port on none",
         "[\"telemetry.example.org\"]",
+    ),
+    field(
+        "network.http",
+        None,
+        Kind::Http,
+        "requests that a host may be asked; it may be reached for them, and what no rule lets through is refused. TLS to it is opened by the gateway",
+        "[{ host = \"api.example.org\", methods = [\"GET\"], paths = [\"/repos/acme/**\"], max_body = \"1MiB\" }]",
+    ),
+    field(
+        "network.credential",
+        None,
+        Kind::Credential,
+        "secrets that the gateway puts into requests to a host, so that the command has a stand-in only",
+        "[{ host = \"api.example.org\", header = \"Authorization\", source = { env = \"API_TOKEN\" }, placeholder = { env = \"API_TOKEN\" } }]",
+    ),
+    field(
+        "network.budget",
+        None,
+        Kind::Budget,
+        "how much may be sent, connected and asked a second, to a host or in the whole run",
+        "[{ host = \"*.example.org\", sent = \"100MiB\", connections = 1000, requests = 50 }]",
+    ),
+    field(
+        "network.publish",
+        Some("--publish"),
+        Kind::Publish,
+        "ports of the host's 127.0.0.1 that lead to ports inside, as OUTSIDE:INSIDE",
+        "[\"8080:3000\"]",
+    ),
+    field(
+        "network.listen",
+        Some("--listen"),
+        Kind::Listen,
+        "the same with one number for both sides",
+        "[3000]",
+    ),
+    field(
+        "network.host",
+        Some("--host-port"),
+        Kind::HostPort,
+        "single ports of the host's loopback that are reached inside as localhost with the same number",
+        "[\"localhost:5432\"]",
+    ),
+    field(
+        "network.proxy",
+        Some("--network-proxy"),
+        Kind::Proxy,
+        "the proxy that connections go through; environment: the one that the caller's variables name",
+        "\"http://proxy.example.org:3128\"",
+    ),
+    field(
+        "network.no_proxy",
+        None,
+        Kind::Host,
+        "hosts that are dialled without the proxy",
+        "[\"*.corp.example\", \"10.0.0.0/8\"]",
+    ),
+    field(
+        "network.proxy_credential",
+        None,
+        Kind::Secret,
+        "where user:password for the proxy comes from",
+        "{ env = \"PROXY_LOGIN\" }",
+    ),
+    field(
+        "network.resolver",
+        None,
+        Kind::Resolver,
+        "the resolver that is asked in place of the host's, over HTTPS or TLS",
+        "\"https://dns.example.org/dns-query\"",
+    ),
+    field(
+        "network.encrypted_hello",
+        None,
+        Kind::EncryptedHello,
+        "allow: a TLS greeting that hides its server name is judged by its outer name; refuse: it is refused",
+        "\"refuse\"",
     ),
     field("limits.memory", Some("--memory"), Kind::Size, "memory of all processes together", "\"2GiB\""),
     field("limits.swap", Some("--swap"), Kind::Size, "swap on top of the memory", "\"0\""),

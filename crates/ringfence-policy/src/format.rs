@@ -75,13 +75,16 @@ fn header(text: &str) -> Vec<Line> {
 fn group_of(writer: &mut Writer, table: &dyn TableLike, group: &str, title: &str) {
     let Some(fields) = table.get(group).and_then(Item::as_table_like) else { return };
     let order: Vec<&str> = field::of_group(group).map(|spec| field::group_and_name(spec.key).1).collect();
+    let (lists, order): (Vec<&str>, Vec<&str>) = ordered(fields, &order)
+        .into_iter()
+        .partition(|key| fields.get(key).is_some_and(Item::is_array_of_tables));
     // `[environment.set]`, where it does not fit on one line.
-    let (apart, within): (Vec<&str>, Vec<&str>) = ordered(fields, &order).into_iter().partition(|key| {
+    let (apart, within): (Vec<&str>, Vec<&str>) = order.into_iter().partition(|key| {
         fields.get(key).and_then(Item::as_table_like).is_some_and(|below| !layout::fits_inline(key, below))
     });
     let (above, trailing) = (leading(table, group), trailing_of_title(table.get(group)));
     let said = !within.is_empty()
-        || apart.is_empty()
+        || (apart.is_empty() && lists.is_empty())
         || trailing.is_some()
         || above != [Line::Blank] && !above.is_empty();
     if said {
@@ -95,6 +98,19 @@ fn group_of(writer: &mut Writer, table: &dyn TableLike, group: &str, title: &str
         let title = format!("[{title}.{}]", key_text(key));
         writer.title(&leading(fields, key), &title, trailing_of_title(fields.get(key)));
         below.iter().for_each(|(name, _)| field_of(writer, below, name));
+    }
+    for key in lists {
+        tables_of(writer, fields, key, &format!("[[{title}.{}]]", key_text(key)));
+    }
+}
+
+/// Each `[[group.field]]`.
+fn tables_of(writer: &mut Writer, fields: &dyn TableLike, key: &str, title: &str) {
+    let Some(Item::ArrayOfTables(list)) = fields.get(key) else { return };
+    for table in list {
+        let above = of_prefix(layout::raw(table.decor().prefix()));
+        writer.title(&above, title, of_suffix(layout::raw(table.decor().suffix())));
+        ordered(table, layout::ENTRY).into_iter().for_each(|key| field_of(writer, table, key));
     }
 }
 

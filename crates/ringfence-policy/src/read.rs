@@ -14,6 +14,8 @@ use crate::statement::{Place, Statement, Value};
 mod condition;
 pub(crate) mod entry;
 pub(crate) mod facts;
+mod network;
+pub(crate) mod record;
 pub(crate) mod scalar;
 
 pub(crate) use facts::{Facts, Hears};
@@ -162,6 +164,9 @@ impl Reader<'_> {
                 "environment.pass" => {
                     "to let no further variable pass, name one that nobody has: pass = [\"NONE\"]"
                 }
+                "network.http" | "network.budget" | "network.credential" | "network.no_proxy" => {
+                    "leave it out"
+                }
                 "network.allow" => "to let nothing be reached, write mode = \"none\"",
                 _ => continue,
             };
@@ -203,13 +208,19 @@ impl Reader<'_> {
         match (spec.kind, value.get_ref()) {
             (Kind::Variables, DeValue::Table(table)) => self.variables(spec, table),
             (kind, DeValue::Array(entries)) if spec.repeatable && kind != Kind::Variables => {
-                if entries.is_empty() {
-                    self.empty.push((spec.key, value.span()));
+                match kind {
+                    // What an empty list of these bounds it can say: no port at all.
+                    Kind::Publish | Kind::Listen | Kind::HostPort if entries.is_empty() => {
+                        self.say(spec, Value::NoPort, "[]".into(), &value.span());
+                    }
+                    _ if entries.is_empty() => self.empty.push((spec.key, value.span())),
+                    _ => {}
                 }
                 for entry in entries {
                     self.entry(spec, entry);
                 }
             }
+            (Kind::Secret, _) => self.secret(spec, value),
             (_, other) if spec.repeatable => {
                 let (_, name) = field::group_and_name(spec.key);
                 let wanted =
@@ -218,7 +229,10 @@ impl Reader<'_> {
                     format!("{} must be {wanted}", quoted(spec.key)),
                     &value.span(),
                     format!("this is {}", type_name(other)),
-                    Some(format!("for example: {name} = {}", spec.example)),
+                    Some(match other {
+                        DeValue::Table(_) if entry::is_record(spec.kind) => format!("write [[{}]]", spec.key),
+                        _ => format!("for example: {name} = {}", spec.example),
+                    }),
                 );
             }
             (_, single) => self.single(spec, single, &value.span()),

@@ -81,6 +81,12 @@ fn of_field(spec: &FieldSpec) -> Value {
             "propertyNames": { "pattern": "^[^=\\x00]+$" },
             "additionalProperties": { "type": "string", "pattern": "^[^\\x00]*$" },
         }),
+        Kind::Host | Kind::Publish | Kind::Listen | Kind::HostPort => list(spec.kind),
+        Kind::Http | Kind::Credential | Kind::Budget => records(spec.kind),
+        Kind::Proxy => json!({ "type": "string", "pattern": "^(environment|(https?|socks5h?)://[^@/ ]+/?)$" }),
+        Kind::Secret => reference("secret"),
+        Kind::Resolver => json!({ "type": "string", "pattern": "^(https|tls)://[!-~]+$" }),
+        Kind::EncryptedHello => json!({ "enum": ["allow", "refuse"] }),
         Kind::Network => json!({ "enum": ["none", "rules", "host"] }),
         Kind::Level => json!({ "enum": ["auto", "process", "namespaces"] }),
         Kind::Size => reference("size"),
@@ -122,9 +128,96 @@ fn list(kind: Kind) -> Value {
     json!({ "type": "array", "items": { "anyOf": [text(kind), table] } })
 }
 
+/// A list of tables.
+fn records(kind: Kind) -> Value {
+    let texts = || json!({ "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 1 });
+    let of_key = |key: &str| match key {
+        "host" => text(Kind::Endpoint),
+        "methods" => json!({
+            "type": "array",
+            "items": { "type": "string", "pattern": TOKEN },
+            "minItems": 1,
+            "description": "Methods, by case; without them any.",
+        }),
+        "paths" => json!({
+            "type": "array",
+            "items": { "type": "string", "pattern": "^/[^?#\\\\ ]*$" },
+            "minItems": 1,
+            "description": "Paths: `*` stands for one segment or a part of one, `**` for any rest; without them any.",
+        }),
+        "max_body" => described(reference("bytes"), "How large the body of a request may be."),
+        "max_header" => described(reference("bytes"), "How large the header of a request may be."),
+        "header" => json!({
+            "type": "string",
+            "pattern": TOKEN,
+            "description": "The header field whose value holds the stand-in.",
+        }),
+        "source" => reference("secret"),
+        "placeholder" => json!({
+            "description": "Where the command finds the stand-in.",
+            "type": "object",
+            "properties": {
+                "env": text(Kind::Variables),
+                "file": text(Kind::Path),
+            },
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 1,
+        }),
+        "sent" => described(reference("bytes"), "Bytes from the command, over the whole run."),
+        "connections" => described(reference("number"), "Connections, over the whole run."),
+        "requests" => described(reference("number"), "Requests a second."),
+        "when" => reference("when"),
+        "why" => json!({ "type": "string", "description": "The reason, which explanations show." }),
+        _ => texts(),
+    };
+    let required: &[&str] = match kind {
+        Kind::Http => &["host"],
+        Kind::Credential => &["host", "header", "source", "placeholder"],
+        _ => &[],
+    };
+    let keys = entry::keys(kind, true).iter().map(|key| (*key, of_key(key)));
+    let mut record = json!({
+        "type": "object",
+        "properties": object(keys),
+        "required": required,
+        "additionalProperties": false,
+    });
+    if kind == Kind::Budget {
+        let limits = ["sent", "connections", "requests"];
+        record["anyOf"] = limits.map(|key| json!({ "required": [key] })).to_vec().into();
+    }
+    json!({ "type": "array", "items": record })
+}
+
+/// A token of HTTP (RFC 9110, section 5.6.2).
+const TOKEN: &str = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$";
+
+/// Where a secret comes from.
+fn secret() -> Value {
+    json!({
+        "description": "Where the secret comes from, outside the sandbox.",
+        "type": "object",
+        "properties": {
+            "env": text(Kind::Variables),
+            "file": text(Kind::Path),
+            "command": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+            "secret": { "type": "string", "pattern": "^[^/]+/.+$" },
+        },
+        "additionalProperties": false,
+        "minProperties": 1,
+        "maxProperties": 1,
+    })
+}
+
 /// The text of a value.
 fn text(kind: Kind) -> Value {
     match kind {
+        Kind::Variables => json!({ "type": "string", "pattern": "^[^=*\\x00]+$" }),
+        Kind::Host => json!({ "type": "string", "pattern": "^[!-~]+$" }),
+        Kind::Publish => port("^[1-9][0-9]*(:[1-9][0-9]*)?$"),
+        Kind::Listen => port("^[1-9][0-9]*$"),
+        Kind::HostPort => port("^(localhost:)?[1-9][0-9]*$"),
         Kind::Variable => json!({ "type": "string", "minLength": 1, "pattern": "^\\*?[^=*\\x00]*\\*?$" }),
         // A grant is one place.
         Kind::Path => json!({ "type": "string", "minLength": 1, "pattern": "^[^\\x00*?\\[]*$" }),
@@ -136,10 +229,20 @@ fn text(kind: Kind) -> Value {
     }
 }
 
+fn port(text: &str) -> Value {
+    json!({ "anyOf": [
+        { "type": "integer", "minimum": 1, "maximum": 65535 },
+        { "type": "string", "pattern": text },
+    ] })
+}
+
 /// Forms that several fields share.
 fn shared() -> Map<String, Value> {
     object([
         ("when", when()),
+        ("secret", secret()),
+        ("bytes", plain_quantity(0, SIZE)),
+        ("number", plain_quantity(1, "[0-9][0-9_]*")),
         ("size", quantity(json!({ "type": "integer", "minimum": 0 }), SIZE)),
         ("count", quantity(json!({ "type": "integer", "minimum": 1 }), "[0-9][0-9_]*")),
         ("processors", quantity(json!({ "type": "number", "exclusiveMinimum": 0 }), "[0-9]+(\\.[0-9]*)?")),
@@ -152,6 +255,14 @@ const DURATION: &str = "[0-9][0-9_]*(\\.[0-9_]+)?|([0-9][0-9_]*(\\.[0-9_]+)? *(m
 
 fn quantity(number: Value, text: &str) -> Value {
     json!({ "anyOf": [number, { "type": "string", "pattern": format!("^(unlimited|{text})$") }] })
+}
+
+/// A quantity of which there is no `unlimited`: leaving it out says that.
+fn plain_quantity(minimum: u8, text: &str) -> Value {
+    json!({ "anyOf": [
+        { "type": "integer", "minimum": minimum },
+        { "type": "string", "pattern": format!("^({text})$") },
+    ] })
 }
 
 fn when() -> Value {

@@ -4,7 +4,10 @@
 
 use std::borrow::Cow;
 
-use ringfence_plan::{Access, AuditDestination, Bytes, Endpoint, Level, Millicpus, Millis, NetworkMode};
+use ringfence_plan::{
+    Access, AuditDestination, Budget, Bytes, Endpoint, HostPattern, HttpRule, Level, Millicpus, Millis,
+    NetworkMode, Placeholder, ProxyServer, Source, Target, UpstreamScheme, UrlPattern,
+};
 
 use crate::field::FieldSpec;
 use crate::source::Span;
@@ -53,6 +56,27 @@ pub(crate) enum Value {
     Endpoints(Vec<Endpoint>),
     /// A group of hosts, each as above; none yet for a registry's, which is found when all is read.
     Group(Vec<Vec<Endpoint>>),
+    /// Its rule is not numbered yet.
+    Http(Box<HttpRule>),
+    Credential(Box<SaidCredential>),
+    /// Its rule is not numbered yet.
+    Budget(Box<Budget>),
+    Publish {
+        outside: u16,
+        inside: u16,
+    },
+    HostPort(u16),
+    /// A list that is there and empty, where that bounds.
+    NoPort,
+    Host(HostPattern),
+    Proxy(ProxyServer),
+    Secret(Said<Source>),
+    Resolver {
+        scheme: UpstreamScheme,
+        host: Target,
+        port: u16,
+    },
+    EncryptedHello(Hello),
     Audit(AuditDestination),
     /// A key, user or field; the text is [`Statement::words`].
     Text,
@@ -65,6 +89,31 @@ pub(crate) enum Value {
     Level(Level),
 }
 
+/// A credential whose files are not resolved yet.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SaidCredential {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) header: String,
+    pub(crate) methods: Vec<String>,
+    pub(crate) paths: Vec<UrlPattern>,
+    pub(crate) source: Said<Source>,
+    pub(crate) placeholder: Said<Placeholder>,
+}
+
+/// A place that is known, or the text of a path.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Said<T> {
+    Known(T),
+    File(String),
+}
+
+/// What happens to an encrypted greeting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Hello {
+    Refuse,
+    Allow,
+}
+
 impl Value {
     /// Whether a single value lets more than `other` of the same field.
     pub(crate) fn lets_more_than(&self, other: &Value) -> bool {
@@ -74,6 +123,7 @@ impl Value {
         }
         match (self, other) {
             (Value::Network(mode), Value::Network(other)) => mode > other,
+            (Value::EncryptedHello(hello), Value::EncryptedHello(other)) => hello > other,
             (Value::Size(limit), Value::Size(other)) => beyond(*limit, *other),
             (Value::Count(limit), Value::Count(other)) => beyond(*limit, *other),
             (Value::Processors(limit), Value::Processors(other)) => beyond(*limit, *other),
@@ -93,12 +143,25 @@ impl Value {
 }
 
 impl Statement {
+    /// The file, as written, that holds a secret.
+    pub(crate) fn secret_file(&self) -> Option<&str> {
+        let source = match &self.value {
+            Value::Credential(said) => &said.source,
+            Value::Secret(source) => source,
+            _ => return None,
+        };
+        if let Said::File(text) = source { Some(text) } else { None }
+    }
+
     /// The statement in the words of the language, for [`ringfence_plan::Rule::text`].
     pub(crate) fn text(&self) -> String {
         match &self.value {
             Value::Refuse => format!("environment: {}", self.words),
             Value::Set { name, .. } => format!("{}.{name}", self.field.key),
             Value::NoWorkspace | Value::Switch(_) | Value::Processors(Some(_)) | Value::Count(Some(_)) => {
+                format!("{} = {}", self.field.key, self.words)
+            }
+            Value::Http(_) | Value::Credential(_) | Value::Budget(_) | Value::Secret(_) | Value::NoPort => {
                 format!("{} = {}", self.field.key, self.words)
             }
             _ => format!("{} = {:?}", self.field.key, self.words),

@@ -64,18 +64,38 @@ fn every_flag_says_what_its_field_says() {
             Kind::Level => "process",
             Kind::Endpoint => "example.org",
             Kind::Audit => "/var/log/x",
+            Kind::Publish => "8080:3000",
+            Kind::Listen | Kind::HostPort => "3000",
+            Kind::Proxy => "http://proxy.example:3128",
+            Kind::Host | Kind::Http | Kind::Credential | Kind::Budget => unreachable!("no flag says it"),
+            Kind::Secret | Kind::Resolver | Kind::EncryptedHello => unreachable!("no flag says it"),
             Kind::Key | Kind::User | Kind::FieldName => unreachable!("no flag says what only ceilings say"),
         };
         let typed = flag(spec.flag.unwrap(), value);
         let shown = typed.typed.clone();
-        let plan = plan(vec![typed]).unwrap_or_else(|report| panic!("{report}"));
+        // A proxy is of use to a run that has a network.
+        let network = flag("--allow-net", "example.org");
+        let flags = if spec.kind == Kind::Proxy { vec![network, typed] } else { vec![typed] };
+        let plan = plan(flags).unwrap_or_else(|report| panic!("{report}"));
         assert!(plan.rules.iter().any(|rule| rule.origin.to_string() == shown), "{shown}");
         tried.insert(spec.key);
     }
     let unsaid: Vec<_> = FIELDS.iter().map(|spec| spec.key).filter(|key| !tried.contains(key)).collect();
-    // `--env NAME=VALUE` says environment.set; the others are not for the caller to say.
-    let meant =
-        ["oversight.bypass", "signing.keys", "break_glass.users", "break_glass.fields", "break_glass.time"];
+    // `--env NAME=VALUE` says environment.set; the others are not for the caller to say, or take more than a word.
+    let meant = [
+        "network.http",
+        "network.credential",
+        "network.budget",
+        "network.no_proxy",
+        "network.proxy_credential",
+        "network.resolver",
+        "network.encrypted_hello",
+        "oversight.bypass",
+        "signing.keys",
+        "break_glass.users",
+        "break_glass.fields",
+        "break_glass.time",
+    ];
     assert_eq!(unsaid, [&["environment.set"], &meant[..]].concat());
 }
 

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ringfence_plan::{Origin, Plan};
+use ringfence_plan::{Origin, Plan, RuleId};
 use ringfence_policy::{Report, Request, compile, compose, load};
 
 /// A copy of a folder of samples, at a place without a git repository, so that the repository's own place, and what
@@ -99,6 +99,40 @@ fn a_policy_found_in_a_project_lifts_nothing() {
     insta::assert_snapshot!("found__grants_without_effect", folder.tidy(&said(&plan, &warnings)));
 }
 
+/// What is asked of the gateway, an entry a line, each with where it stands.
+fn gateway(plan: &Plan) -> String {
+    const ENTRIES: [&str; 8] =
+        ["http", "credentials", "budgets", "publish", "host", "parent", "resolver", "encrypted_hello"];
+    fn entries(name: &str, value: &serde_json::Value, plan: &Plan, text: &mut String) {
+        match value {
+            serde_json::Value::Array(list) => {
+                list.iter().for_each(|entry| entries(name, entry, plan, text));
+                *text +=
+                    if name == "http" && list.iter().all(|entry| entry.is_object()) { "--\n" } else { "" };
+            }
+            serde_json::Value::Object(entry) if entry.contains_key("only") => {
+                entries(name, &entry["only"], plan, text);
+            }
+            serde_json::Value::Object(entry) if entry.contains_key("refuse") => {
+                entries(name, &entry["refuse"], plan, text);
+            }
+            serde_json::Value::Object(entry) => {
+                let mut entry = entry.clone();
+                let rule = RuleId(entry.remove("rule").unwrap().as_u64().unwrap() as u32);
+                let entry = serde_json::Value::Object(entry);
+                *text += &format!("{name} {entry}  ({})\n", plan.rule(rule).origin);
+            }
+            other => *text += &format!("{name} {other}\n"),
+        }
+    }
+    let network = serde_json::to_value(&plan.network).unwrap();
+    let mut text = String::new();
+    for name in ENTRIES {
+        network.get(name).into_iter().for_each(|value| entries(name, value, plan, &mut text));
+    }
+    text
+}
+
 /// What people wrote, as it stands in the plan: what the machine and the base add is left out.
 fn said(plan: &Plan, warnings: &Report) -> String {
     let written = |rule| match &plan.rule(rule).origin {
@@ -132,6 +166,7 @@ fn said(plan: &Plan, warnings: &Report) -> String {
             text += &format!("{word} {}  ({})\n", rule.endpoint, plan.rule(rule.rule).origin);
         }
     }
+    text += &gateway(plan);
     for deny in &plan.environment.deny {
         text += &format!("never {}  ({})\n", deny.name, plan.rule(deny.rule).origin);
     }

@@ -57,7 +57,13 @@ fn it_is_a_schema_and_every_preset_and_valid_sample_has_its_form() {
 /// comes to.
 const BEYOND: &[&str] = &[
     "bad_pattern",
+    "budget_of_a_port",
+    "credential_file_of_another_user",
+    "credential_in_a_ceiling",
+    "credential_in_the_host_field",
+    "credentials_of_one_placeholder",
     "dangerous_variable",
+    "empty_http_in_a_ceiling",
     "empty_lists_in_a_ceiling",
     "endless_number",
     "extends_in_a_circle",
@@ -65,6 +71,9 @@ const BEYOND: &[&str] = &[
     "extends_wrong_file",
     "home_of_another_user",
     "host_with_a_path",
+    "http_host_with_a_path",
+    "http_method_in_lower_case",
+    "http_over_udp",
     "misspelt_preset",
     "no_agent_named",
     "octal_address",

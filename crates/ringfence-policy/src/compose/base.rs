@@ -14,13 +14,21 @@ use crate::settle::{Claim, Hide};
 use crate::source::Author;
 use crate::statement::Value;
 
+/// Fields that grant something of the network, each with why the rules count where nobody says a mode.
+const OPENING: &[(&str, &str)] = &[
+    ("network.allow", "the network is what `allow` names"),
+    ("network.http", "the network is what `http` names"),
+    ("network.publish", "a port leads inside"),
+    ("network.listen", "a port leads inside"),
+    ("network.host", "a port of the host is named"),
+];
+
 impl Composer<'_> {
     /// The single values that hold when nobody says otherwise.
     pub(super) fn base_singles(&mut self) {
         let safe = "the safe choice";
-        match self.written_for("network.allow").first() {
-            Some(_) => {
-                let why = "the network is what `allow` names";
+        match OPENING.iter().find(|(key, _)| !self.written_for(key).is_empty()) {
+            Some((_, why)) => {
                 self.default_single("network.mode", "rules", Value::Network(NetworkMode::Rules), why);
             }
             None => self.default_single("network.mode", "none", Value::Network(NetworkMode::None), safe),

@@ -15,12 +15,13 @@ use crate::statement::Value;
 impl Composer<'_> {
     /// Refuses what could only grant.
     pub(super) fn refuse_what_grants(&mut self) {
-        for key in ["filesystem.workspace", "environment.set"] {
+        for key in ["filesystem.workspace", "environment.set", "network.credential"] {
             for id in self.written_for(key) {
                 let help = match key {
                     "filesystem.workspace" => {
                         "to bound where a project may lie, list the directories in `write`"
                     }
+                    "network.credential" => "say it in ~/.config/ringfence/policy.toml",
                     _ => "to keep a variable out, list it in `deny`",
                 };
                 self.problem(id, "is not for a ceiling", "a ceiling only narrows", Some(help.into()));

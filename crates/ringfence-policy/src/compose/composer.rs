@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use ringfence_plan::{AbsPath, AuditDestination, Endpoint, PathPattern};
 
 use super::fields::{Anchors, Fields, StatementId};
+use super::gateway::Gateway;
 use crate::context::{Context, Surroundings};
 use crate::diagnostic::{Diagnostic, Report, quoted};
 use crate::field::{self, FIELDS, FieldSpec};
@@ -30,6 +31,7 @@ pub(super) fn grants(
     composer.workspace();
     composer.base_grants();
     composer.written_paths();
+    composer.secrets();
     composer.linked_claims();
     composer.hidden_places();
     let mut settled = settle(std::mem::take(&mut composer.claims));
@@ -43,6 +45,7 @@ pub(super) fn grants(
     composer.protect_patterns();
     composer.environment();
     composer.network();
+    composer.secret_variables();
     composer.oversight();
     composer.finish()
 }
@@ -60,6 +63,7 @@ pub(super) fn ceiling(
     let mut composer = Composer::new((texts, context, surroundings), statements, Some(anchors));
     composer.refuse_what_grants();
     composer.written_paths();
+    composer.secrets();
     composer.linked_claims();
     composer.bound_files();
     composer.grants = settle(std::mem::take(&mut composer.claims)).kept;
@@ -67,6 +71,7 @@ pub(super) fn ceiling(
     composer.protect_written_only();
     composer.bound_environment();
     composer.network();
+    composer.secret_variables();
     composer.oversight();
     composer.finish().map(|(fields, _)| fields)
 }
@@ -92,6 +97,7 @@ pub(super) struct Composer<'a> {
     pub(super) deny: Vec<(String, StatementId)>,
     pub(super) allow_net: Vec<(Endpoint, StatementId)>,
     pub(super) deny_net: Vec<(Endpoint, StatementId)>,
+    pub(super) gateway: Gateway,
     pub(super) audit: Vec<(AuditDestination, StatementId)>,
     pub(super) void: Vec<(Claim, Claim)>,
     pub(super) singles: [Option<StatementId>; FIELDS.len()],
@@ -127,6 +133,7 @@ impl<'a> Composer<'a> {
             deny: Vec::new(),
             allow_net: Vec::new(),
             deny_net: Vec::new(),
+            gateway: Gateway::default(),
             audit: Vec::new(),
             void: Vec::new(),
             singles,
@@ -162,6 +169,7 @@ impl<'a> Composer<'a> {
             deny: self.deny,
             allow_net: self.allow_net,
             deny_net: self.deny_net,
+            gateway: self.gateway,
             audit: self.audit,
             singles: self.singles,
             void: self.void,

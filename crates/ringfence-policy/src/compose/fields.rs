@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use ringfence_plan::{AbsPath, AuditDestination, Endpoint, PathPattern};
 
+use super::gateway::Gateway;
 use crate::field::{self, FIELDS};
 use crate::settle::Claim;
 use crate::statement::{Statement, Value};
@@ -36,6 +37,7 @@ pub(crate) struct Fields {
     pub(crate) deny: Vec<(String, StatementId)>,
     pub(crate) allow_net: Vec<(Endpoint, StatementId)>,
     pub(crate) deny_net: Vec<(Endpoint, StatementId)>,
+    pub(crate) gateway: Gateway,
     pub(crate) audit: Vec<(AuditDestination, StatementId)>,
     /// The deciding statement of each field that has a single value, in the order of [`FIELDS`].
     pub(crate) singles: [Option<StatementId>; FIELDS.len()],

@@ -28,6 +28,7 @@ impl Composer<'_> {
                 }
             }
         }
+        self.gateway();
         self.rules_of_others();
     }
 

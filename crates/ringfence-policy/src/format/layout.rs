@@ -185,7 +185,27 @@ fn inline(value: &Value) -> String {
 }
 
 /// Keys of entries, in order.
-const ENTRY: &[&str] = &["path", "name", "host", "variable", "below", "optional", "why", "when"];
+pub(super) const ENTRY: &[&str] = &[
+    "path",
+    "name",
+    "host",
+    "port",
+    "header",
+    "methods",
+    "paths",
+    "max_body",
+    "max_header",
+    "source",
+    "placeholder",
+    "sent",
+    "connections",
+    "requests",
+    "variable",
+    "below",
+    "optional",
+    "why",
+    "when",
+];
 
 fn inline_table(table: &dyn TableLike) -> String {
     let mut fields: Vec<(&str, &Item)> = table.iter().collect();

@@ -88,6 +88,14 @@ fn every_way_to_write_a_table_becomes_one() {
 }
 
 #[test]
+fn lists_of_tables_keep_their_order_and_their_comments() {
+    let text = "[[network.http]] # reads\npaths = [\"/a\"]\nhost=\"b.example\"\n# The other one.\n[[network.http]]\nhost = \"a.example\"\n\
+        why=\"x\"\nmethods = [\"GET\"] # only\n[network]\nlisten=[3000]\n[[conditional]]\nwhen.os=\"linux\"\n\
+        [[conditional.network.budget]]\nsent=1\nhost=\"a.example\"\n";
+    insta::assert_snapshot!(formatted(text));
+}
+
+#[test]
 fn what_is_too_long_for_a_line_gets_one_for_each_entry() {
     let names: Vec<String> = (0..12).map(|n| format!("\"NUMBER_{n}\"")).collect();
     let long = formatted(&format!("[environment]\npass = [{}]\n", names.join(",")));

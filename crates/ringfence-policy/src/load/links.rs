@@ -35,6 +35,13 @@ impl Loader<'_> {
                 }
             }
         }
+        let written = self.layers.iter().flat_map(|layer| &layer.statements);
+        for statement in written.filter(|statement| statement.secret_file().is_some()) {
+            for workspace in &workspaces {
+                let text = statement.secret_file().unwrap_or_default();
+                self.start_of(statement, text, Some(workspace)).into_iter().for_each(&mut follow);
+            }
+        }
         workspaces.into_iter().for_each(&mut follow);
         surroundings.links = links;
     }
@@ -53,12 +60,17 @@ impl Loader<'_> {
 
     /// The path of `statement`, or its part before the first wildcard.
     fn start(&self, statement: &Statement, workspace: Option<&AbsPath>) -> Option<AbsPath> {
+        self.start_of(statement, &statement.words, workspace)
+    }
+
+    /// The same of a text that `statement` holds.
+    fn start_of(&self, statement: &Statement, text: &str, workspace: Option<&AbsPath>) -> Option<AbsPath> {
         let directory = match &statement.place {
             Place::Written(span) => &self.texts[span.source.0 as usize].directory,
             Place::BuiltIn(_) => self.context.cwd.as_path(),
         };
         let names = Names { context: self.context, workspace };
-        let rooted = path_text::root(&statement.words, directory, &names).ok()?;
+        let rooted = path_text::root(text, directory, &names).ok()?;
         literal_start(&rooted).0.ok()
     }
 

@@ -33,6 +33,15 @@ impl Reader<'_> {
     pub(super) fn entry(&mut self, spec: &'static FieldSpec, entry: &Spanned<DeValue<'_>>) {
         let at = entry.span();
         match entry.get_ref() {
+            DeValue::Table(table) if is_record(spec.kind) => self.record(spec, table, &at),
+            other if is_record(spec.kind) => {
+                let title = format!("{} lists tables", quoted(spec.key));
+                let help = format!("write [[{}]], or a table as in {}", spec.key, spec.example);
+                self.problem(title, &at, format!("this is {}", type_name(other)), Some(help));
+            }
+            DeValue::Integer(number) if is_port(spec.kind) => {
+                self.listed(spec, &scalar::digits(number), None, None, &at);
+            }
             DeValue::String(text) => self.listed(spec, text, None, None, &at),
             DeValue::Table(table) => self.table(spec, table, &at),
             other => {
@@ -117,6 +126,9 @@ impl Reader<'_> {
             (main, DeValue::String(text)) if main == main_key(kind) => {
                 entry.main = Some((text.to_string(), value.span()));
             }
+            (main, DeValue::Integer(number)) if main == main_key(kind) && is_port(kind) => {
+                entry.main = Some((scalar::digits(number), value.span()));
+            }
             (name, other) => {
                 let wanted = if name == "optional" { "true or false" } else { "a text" };
                 let title = format!("{} must be {wanted}", quoted(name));
@@ -187,12 +199,23 @@ impl Reader<'_> {
     }
 }
 
+/// Whether an entry is always a table.
+pub(super) fn is_record(kind: Kind) -> bool {
+    matches!(kind, Kind::Http | Kind::Credential | Kind::Budget)
+}
+
+/// Whether an entry may be a number.
+fn is_port(kind: Kind) -> bool {
+    matches!(kind, Kind::Publish | Kind::Listen | Kind::HostPort)
+}
+
 /// The key of an entry's value.
 pub(crate) fn main_key(kind: Kind) -> &'static str {
     match kind {
         Kind::Path | Kind::PathPattern => "path",
         Kind::Variable | Kind::User | Kind::FieldName => "name",
-        Kind::Endpoint => "host",
+        Kind::Endpoint | Kind::Host => "host",
+        Kind::Publish | Kind::Listen | Kind::HostPort => "port",
         _ => "value",
     }
 }
@@ -203,7 +226,11 @@ pub(crate) fn keys(kind: Kind, preset: bool) -> &'static [&'static str] {
         Kind::Path | Kind::PathPattern if preset => &["path", "optional", "why", "when", "variable", "below"],
         Kind::Path | Kind::PathPattern => &["path", "optional", "why", "when"],
         Kind::Variable | Kind::User | Kind::FieldName => &["name", "why", "when"],
-        Kind::Endpoint => &["host", "why", "when"],
+        Kind::Endpoint | Kind::Host => &["host", "why", "when"],
+        Kind::Publish | Kind::Listen | Kind::HostPort => &["port", "why", "when"],
+        Kind::Http => &["host", "methods", "paths", "max_body", "max_header", "why", "when"],
+        Kind::Credential => &["host", "header", "methods", "paths", "source", "placeholder", "why", "when"],
+        Kind::Budget => &["host", "sent", "connections", "requests", "why", "when"],
         _ => &["value", "why", "when"],
     }
 }
@@ -211,7 +238,8 @@ pub(crate) fn keys(kind: Kind, preset: bool) -> &'static [&'static str] {
 fn plural(kind: Kind) -> &'static str {
     match kind {
         Kind::Variable | Kind::Variables => "names of variables",
-        Kind::Endpoint => "hosts",
+        Kind::Endpoint | Kind::Host => "hosts",
+        Kind::Publish | Kind::Listen | Kind::HostPort => "ports",
         Kind::Audit => "destinations",
         Kind::Key => "public keys",
         Kind::User => "users",
@@ -223,7 +251,8 @@ fn plural(kind: Kind) -> &'static str {
 fn singular(kind: Kind) -> &'static str {
     match kind {
         Kind::Variable | Kind::Variables => "variable",
-        Kind::Endpoint => "host",
+        Kind::Endpoint | Kind::Host => "host",
+        Kind::Publish | Kind::Listen | Kind::HostPort => "port",
         Kind::Audit => "destination",
         Kind::Key => "public key",
         Kind::User => "user",

@@ -5,14 +5,15 @@
 use std::borrow::Cow;
 
 use ringfence_plan::{AbsPath, AuditDestination, Bytes, Endpoint, Level, NetworkMode};
-use toml::de::DeValue;
+use toml::de::{DeInteger, DeValue};
 
+use super::network;
 use crate::diagnostic::quoted;
 use crate::field::{self, FieldSpec, Kind};
 use crate::groups;
 use crate::nearest::nearest;
 use crate::quantity;
-use crate::statement::Value;
+use crate::statement::{Hello, Value};
 
 /// Why a text is no value of its kind.
 #[derive(Debug, PartialEq)]
@@ -41,6 +42,9 @@ pub(crate) fn of_toml(kind: Kind, value: &DeValue<'_>) -> Option<String> {
         Kind::Processors => (true, true, true, false),
         Kind::Switch => (false, false, false, true),
         Kind::Network | Kind::Level => (true, false, false, false),
+        Kind::Proxy | Kind::Resolver | Kind::EncryptedHello => (true, false, false, false),
+        Kind::Host | Kind::Publish | Kind::Listen | Kind::HostPort => (false, false, false, false),
+        Kind::Http | Kind::Credential | Kind::Budget | Kind::Secret => (false, false, false, false),
         Kind::Path | Kind::PathPattern | Kind::Variable | Kind::Variables => (false, false, false, false),
         Kind::Endpoint | Kind::Audit | Kind::Key | Kind::User | Kind::FieldName => {
             (false, false, false, false)
@@ -48,15 +52,18 @@ pub(crate) fn of_toml(kind: Kind, value: &DeValue<'_>) -> Option<String> {
     };
     match value {
         DeValue::String(content) if text => Some(content.to_string()),
-        DeValue::Integer(integer) if number => Some(match integer.radix() {
-            10 => integer.as_str().to_owned(),
-            radix => {
-                i64::from_str_radix(integer.as_str(), radix).map_or("too large".into(), |n| n.to_string())
-            }
-        }),
+        DeValue::Integer(integer) if number => Some(digits(integer)),
         DeValue::Float(float) if real => Some(float.as_str().to_owned()),
         DeValue::Boolean(flag) if boolean => Some(flag.to_string()),
         _ => None,
+    }
+}
+
+/// A whole number in decimal digits, however it is written.
+pub(crate) fn digits(integer: &DeInteger<'_>) -> String {
+    match integer.radix() {
+        10 => integer.as_str().to_owned(),
+        radix => i64::from_str_radix(integer.as_str(), radix).map_or("too large".into(), |n| n.to_string()),
     }
 }
 
@@ -73,6 +80,12 @@ pub(crate) fn wanted(kind: Kind) -> &'static str {
         Kind::Level => "\"auto\", \"process\" or \"namespaces\"",
         Kind::Path | Kind::PathPattern | Kind::Variable | Kind::Endpoint => "a list",
         Kind::Audit | Kind::Key | Kind::User | Kind::FieldName => "a list",
+        Kind::Host | Kind::Publish | Kind::Listen | Kind::HostPort => "a list",
+        Kind::Http | Kind::Credential | Kind::Budget => "a list of tables",
+        Kind::Secret => "a table",
+        Kind::Proxy => "the address of a proxy, or \"environment\"",
+        Kind::Resolver => "the address of a resolver",
+        Kind::EncryptedHello => "\"allow\" or \"refuse\"",
         Kind::Variables => "a table",
     }
 }
@@ -114,6 +127,20 @@ fn parse_kind(kind: Kind, words: &str) -> Result<Value, BadValue> {
         }
         Kind::Endpoint if words.starts_with(groups::MARK) => group(words),
         Kind::Endpoint => Endpoint::parse(words).map(Value::Endpoints).map_err(|bad| plain(bad.to_string())),
+        Kind::Host => network::host(words),
+        Kind::Publish => network::publish(words),
+        Kind::Listen => network::listen(words),
+        Kind::HostPort => network::host_port(words),
+        Kind::Proxy => network::proxy(words),
+        Kind::Resolver => network::resolver(words),
+        Kind::EncryptedHello => {
+            let choices = [("allow", Hello::Allow), ("refuse", Hello::Refuse)];
+            choice(words, &choices).map(Value::EncryptedHello)
+        }
+        // Tables, which `record` reads; no flag says them.
+        Kind::Http | Kind::Credential | Kind::Budget | Kind::Secret => {
+            Err(plain("is a text, where a table is needed".into()))
+        }
         Kind::Audit => destination(words).map(Value::Audit),
         Kind::Key | Kind::User => Ok(Value::Text),
         Kind::FieldName => field_name(words),
