@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use ringfence_plan::*;
 
-use super::*;
+use super::{Change, *};
 
 const NAMES: [&str; 4] = ["a", "b", "c.env", "A"];
 
