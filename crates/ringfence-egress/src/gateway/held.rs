@@ -20,7 +20,9 @@ impl Connection {
             Stage::Names(held) => held.capacity(),
             Stage::Greeting(greeting) => greeting.held.capacity(),
             Stage::Resolving(lookup) => lookup.opening.holds(),
+            Stage::Seeking(opening) => opening.holds(),
             Stage::Dialing(dial) => dial.opening.holds(),
+            Stage::Asking(asking) => asking.opening.holds(),
             Stage::Relaying | Stage::Farewell => 0,
         };
         let unsent = self.server.as_ref().map_or(0, |server| server.pending.capacity());
