@@ -23,10 +23,14 @@ mod gateway;
 mod linked;
 mod network;
 mod patterns;
+mod without_policy;
 mod workspace;
 
+pub(crate) use claims::impossible;
 pub(crate) use fields::{Fields, StatementId};
+pub(crate) use network::denied;
 pub(crate) use patterns::literal_start;
+pub(crate) use without_policy::{Kept, ceilings, kept, linked};
 
 /// Stages with every field's value, and the statement that says so.
 #[derive(Debug)]

@@ -20,9 +20,18 @@ pub fn check_links(composed: &Composed, plan: &Plan) -> Result<(), Report> {
     let stages = if composed.is_bounded() { composed.stages() } else { Vec::new() };
     let bounds: Vec<&Stage> =
         stages.iter().filter(|stage| matches!(stage.kind, StageKind::Ceiling | StageKind::Parent)).collect();
+    check_within(&bounds, plan, &composed.programs)
+}
+
+/// The same for a plan that was not composed: `bounds` are what narrows it, `programs` what it grants unasked and by names
+/// that may lead through links.
+///
+/// # Errors
+/// As [`check_links`].
+pub(crate) fn check_within(bounds: &[&Stage], plan: &Plan, programs: &[AbsPath]) -> Result<(), Report> {
     let trees = writable_trees(plan);
     let mut problems = Vec::new();
-    let asked = |grant: &&Grant| is_written(plan, grant) || is_of_path(composed, grant);
+    let asked = |grant: &&Grant| is_written(plan, grant) || is_of_path(programs, grant);
     for grant in plan.files.grants.iter().filter(asked) {
         // What is absent is dropped, or stops the run, when it is opened.
         let Some(real) = real(&grant.path).filter(|real| *real != grant.path) else { continue };
@@ -45,8 +54,8 @@ fn is_written(plan: &Plan, grant: &Grant) -> bool {
     grant.access != Access::Deny && !matches!(plan.rule(grant.rule).origin, Origin::BuiltIn(_))
 }
 
-fn is_of_path(composed: &Composed, grant: &Grant) -> bool {
-    grant.access != Access::Deny && composed.programs.contains(&grant.path)
+fn is_of_path(programs: &[AbsPath], grant: &Grant) -> bool {
+    grant.access != Access::Deny && programs.contains(&grant.path)
 }
 
 /// The outermost writable trees, by name.

@@ -117,6 +117,24 @@ pub fn load(request: &Request) -> Result<Sources, Report> {
     Ok(Sources { context, surroundings, texts, layers, chosen, unsettled, lifted, parent })
 }
 
+/// Reads the ceilings alone: what bounds a plan that is not made of policies.
+///
+/// # Errors
+/// As for [`load`].
+pub(crate) fn ceilings(request: &Request) -> Result<Sources, Report> {
+    let context = context(request)?;
+    let mut loader = Loader::new(request, &context);
+    loader.machine_ceilings()?;
+    loader.user_ceiling()?;
+    loader.refuse_what_is_the_machines()?;
+    let mut surroundings = Surroundings::default();
+    loader.look_around(&mut surroundings);
+    let Loader { texts, layers, .. } = loader;
+    let parent = request.parent.clone().map(Box::new);
+    let (chosen, unsettled, lifted) = (Vec::new(), None, None);
+    Ok(Sources { context, surroundings, texts, layers, chosen, unsettled, lifted, parent })
+}
+
 fn author_of(texts: &[Source], statement: &Statement) -> Author {
     match &statement.place {
         crate::statement::Place::BuiltIn(_) => Author::BuiltIn,

@@ -12,6 +12,20 @@ use ringfence_plan::{AbsPath, Plan};
 
 use crate::layers::places::Places;
 
+mod ask;
+mod blocks;
+mod contract;
+mod effective;
+mod egress;
+mod environment;
+mod files;
+mod json;
+mod limits;
+mod plan;
+mod problem;
+mod rules;
+mod traffic;
+
 /// Who asks, and from where. The library never looks at its own process: cwd, HOME and variables are told.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
@@ -194,12 +208,7 @@ impl std::error::Error for Refusal {}
 /// # Errors
 /// What is no request of a known contract, and what cannot be held as it is meant.
 pub fn read(text: &str, context: &Context) -> Result<Request, Refusal> {
-    let _ = (text, context);
-    Err(Refusal {
-        code: Code::BackendUnavailable,
-        message: "MXC requests are not read yet".into(),
-        field: None,
-        line: 0,
-        column: 0,
-    })
+    ask::read(text)
+        .and_then(|ask| plan::request(&ask, text, context))
+        .map_err(|problem| problem.refusal(text))
 }

@@ -113,7 +113,7 @@ pub(super) fn is_pattern(access: Access, words: &str) -> bool {
 }
 
 /// Why a path cannot be granted, and what instead, if it cannot.
-pub(super) fn impossible(path: &AbsPath, access: Access) -> Option<(&'static str, &'static str)> {
+pub(crate) fn impossible(path: &AbsPath, access: Access) -> Option<(&'static str, &'static str)> {
     let path = path.as_path().as_os_str().as_encoded_bytes();
     let own = ["/proc/", "/sys/"].iter().any(|tree| path.starts_with(tree.as_bytes()));
     match path {

@@ -69,7 +69,7 @@ impl Composer<'_> {
 
 /// Whether the place behind `link` is granted for it. Not where a command may have put that link: it would choose what
 /// it gets. But what lies in a writable tree anyway becomes no wider by being called readable only.
-fn counts(claim: &Claim, link: &Link, trees: &[AbsPath]) -> bool {
+pub(super) fn counts(claim: &Claim, link: &Link, trees: &[AbsPath]) -> bool {
     let holds = |path: &AbsPath, itself: bool| {
         let after = trees.partition_point(|tree| tree <= path);
         trees[..after].last().is_some_and(|tree| path.is_within(tree) && (itself || path != tree))

@@ -60,7 +60,7 @@ impl Composer<'_> {
 
 /// What a text means where it denies. Without a port it speaks of the host, not of its web server alone: a deny that left
 /// every other port open would promise more than it holds.
-fn denied(endpoints: &[Endpoint]) -> Vec<Endpoint> {
+pub(crate) fn denied(endpoints: &[Endpoint]) -> Vec<Endpoint> {
     match endpoints {
         [first, _, ..] => [Protocol::Tcp, Protocol::Udp]
             .map(|protocol| Endpoint { host: first.host.clone(), ports: Ports::ALL, protocol })

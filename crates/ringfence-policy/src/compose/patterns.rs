@@ -19,7 +19,7 @@ use crate::statement::Value;
 
 /// With more trees than this, a pattern is anchored once, at what the trees have in common: a plan must not grow with
 /// the product of rules and trees.
-const MOST_TREES: usize = 16;
+pub(super) const MOST_TREES: usize = 16;
 /// At most this many grants are looked at for a word about protection.
 const MOST_CHECKED: usize = 100;
 
@@ -251,7 +251,7 @@ fn granted_trees(grants: &[Claim]) -> Vec<AbsPath> {
 }
 
 /// The same with what presets and PATH grant: a ceiling's `**/name` speaks of whatever is granted, whoever did.
-fn all_trees(grants: &[Claim]) -> Vec<AbsPath> {
+pub(super) fn all_trees(grants: &[Claim]) -> Vec<AbsPath> {
     let system = |path: &AbsPath| {
         DIRECTORIES.iter().any(|(tree, _)| path.as_path().starts_with(tree))
             || path.as_path().starts_with("/etc")
@@ -260,7 +260,7 @@ fn all_trees(grants: &[Claim]) -> Vec<AbsPath> {
     bounded(outermost(grants.iter().filter(granted)))
 }
 
-fn writable_trees(grants: &[Claim]) -> Vec<AbsPath> {
+pub(super) fn writable_trees(grants: &[Claim]) -> Vec<AbsPath> {
     outermost(grants.iter().filter(|claim| claim.access == Access::Write))
 }
 
@@ -276,13 +276,13 @@ fn outermost<'a>(claims: impl Iterator<Item = &'a Claim>) -> Vec<AbsPath> {
 }
 
 /// The one of `trees`, which are sorted and lie in no other, that holds `path`.
-fn tree_of<'a>(path: &AbsPath, trees: &'a [AbsPath]) -> Option<&'a AbsPath> {
+pub(super) fn tree_of<'a>(path: &AbsPath, trees: &'a [AbsPath]) -> Option<&'a AbsPath> {
     let after = trees.partition_point(|tree| tree <= path);
     trees[..after].last().filter(|tree| path.is_within(tree))
 }
 
 /// `trees`, or what they have in common if they are too many.
-fn bounded(mut trees: Vec<AbsPath>) -> Vec<AbsPath> {
+pub(super) fn bounded(mut trees: Vec<AbsPath>) -> Vec<AbsPath> {
     trees.sort();
     trees.dedup();
     if trees.len() <= MOST_TREES {
@@ -299,7 +299,7 @@ fn bounded(mut trees: Vec<AbsPath>) -> Vec<AbsPath> {
 
 /// The tree, or the directory above its first name with a dot: the base's names speak of `.git/hooks`, and must match
 /// also where `.git` itself, or something in it, is what is granted.
-fn above_dotted(tree: &AbsPath) -> AbsPath {
+pub(super) fn above_dotted(tree: &AbsPath) -> AbsPath {
     let dotted = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
     match tree.names().position(dotted) {
         Some(at) => {
@@ -310,7 +310,7 @@ fn above_dotted(tree: &AbsPath) -> AbsPath {
 }
 
 /// A name of the base's below `base`.
-fn named(base: &AbsPath, name: &str) -> Option<PathPattern> {
+pub(super) fn named(base: &AbsPath, name: &str) -> Option<PathPattern> {
     PathPattern::new(base.clone(), name, Match::Folded).ok()
 }
 
@@ -318,7 +318,7 @@ fn named(base: &AbsPath, name: &str) -> Option<PathPattern> {
 /// are unpacked in a copy may have any name. Where the tree has a dot in its path the name may begin above it, as
 /// `.git/hooks` does for a tree called `.git`; where it ends there, as `.codex` does for `.codex/sessions`, it protects
 /// all of the tree, unless that is a part of something that is granted as a copy under this very name.
-fn in_tree(name: &str, tree: &AbsPath, copies: &[AbsPath]) -> Vec<PathPattern> {
+pub(super) fn in_tree(name: &str, tree: &AbsPath, copies: &[AbsPath]) -> Vec<PathPattern> {
     let base = above_dotted(tree);
     let Some(pattern) = named(&base, name) else { return Vec::new() };
     if base == *tree {
@@ -363,7 +363,7 @@ pub(crate) fn literal_start<'a>(rooted: &'a Rooted<'_>) -> (Result<AbsPath, BadT
 
 /// `path`, followed by the pattern `rest`, seen from the writable tree that holds it: so that renaming any directory on
 /// the way is seen as well.
-fn anchored(path: &AbsPath, rest: &str, trees: &[AbsPath]) -> Result<PathPattern, BadPattern> {
+pub(super) fn anchored(path: &AbsPath, rest: &str, trees: &[AbsPath]) -> Result<PathPattern, BadPattern> {
     let base = tree_of(path, trees).cloned().unwrap_or_else(AbsPath::root);
     let names = path.names().skip(base.depth());
     let mut segments: Vec<Segment> = names.map(|name| Segment::Name(fold(&name.to_string_lossy()))).collect();

@@ -1,0 +1,70 @@
+//! A request's environment: exactly what it says, or the contract's default.
+//!
+//! Nothing of the caller's passes.
+
+use std::collections::BTreeMap;
+
+use ringfence_plan::Environment;
+
+use super::NoteKind;
+use super::ask::{Ask, Remark};
+use super::problem::Problem;
+use super::rules::Rules;
+use crate::diagnostic::quoted;
+
+/// What a request has that says nothing of its environment.
+pub(super) const DEFAULT: [(&str, &str); 2] =
+    [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("TERM", "xterm-256color")];
+
+/// Names that programs take a proxy from.
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY"];
+
+/// The variables that a command gets.
+pub(super) fn environment(
+    ask: &Ask,
+    rules: &mut Rules<'_>,
+    remarks: &mut Vec<Remark>,
+) -> Result<Environment, Problem> {
+    let mut set = BTreeMap::new();
+    if ask.env.is_none() || ask.inherits {
+        let rule = rules.built_in("process.env", "the contract's default environment");
+        set.extend(DEFAULT.map(|(name, value)| (name.to_owned(), (value.to_owned(), rule))));
+    }
+    for said in ask.env.iter().flatten() {
+        let Some((name, value)) = said.value.split_once('=') else {
+            let text = format!("{} sets nothing: it has no `=`", quoted(&said.value));
+            remarks.push(said.remark(NoteKind::NoEffect, text));
+            continue;
+        };
+        if name.is_empty() {
+            return Err(said.policy("a variable needs a name before the `=`"));
+        }
+        // Not the value: plans are shown and logged, and values of variables may be secrets.
+        let rule = rules.said(said, &format!("{name}=…"));
+        if let Some((before, _)) = set.insert(name.to_owned(), (value.to_owned(), rule))
+            && ask
+                .env
+                .iter()
+                .flatten()
+                .take_while(|other| *other != said)
+                .any(|other| other.value == format!("{name}={before}"))
+        {
+            remarks.push(
+                said.remark(
+                    NoteKind::Honoured,
+                    format!("{} stands twice; the later one counts", quoted(name)),
+                ),
+            );
+        }
+    }
+    if let Some(proxy) = &ask.traffic.proxy {
+        let url = format!("{}://127.0.0.1:{}/", proxy.value.scheme, proxy.value.port);
+        let rule = rules.said(proxy, &url);
+        for name in PROXIES.iter().flat_map(|name| [(*name).to_owned(), name.to_ascii_lowercase()]) {
+            set.insert(name, (url.clone(), rule));
+        }
+        // Whoever goes by one of these goes past the proxy, and that is refused.
+        set.retain(|name, _| !name.eq_ignore_ascii_case("NO_PROXY"));
+    }
+    Ok(Environment { set, ..Environment::default() })
+}
