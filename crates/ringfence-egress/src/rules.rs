@@ -365,6 +365,24 @@ mod tests {
     }
 
     #[test]
+    fn rules_that_are_handed_over_are_the_same() {
+        use std::io::{Seek, Write};
+        let rule = rule(HostPattern::Below(name("example.org")), 443, 443, 1);
+        let network = Network { mode: NetworkMode::Rules, allow: vec![rule], ..Network::none(RuleId(0)) };
+        let texts = vec![Rule { text: "x".into(), origin: ringfence_plan::Origin::Flag("--x".into()) }];
+        let memory = || {
+            let flags = rustix::fs::MemfdFlags::CLOEXEC;
+            File::from(rustix::fs::memfd_create("rules", flags).unwrap())
+        };
+        let mut file = memory();
+        file.write_all(&serde_json::to_vec(&(&network, &texts)).unwrap()).unwrap();
+        file.rewind().unwrap();
+        let read = Rules::read(file).unwrap();
+        assert_eq!((read.network, read.texts), (network, texts));
+        assert!(Rules::read(memory()).is_err());
+    }
+
+    #[test]
     fn a_loopback_address_is_never_reached_though_named() {
         let rules = rules(vec![rule(block("127.0.0.1", 32), 1, 65535, 1)], vec![]);
         assert!(rules.by_address("127.0.0.1".parse().unwrap(), 80, Owner::ThisMachine).is_err());

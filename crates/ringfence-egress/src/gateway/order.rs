@@ -33,7 +33,10 @@ impl Gateway {
                     // Rules that cannot be read are no rules: with those before, what was taken back would still pass.
                     let Ok(rules) = Rules::read(file) else { return Run::IsOver };
                     self.take_rules(rules);
-                    self.send_report();
+                    // What it broke off is told before it is done; without a byte it would be a farewell.
+                    if !self.report.is_empty() {
+                        self.send_report();
+                    }
                     let flags = rustix::net::SendFlags::NOSIGNAL;
                     let _ = rustix::net::send(&self.supervisor, DONE, flags);
                 }

@@ -8,6 +8,7 @@ mod environment;
 mod files;
 mod gateway;
 mod gateway_clients;
+mod gateway_live;
 mod guardrails;
 mod inherited;
 mod input;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Row> {
         presets_node::rows(),
         gateway::rows(),
         gateway_clients::rows(),
+        gateway_live::rows(),
     ];
     let alone = [
         network::rows(),
