@@ -83,7 +83,9 @@ fn of_field(spec: &FieldSpec) -> Value {
         }),
         Kind::Host | Kind::Publish | Kind::Listen | Kind::HostPort => list(spec.kind),
         Kind::Http | Kind::Credential | Kind::Budget => records(spec.kind),
-        Kind::Proxy => json!({ "type": "string", "pattern": "^(environment|(https?|socks5h?)://[^@/ ]+/?)$" }),
+        Kind::Proxy => {
+            json!({ "type": "string", "pattern": "^(environment|(https?|socks5h?)://[^@/ ]+/?)$" })
+        }
         Kind::Secret => reference("secret"),
         Kind::Resolver => json!({ "type": "string", "pattern": "^(https|tls)://[!-~]+$" }),
         Kind::EncryptedHello => json!({ "enum": ["allow", "refuse"] }),

@@ -98,12 +98,12 @@ impl Gateway {
         if let Some(name) = name {
             self.rules.not_denied(name, port)?;
         }
-        let mut rule = self.rules.nothing_allows().rule;
+        let mut rule = Err(self.rules.nothing_allows());
         for address in addresses {
             let owner = self.owner(*address);
-            rule = self.rules.by_address(*address, port, owner)?;
+            rule = Ok(self.rules.by_address(*address, port, owner)?);
         }
-        Ok((rule, self.anybody()))
+        rule.map(|rule| (rule, self.anybody()))
     }
 
     /// Ends what is no longer allowed, as if it had been refused.

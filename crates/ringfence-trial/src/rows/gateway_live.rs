@@ -62,7 +62,7 @@ fn beside(
     let mut command = session.fence(place, &flags);
     command.args(["sh", "-c", &format!("{UNSET}{inside}")]);
     let line = format!(
-        "wait_for() {{ for _ in $(seq 500); do [ -e $1 ] && return; sleep 0.02; done; echo no $1; }}\n\
+        "wait_for() {{ for _ in $(seq 500); do [ -e $1 ] && return; sleep 0.02; done; echo missing $1; }}\n\
          rf={}\n{} & run=$!\n{outside}\nwait $run; echo ended $?",
         quoted(session.ringfence.to_str().unwrap_or_default()),
         words(&command)
@@ -109,7 +109,7 @@ fn broken_off(session: &Session) -> Result<Outcome, String> {
     let told = beside(session, &session.place()?, &["--allow-net", "good.example:22"], (inside, outside))?;
     let text = told.ran.text();
     let good = text.matches("broken off").count() == 2 && text.contains("ended 0");
-    judge(&told, good && !text.contains("too early") && !text.contains("never") && !text.contains("no "))
+    judge(&told, good && !text.contains("too early") && !text.contains("never") && !text.contains("missing"))
 }
 
 fn bounded(session: &Session) -> Result<Outcome, String> {
