@@ -23,5 +23,10 @@ fn main() -> std::process::ExitCode {
 
 /// What any entry point does.
 fn enter() -> u8 {
-    commands::dispatch(std::env::args_os().skip(1).collect())
+    let mut words = std::env::args_os();
+    let program = words.next();
+    if commands::mxc::is_called(program.as_deref()) {
+        return commands::mxc::enter(commands::mxc::PROGRAM, words.collect());
+    }
+    commands::dispatch(words.collect())
 }
