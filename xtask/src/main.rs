@@ -6,6 +6,8 @@
 mod bench;
 mod cross;
 mod dependencies;
+mod mxc;
+mod person;
 mod specification;
 
 use anyhow::{Result, bail};
@@ -17,6 +19,7 @@ cargo xtask <verb>
   bench [--quick]    measure what containment costs (bench --help)
   cross [TARGET…]    type-check the shipped crates for Windows and macOS
   dependencies       count the crates that each of ours pulls in
+  mxc                try MXC's weaknesses on MXC and on ours, side by side (mxc --help)
   specification      check that every test that SPECIFICATION.md names exists
 ";
 
@@ -36,6 +39,7 @@ fn main() -> Result<()> {
         "bench-serve" => bench::serve(&words),
         "bench-network" => bench::network_client(&words),
         "bench-decide" => bench::decide(&words),
+        "mxc" => mxc::run(&words),
         "cross" => cross::run(&words),
         "specification" => specification::run(),
         "dependencies" => dependencies::run(),

@@ -8,6 +8,7 @@ mod machine;
 mod many;
 mod memory;
 mod mounts_seen;
+mod mxc;
 mod network;
 mod path_rules;
 mod policy;
@@ -32,14 +33,14 @@ cargo xtask bench [--quick] [--write] [--user NAME] [--only SECTION,…] [--roun
   --quick          few rounds, small trees: shows that everything runs, the figures mean little
   --write          put the report into docs/benchmarks.md
   --user NAME      measure as this user; needs root (as now: the user who calls)
-  --only           of startup, memory, many, policy, path-rules, host-mounts, network, work
+  --only           of startup, memory, many, policy, path-rules, host-mounts, network, work, mxc
   --ringfence      measure this program, not the release build of this checkout
   --floor-source   also time another floor program that takes NAME=FEATURE,… words
 ";
 
 /// The sections in the order of the report.
-pub(crate) const SECTIONS: [&str; 8] =
-    ["startup", "memory", "many", "policy", "path-rules", "host-mounts", "network", "work"];
+pub(crate) const SECTIONS: [&str; 9] =
+    ["startup", "memory", "many", "policy", "path-rules", "host-mounts", "network", "work", "mxc"];
 
 /// How much to measure, and of what.
 #[derive(Clone, Debug)]

@@ -3,14 +3,14 @@
 
 use super::ledger::Ledger;
 use super::{
-    Options, SECTIONS, host_mounts, machine, many, memory, mounts_seen, network, path_rules, policy, startup,
-    work,
+    Options, SECTIONS, host_mounts, machine, many, memory, mounts_seen, mxc, network, path_rules, policy,
+    startup, work,
 };
+use crate::person::Person;
 use crate::{root, target_dir};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -119,6 +119,7 @@ pub(crate) fn run_staged(words: &[String]) -> Result<()> {
             "host-mounts" => host_mounts::measure(&stage, &mut ledger),
             "network" => network::measure(&stage, &mut ledger),
             "work" => work::measure(&stage, &mut ledger),
+            "mxc" => mxc::measure(&stage, &mut ledger),
             other => bail!("section {other} has no code"),
         };
         if let Err(error) = measured {
@@ -144,9 +145,22 @@ fn build(options: &Options, scratch: &Path) -> Result<()> {
     if options.wants("policy") {
         fs::copy(release_build(&["--package", "xtask"], "xtask")?, bin.join("decide"))?;
     }
+    if options.wants("mxc") {
+        lay_out_mxc(&bin)?;
+    }
     compile(&root().join("xtask/bench/floor.c"), &bin.join("floor"))?;
     if let Some(source) = &options.floor_source {
         compile(source, &bin.join("other-floor"))?;
+    }
+    Ok(())
+}
+
+/// MXC's programs and the name under which ours takes requests. Without them the section says that it was not measured.
+fn lay_out_mxc(bin: &Path) -> Result<()> {
+    fs::create_dir(bin.join("ours"))?;
+    symlink("../ringfence", bin.join("ours/lxc-exec"))?;
+    if let Err(error) = crate::mxc::Programs::installed().and_then(|programs| programs.copied(bin)) {
+        println!("mxc: {error:#}");
     }
     Ok(())
 }
@@ -178,7 +192,7 @@ fn compile(source: &Path, program: &Path) -> Result<()> {
 }
 
 fn measure(words: &[String], person: &Person, scratch: &Path) -> Result<()> {
-    give(scratch, person)?;
+    person.give(scratch)?;
     let mut command = Command::new(scratch.join("work/.bench-server"));
     command.arg("bench-staged").arg(scratch).args(words).current_dir(scratch.join("work"));
     command
@@ -187,53 +201,8 @@ fn measure(words: &[String], person: &Person, scratch: &Path) -> Result<()> {
         .env("HOME", &person.home)
         .env("LANG", "C.UTF-8");
     command.env("USER", &person.name);
-    if person.other {
-        command.uid(person.uid).gid(person.gid);
-    }
+    person.start(&mut command);
     let status = command.status().context("failed to start the measuring process")?;
     ensure!(status.success(), "the measuring process ended with {status}");
     Ok(())
-}
-
-fn give(path: &Path, person: &Person) -> Result<()> {
-    if !person.other {
-        return Ok(());
-    }
-    chown(path, Some(person.uid), Some(person.gid))
-        .with_context(|| format!("failed to give away {}", path.display()))?;
-    if path.is_dir() {
-        for entry in fs::read_dir(path)? {
-            give(&entry?.path(), person)?;
-        }
-    }
-    Ok(())
-}
-
-struct Person {
-    name: String,
-    uid: u32,
-    gid: u32,
-    home: PathBuf,
-    /// Not the user who calls.
-    other: bool,
-}
-
-impl Person {
-    fn named(name: Option<&str>) -> Result<Person> {
-        let Some(name) = name else {
-            let own = fs::metadata("/proc/self")?;
-            let home = std::env::var_os("HOME").context("HOME is not set")?;
-            let name = std::env::var("USER").unwrap_or_default();
-            return Ok(Person { name, uid: own.uid(), gid: own.gid(), home: home.into(), other: false });
-        };
-        // Read as a file: a static program has no name service.
-        let passwd = fs::read_to_string("/etc/passwd")?;
-        let line = passwd.lines().find(|line| line.split(':').next() == Some(name));
-        let columns: Vec<&str> =
-            line.with_context(|| format!("no user {name} in /etc/passwd"))?.split(':').collect();
-        let [_, _, uid, gid, _, home, ..] = columns[..] else {
-            bail!("a broken line in /etc/passwd for {name}")
-        };
-        Ok(Person { name: name.into(), uid: uid.parse()?, gid: gid.parse()?, home: home.into(), other: true })
-    }
 }

@@ -29,6 +29,14 @@ impl Subject {
         Subject { name: name.into(), kind: Kind::Program(command) }
     }
 
+    /// The same program with a PATH that has root's programs too.
+    pub(crate) fn with_roots_path(mut self) -> Subject {
+        if let Kind::Program(command) = &mut self.kind {
+            command.env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin");
+        }
+        self
+    }
+
     /// `words` start a server that answers each byte with a line of nanoseconds.
     pub(crate) fn served(name: &str, words: &[impl AsRef<OsStr>], directory: &Path) -> Result<Subject> {
         let mut server = command(words, directory)
