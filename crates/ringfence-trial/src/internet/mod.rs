@@ -3,6 +3,7 @@
 //!
 //! It is set up by the system's own tools, so that it shares nothing with what is on trial.
 
+mod parent;
 mod servers;
 
 use std::fs;
@@ -54,6 +55,9 @@ inside ip addr add 10.9.9.9/32 dev lo
 inside ip addr add 169.254.169.254/32 dev lo
 nsenter -t $world -n "$TRIAL" internet "$LOG" >/dev/null 2>&1 & servers=$!
 "$TRIAL" internet-host "$LOG" >/dev/null 2>&1 & servers="$servers $!"
+if [ -n "$WITH_PARENT" ]; then
+    "$TRIAL" internet-parent "$LOG" >/dev/null 2>&1 & export PARENT=$!; servers="$servers $!"
+fi
 if [ -n "$REGISTRIES" ]; then
     mkdir -m 700 .servers
     nsenter -t $world -n $BE python3 "$REGISTRIES" "$LOG" 203.0.113.10 "$PWD/.servers" >/dev/null 2>&1 & servers="$servers $!"
@@ -99,13 +103,30 @@ pub(crate) fn with_registries(
     within(session, place, command)
 }
 
+/// As [`bare`] where there are no flags and else as [`fenced`], with parent proxies on the host, and these variables of the
+/// caller's. The variable PARENT, outside of the fence, is the proxies' process.
+pub(crate) fn with_parent(
+    session: &Session,
+    place: &Place,
+    (flags, variables): (Option<&[String]>, &[(&str, &str)]),
+    line: &str,
+) -> Result<Told, String> {
+    let mut command = match flags {
+        Some(flags) => session.fence(place, flags),
+        None => session.bare_command(place, &["env"]),
+    };
+    command.args(["sh", "-c", line]).env("WITH_PARENT", "1").envs(variables.iter().copied());
+    within(session, place, command)
+}
+
 fn within(session: &Session, place: &Place, command: Command) -> Result<Told, String> {
     let fail = |error: std::io::Error| format!("preparing the small internet: {error}");
     // Both beside the home, where no fenced line comes.
     let (log, resolver) = (place.outside.join("internet.log"), place.outside.join("resolv.conf"));
     fs::write(&log, "").map_err(fail)?;
     fs::write(&resolver, "nameserver 203.0.113.53\n").map_err(fail)?;
-    let ready = if command.get_envs().any(|(name, _)| name == "REGISTRIES") { 3 } else { 2 };
+    let more = command.get_envs().filter(|(name, _)| *name == "REGISTRIES" || *name == "WITH_PARENT");
+    let ready = 2 + more.count();
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let mut outer = Command::new("unshare");
     // An ordinary user has to be root of a user namespace to make all this, and himself again for the line.

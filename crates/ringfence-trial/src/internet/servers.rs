@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Names of the small internet.
-const NAMES: &[(&str, &[[u8; 4]])] = &[
+pub(super) const NAMES: &[(&str, &[[u8; 4]])] = &[
     ("good.example", &[[203, 0, 113, 10]]),
     ("web.example", &[[203, 0, 113, 10]]),
     ("evil.example", &[[203, 0, 113, 11]]),
@@ -35,9 +35,12 @@ const WORLD: &[&str] = &[
 ];
 const HOST: &[&str] = &["127.0.0.1:80", "203.0.113.1:80", "198.51.100.7:80", "0.0.0.0:8080"];
 
-/// The verbs `internet LOG` and `internet-host LOG`: serves until it is killed.
+/// The verbs `internet LOG`, `internet-host LOG` and `internet-parent LOG`: serves until it is killed.
 pub fn main(verb: &str, arguments: &[String]) -> ExitCode {
     let Some(log) = arguments.first().and_then(|path| Log::open(path)) else { return ExitCode::from(2) };
+    if verb == "internet-parent" {
+        return super::parent::main(&log);
+    }
     let mut threads = Vec::new();
     for address in if verb == "internet" { WORLD } else { HOST } {
         match TcpListener::bind(address) {
@@ -69,14 +72,14 @@ pub fn main(verb: &str, arguments: &[String]) -> ExitCode {
 }
 
 #[derive(Clone)]
-struct Log(Arc<std::fs::File>);
+pub(super) struct Log(Arc<std::fs::File>);
 
 impl Log {
     fn open(path: &str) -> Option<Log> {
         OpenOptions::new().append(true).open(path).ok().map(|file| Log(Arc::new(file)))
     }
 
-    fn write(&self, line: &str) {
+    pub(super) fn write(&self, line: &str) {
         let _ = self.0.as_ref().write_all(format!("{line}\n").as_bytes());
     }
 }

@@ -7,8 +7,10 @@ mod crowd;
 mod environment;
 mod files;
 mod gateway;
+mod gateway_budget;
 mod gateway_clients;
 mod gateway_live;
+mod gateway_parent;
 mod guardrails;
 mod inherited;
 mod input;
@@ -48,6 +50,8 @@ pub fn all() -> Vec<Row> {
         gateway::rows(),
         gateway_clients::rows(),
         gateway_live::rows(),
+        gateway_parent::rows(),
+        gateway_budget::rows(),
     ];
     let alone = [
         network::rows(),

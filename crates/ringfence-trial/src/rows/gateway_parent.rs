@@ -1,0 +1,367 @@
+//! Parent proxies: what the rules allow goes through them by name and nothing else does, and nobody inside reaches or knows
+//! them. A row's control is the same line where it gets out, or without the part of the policy that holds it.
+
+use std::fs;
+
+use super::gateway::{UNSET, flags, missing};
+use crate::internet::{self, Told};
+use crate::row::{Outcome, Row, Scope};
+use crate::session::Session;
+
+/// A line that works through a proxy.
+struct Through {
+    name: &'static str,
+    /// Of the table `network` in the policy.
+    policy: &'static str,
+    /// The caller's variables.
+    variables: &'static [(&'static str, &'static str)],
+    line: &'static str,
+    /// A line in the proxies' log.
+    asks: &'static str,
+}
+
+/// A line that must not get somewhere while a proxy is named.
+struct Escape {
+    name: &'static str,
+    threats: &'static [u8],
+    line: &'static str,
+    /// A beginning of a line in the log, which the line makes without a fence.
+    reaches: &'static str,
+}
+
+/// A proxy that does not connect, and what of it is told.
+struct Bad {
+    name: &'static str,
+    policy: &'static str,
+    says: &'static str,
+}
+
+/// A row of its own.
+type Judge = fn(&Session) -> Result<Outcome, String>;
+
+const OPEN: &str = "proxy = \"http://127.0.0.1:3128\"";
+const SECRET: &str = "user:pass word";
+const GET: &str = "curl -sS -m 5 http://good.example/";
+
+const THROUGH: &[Through] = &[
+    Through { name: "http", policy: OPEN, variables: &[], line: GET, asks: "parent 3128 good.example:80" },
+    Through {
+        name: "http by the name of the proxy",
+        policy: "proxy = \"http://localhost:3128\"",
+        variables: &[],
+        line: GET,
+        asks: "parent 3128 good.example:80",
+    },
+    Through {
+        name: "http with credentials of a variable",
+        policy: "proxy = \"http://127.0.0.1:3129\"\nproxy_credential = { env = \"CORP_LOGIN\" }",
+        variables: &[("CORP_LOGIN", SECRET)],
+        line: GET,
+        asks: "parent 3129 good.example:80",
+    },
+    Through {
+        name: "http with credentials of the caller's own variable",
+        policy: "proxy = \"environment\"",
+        variables: &[("HTTPS_PROXY", "http://user:pass%20word@127.0.0.1:3129")],
+        line: GET,
+        asks: "parent 3129 good.example:80",
+    },
+    Through {
+        name: "socks",
+        policy: "proxy = \"socks5://127.0.0.1:1080\"",
+        variables: &[],
+        line: GET,
+        asks: "parent 1080 good.example:80",
+    },
+    Through {
+        name: "socks with credentials",
+        policy: "proxy = \"socks5h://127.0.0.1:1081\"\nproxy_credential = { env = \"CORP_LOGIN\" }",
+        variables: &[("CORP_LOGIN", SECRET)],
+        line: GET,
+        asks: "parent 1081 good.example:80",
+    },
+    Through {
+        name: "a protocol in which the server speaks first",
+        policy: OPEN,
+        variables: &[],
+        line: "python3 -c 'import socket; print(socket.create_connection((\"good.example\",22),5).recv(99))'",
+        asks: "parent 3128 good.example:22",
+    },
+    Through {
+        name: "an address that a rule names",
+        policy: OPEN,
+        variables: &[],
+        line: "curl -sS -m 5 http://203.0.113.11/",
+        asks: "parent 3128 203.0.113.11:80",
+    },
+];
+
+const ESCAPES: &[Escape] = &[
+    Escape {
+        name: "name_that_no_rule_names",
+        threats: &[43, 45],
+        line: "curl -s -m 5 http://evil.example/; curl -s -m 5 $PROXY http://evil.example/; curl -s -m 5 $PROXY -p http://evil.example/",
+        reaches: "tcp 203.0.113.11 80",
+    },
+    Escape {
+        name: "query_for_any_name",
+        threats: &[45],
+        line: "getent ahosts good.example; getent ahosts nonce.evil.example; true",
+        reaches: "dns ",
+    },
+    Escape {
+        name: "the_proxy_itself",
+        threats: &[53],
+        line: "curl -s -m 5 -x http://203.0.113.1:3128 -p http://evil.example/; curl -s -m 5 -x http://198.51.100.7:3128 -p http://evil.example/",
+        reaches: "to-parent 203.0.113.1",
+    },
+    Escape {
+        name: "the_proxy_at_its_loopback",
+        threats: &[53],
+        line: "curl -s -m 5 -x http://127.0.0.1:3128 -p http://evil.example/; curl -s -m 5 $PROXY -p http://127.0.0.1:3128/",
+        reaches: "parent 3128 evil.example:80",
+    },
+    Escape {
+        name: "address_that_stands_for_no_name",
+        threats: &[44],
+        line: "curl -s -m 5 -H 'Host: good.example' http://203.0.113.10/; curl -s -m 1 http://198.18.0.200/; \
+               curl -s -m 5 --connect-to ::203.0.113.10:80 http://evil.example/hidden",
+        reaches: "data 203.0.113.10 80 GET /hidden",
+    },
+];
+
+const BAD: &[Bad] = &[
+    Bad { name: "that is not there", policy: "proxy = \"http://127.0.0.1:9\"", says: "takes no connection" },
+    Bad {
+        name: "that wants credentials",
+        policy: "proxy = \"http://127.0.0.1:3129\"",
+        says: "does not take these credentials",
+    },
+    Bad {
+        name: "by socks that wants credentials",
+        policy: "proxy = \"socks5://127.0.0.1:1081\"",
+        says: "does not take these credentials",
+    },
+    Bad { name: "that refuses", policy: "proxy = \"http://127.0.0.1:3132\"", says: "refused it" },
+    Bad { name: "that babbles", policy: "proxy = \"http://127.0.0.1:3130\"", says: "cannot be read" },
+    Bad { name: "without an end", policy: "proxy = \"http://127.0.0.1:3131\"", says: "cannot be read" },
+];
+
+pub(super) fn rows() -> Vec<Row> {
+    let through = THROUGH.iter().map(|this| {
+        Row::new(format!("works: through a parent proxy: {}", this.name), &[], move |session| {
+            judge_through(session, this).unwrap_or_else(Outcome::Failed)
+        })
+    });
+    let escapes = ESCAPES.iter().map(|this| {
+        Row::new(format!("gateway: parent proxy: {}", this.name), this.threats, move |session| {
+            judge_escape(session, this).unwrap_or_else(Outcome::Failed)
+        })
+    });
+    let bad = BAD.iter().map(|this| {
+        Row::new(
+            format!("gateway: parent proxy {} is told and nothing goes round it", this.name),
+            &[],
+            move |session| judge_bad(session, this).unwrap_or_else(Outcome::Failed),
+        )
+    });
+    let own: [(&str, Judge); 4] = [
+        ("works: through a parent proxy: a name that only it resolves", only_it_resolves),
+        ("gateway: parent proxy: exceptions go round it and nothing else does", exceptions),
+        ("gateway: parent proxy: killed_and_nothing_goes_round_it", killed),
+        ("gateway: parent proxy: its credential is nowhere inside and in no report", unseen),
+    ];
+    let own = own.into_iter().map(|(name, judge)| {
+        Row::new(name, &[], move |session| judge(session).unwrap_or_else(Outcome::Failed))
+    });
+    let only = Scope::Namespaces("only a network namespace of its own can be captured");
+    through.chain(escapes).chain(bad).chain(own).map(|row| row.only(only)).collect()
+}
+
+/// A line under this policy; without one, unfenced.
+fn run(
+    session: &Session,
+    policy: Option<&str>,
+    variables: &[(&str, &str)],
+    line: &str,
+) -> Result<Told, String> {
+    let place = session.place()?;
+    let Some(policy) = policy else {
+        return internet::with_parent(session, &place, (None, variables), line);
+    };
+    let path = place.outside.join("policy.toml");
+    fs::write(&path, format!("version = 1\n[network]\n{policy}\n"))
+        .map_err(|error| format!("writing a policy: {error}"))?;
+    let mut flags = flags();
+    for more in ["inner.example", "203.0.113.11:80"] {
+        flags.extend(["--allow-net".to_owned(), more.to_owned()]);
+    }
+    flags.extend(["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()]);
+    internet::with_parent(session, &place, (Some(&flags), variables), &format!("{UNSET}{line}"))
+}
+
+fn has(told: &Told, beginning: &str) -> bool {
+    told.log.lines().any(|line| line.starts_with(beginning))
+}
+
+fn judge_through(session: &Session, this: &Through) -> Result<Outcome, String> {
+    if let Some(skipped) = missing(None) {
+        return Ok(skipped);
+    }
+    let bare = run(session, None, this.variables, &format!("{UNSET}{}", this.line))?;
+    if bare.ran.code != 0 || has(&bare, "parent ") {
+        return Ok(Outcome::NotProved(format!("without a fence: {}\n{}", bare.ran.describe(), bare.log)));
+    }
+    let fenced = run(session, Some(this.policy), this.variables, this.line)?;
+    let good = fenced.ran.code == 0
+        && fenced.ran.stdout == bare.ran.stdout
+        && has(&fenced, this.asks)
+        && !has(&fenced, "dns ")
+        && fenced.log.matches("to-parent").count()
+            == fenced.log.lines().filter(|line| line.starts_with("tcp ")).count();
+    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", fenced.ran.describe(), fenced.log)) }
+}
+
+fn judge_escape(session: &Session, this: &Escape) -> Result<Outcome, String> {
+    if let Some(skipped) = missing(None) {
+        return Ok(skipped);
+    }
+    let fill = |proxy: &str| this.line.replace("$PROXY", proxy);
+    let line = format!("{GET}alive || exit 99\n{}", fill("-x http://127.0.0.1:1023"));
+    let fenced = run(session, Some(OPEN), &[], &line)?;
+    if fenced.ran.code == 99 || !fenced.log.contains("GET /alive") {
+        return Err(format!("what is allowed does not work: {}\n{}", fenced.ran.describe(), fenced.log));
+    }
+    let asked = |line: &&str| line.starts_with("parent ") && !line.ends_with(" good.example:80");
+    if has(&fenced, this.reaches) || fenced.log.lines().any(|line| asked(&line)) {
+        return Err(format!("it got out: {}\n{}", fenced.ran.describe(), fenced.log));
+    }
+    let bare = run(session, None, &[], &fill(""))?;
+    match has(&bare, this.reaches) {
+        true => Ok(Outcome::Passed),
+        false => {
+            Ok(Outcome::NotProved(format!("nor without a fence: {}\n{}", bare.ran.describe(), bare.log)))
+        }
+    }
+}
+
+fn judge_bad(session: &Session, this: &Bad) -> Result<Outcome, String> {
+    if let Some(skipped) = missing(None) {
+        return Ok(skipped);
+    }
+    let line = format!("curl -s -m 5 -x http://127.0.0.1:1023 http://good.example/; {GET}; true");
+    let told = run(session, Some(this.policy), &[], &line)?;
+    // Over HTTP the client reads it, and the summary has it.
+    let summary = String::from_utf8_lossy(&told.ran.stderr).into_owned();
+    let good = told.ran.out().contains(this.says)
+        && summary.contains("did not reach good.example:80")
+        && summary.contains(this.says)
+        && !has(&told, "tcp ");
+    if !good {
+        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+    }
+    let sound = run(session, Some(OPEN), &[], &line)?;
+    match has(&sound, "tcp 203.0.113.10 80") {
+        true => Ok(Outcome::Passed),
+        false => Ok(Outcome::NotProved(format!("nor through a good one: {}", sound.ran.describe()))),
+    }
+}
+
+fn only_it_resolves(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = missing(None) {
+        return Ok(skipped);
+    }
+    let line = "curl -sS -m 5 http://inner.example/";
+    // Without the proxy nobody knows the name, whatever the rules allow.
+    let without = run(session, Some(""), &[], line)?;
+    let with = run(session, Some(OPEN), &[], line)?;
+    match (without.ran.code, with.ran.code, has(&with, "parent 3128 inner.example:80")) {
+        (0, ..) => Ok(Outcome::NotProved(format!("it is known without: {}", without.ran.describe()))),
+        (_, 0, true) if with.ran.out().contains("served by 203.0.113.10") => Ok(Outcome::Passed),
+        _ => Err(format!("{}\n{}", with.ran.describe(), with.log)),
+    }
+}
+
+fn exceptions(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = missing(None) {
+        return Ok(skipped);
+    }
+    let policy = format!("{OPEN}\nno_proxy = [\"web.example\", \"203.0.113.11/32\"]");
+    let line = format!(
+        "{GET}; curl -sS -m 5 http://web.example/round; curl -sS -m 5 http://203.0.113.11/; \
+                        curl -s -m 5 http://evil.example/; true"
+    );
+    let told = run(session, Some(&policy), &[], &line)?;
+    let through: Vec<&str> = told.log.lines().filter(|line| line.starts_with("parent ")).collect();
+    let good = through == ["parent 3128 good.example:80"]
+        && has(&told, "dns web.example")
+        && told.log.contains("GET /round")
+        && has(&told, "tcp 203.0.113.11 80")
+        && !has(&told, "dns good.example")
+        && !has(&told, "dns evil.example");
+    if !good {
+        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+    }
+    let all = run(session, Some(OPEN), &[], &line)?;
+    match has(&all, "parent 3128 web.example:80") && has(&all, "parent 3128 203.0.113.11:80") {
+        true => Ok(Outcome::Passed),
+        false => Ok(Outcome::NotProved(format!("they go round it anyway: {}", all.log))),
+    }
+}
+
+/// The proxies are killed from outside while the run goes on.
+fn killed(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = missing(None) {
+        return Ok(skipped);
+    }
+    let place = session.place()?;
+    fs::write(place.outside.join("policy.toml"), format!("version = 1\n[network]\n{OPEN}\n"))
+        .map_err(|error| format!("writing a policy: {error}"))?;
+    let mut flags = flags();
+    flags.extend(["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()]);
+    let mut command = session.fence(&place, &flags);
+    let inside = format!(
+        "{UNSET}{GET}before; touch ready; until [ -e killed ]; do sleep 0.02; done; {GET}after && exit 1; echo went on"
+    );
+    command.args(["sh", "-c", &inside]);
+    let words: Vec<String> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")))
+        .collect();
+    let line = format!(
+        "{} & run=$!; until [ -e ready ]; do sleep 0.02; done; kill -9 $PARENT; touch killed; wait $run",
+        words.join(" ")
+    );
+    let told = internet::with_parent(session, &place, (None, &[]), &line)?;
+    let text = told.ran.text();
+    let good = told.ran.code == 0
+        && text.contains("went on")
+        && text.contains("did not reach good.example:80 (the parent proxy takes no connection)")
+        && told.log.contains("GET /before")
+        && !told.log.contains("GET /after");
+    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", told.ran.describe(), told.log)) }
+}
+
+fn unseen(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = missing(None) {
+        return Ok(skipped);
+    }
+    let look = "env; cat \"$RINGFENCE_PLAN\"; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'";
+    let line = format!("{GET}; curl -s -m 5 http://evil.example/; {look}");
+    let variables = [("CORP_LOGIN", SECRET), ("HTTPS_PROXY", "http://user:pass%20word@127.0.0.1:3129")];
+    let shows = |told: &Told| {
+        let text = told.ran.text();
+        text.contains("pass word") || text.contains("pass%20word") || text.contains("dXNlcjpwYXNzIHdvcmQ=")
+    };
+    for policy in [
+        "proxy = \"http://127.0.0.1:3129\"\nproxy_credential = { env = \"CORP_LOGIN\" }\n[environment]\npass = [\"CORP_LOGIN\"]",
+        "proxy = \"environment\"\n[environment]\npass = [\"HTTPS_PROXY\"]",
+    ] {
+        let told = run(session, Some(policy), &variables, &line)?;
+        if shows(&told) || !has(&told, "parent 3129 good.example:80") {
+            return Err(format!("{}\n{}", told.ran.describe(), told.log));
+        }
+    }
+    let bare = run(session, None, &variables, look)?;
+    Ok(if shows(&bare) { Outcome::Passed } else { Outcome::NotProved(bare.ran.describe()) })
+}
