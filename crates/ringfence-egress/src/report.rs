@@ -99,7 +99,14 @@ fn encode(event: &Event) -> Option<Vec<u8>> {
 fn decode(bytes: &[u8]) -> Option<(Event, &[u8])> {
     let (head, rest) = bytes.split_at_checked(HEAD)?;
     let (host, rest) = rest.split_at_checked(head[HEAD - 1].into())?;
-    let host = (!host.is_empty()).then(|| String::from_utf8_lossy(host).into_owned());
+    let host = match std::str::from_utf8(host).ok()? {
+        "" => None,
+        // Of a name or an address, as the gateway writes them; it may have been taken over, and this may be shown.
+        text if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte)) => {
+            Some(text.to_owned())
+        }
+        _ => return None,
+    };
     let six = Ipv6Addr::from(<[u8; 16]>::try_from(&head[9..25]).ok()?);
     let protocol = if head[2] & DATAGRAMS == 0 { Protocol::Tcp } else { Protocol::Udp };
     let address = match head[2] & !DATAGRAMS {
@@ -195,6 +202,16 @@ mod tests {
         assert!(told.iter().all(|event| append(&mut packet, event)));
         assert_eq!(events(&packet), told);
         assert_eq!(events(b"\0"), []);
+        let mut shown = Vec::new();
+        append(
+            &mut shown,
+            &Event::NetworkFailed {
+                host: Some("a\x1b[2J".into()),
+                port: None,
+                failure: Failure::NamesFailed,
+            },
+        );
+        assert_eq!(events(&shown), []);
         let mut full = vec![0; LONGEST];
         assert!(!append(&mut full, &told[0]));
     }

@@ -41,8 +41,11 @@ impl Gateway {
             let weights = self.connections.iter().enumerate();
             let heaviest = weights.max_by_key(|(_, one)| one.as_ref().map_or(0, |one| one.weight));
             let Some((index, Some(connection))) = heaviest else { return };
-            let (host, port) = (connection.target.host.clone(), connection.target.port);
-            self.tell_failed(host.as_deref(), Some(port), Failure::HeldTooMuch);
+            let (target, port) = (&connection.target, connection.target.port);
+            // A client of the proxy that has asked for nobody is at the sandbox's own end.
+            let address = || target.address.map_or("localhost".into(), |address| address.to_string());
+            let host = target.host.clone().unwrap_or_else(address);
+            self.tell_failed(Some(&host), Some(port), Failure::HeldTooMuch);
             self.break_off(index);
         }
     }

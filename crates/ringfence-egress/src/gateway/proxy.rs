@@ -32,13 +32,17 @@ impl Gateway {
             if !connection.client.readable {
                 return;
             }
-            match connection.client.read(&mut buffer) {
+            let new = match connection.client.read(&mut buffer) {
                 Ok(None) => return,
-                Ok(Some(length)) if length > 0 => greeting.held.extend_from_slice(&buffer[..length]),
+                Ok(Some(length)) if length > 0 => &buffer[..length],
                 Ok(_) | Err(_) => return self.close(index),
-            }
+            };
+            greeting.held.extend_from_slice(new);
+            // Only then it is worth looking for the end of a head.
+            let ends_line = new.contains(&b'\n') || greeting.held.len() >= http::LONGEST_HEAD;
             match greeting.held.first() {
                 Some(5) => self.hear_socks(index),
+                Some(byte) if http::is_token(*byte) && !ends_line => {}
                 Some(byte) if http::is_token(*byte) => self.hear_http(index),
                 // SOCKS 4 or TLS, say: who waits for an end of its head keeps the client waiting.
                 Some(_) => self.misunderstand(index, "a first byte of neither"),

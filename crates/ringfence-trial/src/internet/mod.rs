@@ -5,6 +5,7 @@
 
 mod parent;
 mod servers;
+mod unfriendly;
 
 use std::fs;
 use std::path::Path;

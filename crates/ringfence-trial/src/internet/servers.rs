@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::unfriendly;
+
 /// Names of the small internet.
 pub(super) const NAMES: &[(&str, &[[u8; 4]])] = &[
     ("good.example", &[[203, 0, 113, 10]]),
@@ -42,7 +44,9 @@ pub fn main(verb: &str, arguments: &[String]) -> ExitCode {
         return super::parent::main(&log);
     }
     let mut threads = Vec::new();
-    for address in if verb == "internet" { WORLD } else { HOST } {
+    let world = WORLD.iter().chain(unfriendly::LISTEN);
+    let listened: Vec<&&str> = if verb == "internet" { world.collect() } else { HOST.iter().collect() };
+    for address in listened {
         match TcpListener::bind(address) {
             Ok(listener) => threads.push(thread::spawn({
                 let log = log.clone();
@@ -95,6 +99,9 @@ fn listen(listener: &TcpListener, log: &Log) {
 fn serve(mut stream: TcpStream, log: &Log) {
     let Ok(local) = stream.local_addr() else { return };
     log.write(&format!("tcp {} {}", local.ip(), local.port()));
+    if unfriendly::serve(&mut stream, local.port(), log) {
+        return;
+    }
     if local.port() == 22 {
         let _ = stream.write_all(b"SSH-2.0-small-internet\r\n");
     }

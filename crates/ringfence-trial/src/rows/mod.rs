@@ -7,6 +7,7 @@ mod crowd;
 mod environment;
 mod files;
 mod gateway;
+mod gateway_bad;
 mod gateway_budget;
 mod gateway_clients;
 mod gateway_live;
@@ -48,6 +49,7 @@ pub fn all() -> Vec<Row> {
         presets_tools::rows(),
         presets_node::rows(),
         gateway::rows(),
+        gateway_bad::rows(),
         gateway_clients::rows(),
         gateway_live::rows(),
         gateway_parent::rows(),
