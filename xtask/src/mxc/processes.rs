@@ -51,7 +51,7 @@ fn typed_into_the_terminal(place: &Place) -> Result<Seen> {
     let words = place
         .words(&place.request(&format!("echo begun >{}; {TYPES}", place.path("rw/begun")), &json!({})))?;
     // A terminal of its own; whatever was typed into it is read by the program that runs next there.
-    let inner = format!("{}; timeout 1 head -n 1 >read", words.join(" "));
+    let inner = format!("{}; bash -c 'read -r -t 2 line; echo \"$line\" >read'", words.join(" "));
     // With an input that stays open: at its end `script` would send the terminal an end of file.
     let outer = "mkfifo keyboard && exec script -q -e -c \"$1\" /dev/null 0<>keyboard";
     let words = ["sh", "-c", outer, "sh", &inner].map(String::from);
