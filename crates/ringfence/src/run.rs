@@ -272,7 +272,7 @@ impl CommandLine {
     }
 }
 
-/// `cwd`, if there will be such a directory inside: one that is granted, HOME, /tmp or the root itself.
+/// `cwd`, if there will be such a directory inside: one that is granted or on the way to what is, HOME, /tmp or the root.
 fn inside(cwd: &Path, files: &Files) -> Result<AbsPath, Error> {
     let bad = |why: String| Error::WorkingDirectory { path: cwd.into(), why };
     let path = AbsPath::new(cwd).map_err(|error| bad(error.to_string()))?;
@@ -282,8 +282,15 @@ fn inside(cwd: &Path, files: &Files) -> Result<AbsPath, Error> {
         None if path == files.home || path.as_path() == Path::new("/tmp") || path == AbsPath::root() => {
             Ok(path)
         }
+        None if on_the_way(&path, files) => Ok(path),
         None => Err(bad("would not exist inside: nothing grants it".into())),
     }
+}
+
+/// Mount points stand in directories that are made for them, and hold nothing else.
+fn on_the_way(path: &AbsPath, files: &Files) -> bool {
+    let shown = files.grants.iter().filter(|grant| grant.access != Access::Deny);
+    shown.map(|grant| &grant.path).chain([&files.home]).any(|place| place.is_within(path))
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -454,10 +461,10 @@ mod tests {
     #[test]
     fn the_working_directory_must_exist_inside() {
         let files = some_run(Level::Auto, &[]).plan.files;
-        for good in ["/w", "/w/a/b", "/home/u", "/tmp", "/"] {
+        for good in ["/w", "/w/a/b", "/home/u", "/home", "/tmp", "/"] {
             assert!(inside(Path::new(good), &files).is_ok(), "{good}");
         }
-        for bad in ["/w/secret", "/w/secret/x", "/home", "/home/u/x", "/tmp/x", "w", "/w/../etc"] {
+        for bad in ["/w/secret", "/w/secret/x", "/hom", "/home/u/x", "/tmp/x", "w", "/w/../etc"] {
             assert!(matches!(inside(Path::new(bad), &files), Err(Error::WorkingDirectory { .. })), "{bad}");
         }
     }
