@@ -152,19 +152,15 @@ fn reply(socket: &UdpSocket, peer: SocketAddr, question: &[u8], name: &str, end:
     let known = NAMES.iter().find(|(known, _)| *known == name);
     let asks_for_ipv4 = question.get(end..end + 2) == Some(&[0, 1]);
     let addresses = known.map_or(&[][..], |(_, addresses)| if asks_for_ipv4 { addresses } else { &[] });
+    let outcome = match name {
+        "silent.example" => return,
+        "failing.example" => 2,
+        "refusing.example" => 5,
+        _ if known.is_some() => 0,
+        _ => 3,
+    };
     let mut answer = question[..2].to_vec();
-    answer.extend([
-        0x81,
-        if known.is_some() { 0x80 } else { 0x83 },
-        0,
-        1,
-        0,
-        addresses.len() as u8,
-        0,
-        0,
-        0,
-        0,
-    ]);
+    answer.extend([0x81, 0x80 | outcome, 0, 1, 0, addresses.len() as u8, 0, 0, 0, 0]);
     answer.extend_from_slice(&question[12..end + 4]);
     for address in addresses {
         answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);

@@ -11,6 +11,7 @@ mod gateway_bad;
 mod gateway_budget;
 mod gateway_clients;
 mod gateway_live;
+mod gateway_names;
 mod gateway_parent;
 mod guardrails;
 mod inherited;
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Row> {
         gateway_bad::rows(),
         gateway_clients::rows(),
         gateway_live::rows(),
+        gateway_names::rows(),
         gateway_parent::rows(),
         gateway_budget::rows(),
     ];
