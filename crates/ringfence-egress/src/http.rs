@@ -411,7 +411,15 @@ mod tests {
         fn what_is_read_is_read_the_same_in_pieces_and_never_panics(text in "[ -~\r\n]{0,200}", bytes: Vec<u8>) {
             let _ = (head(&bytes), authority(&text), absolute_form(&text));
             let request = format!("GET /{text} HTTP/1.1\r\nHost: a.org\r\n{text}\r\n\r\n");
-            if let Ok(Some(head)) = head(request.as_bytes()) {
+            let read = head(request.as_bytes());
+            for end in 0..request.len() {
+                match head(&request.as_bytes()[..end]) {
+                    Ok(None) => {}
+                    Ok(Some(early)) => proptest::prop_assert_eq!(Ok(Some(early)), read.clone()),
+                    Err(_) => proptest::prop_assert!(read.is_err()),
+                }
+            }
+            if let Ok(Some(head)) = read {
                 // Nothing of what was taken for the head is a line of its own for anybody else.
                 let taken = &request.as_bytes()[..head.length];
                 for pair in taken.windows(2) {

@@ -215,4 +215,23 @@ mod tests {
         let mut full = vec![0; LONGEST];
         assert!(!append(&mut full, &told[0]));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_of_any_bytes_is_written_and_read_alike(
+            heads in proptest::collection::vec((0_u8..7, 0_u8..12, 0_u8..24, "[a-z.]{0,9}"), 0..4),
+            mut bytes: Vec<u8>,
+        ) {
+            for (kind, barrier, address, host) in heads {
+                let mut head = [0; HEAD];
+                (head[0], head[1], head[2], head[3]) = (kind, barrier, address, 80);
+                (head[19], head[20], head[HEAD - 1]) = (0xff, 0xff, host.len() as u8);
+                bytes.splice(0..0, head.into_iter().chain(host.bytes()));
+            }
+            let read = events(&bytes);
+            let mut packet = Vec::new();
+            proptest::prop_assert!(read.iter().all(|event| append(&mut packet, event)));
+            proptest::prop_assert_eq!(events(&packet), read);
+        }
+    }
 }

@@ -129,4 +129,23 @@ mod tests {
         assert_eq!(greeting(&[5, 2, 1, 0]), Some((4, true)));
         assert_eq!(greeting(&[5, 2, 1]), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn more_bytes_do_not_change_what_was_asked(
+            begins in proptest::sample::select(vec![&b""[..], &[5, 1, 0, 3], &[5, 1, 0, 3, 5], &[5, 1, 0, 1], &[5, 2]]),
+            text in "[a-z.]{0,8}",
+            bytes: Vec<u8>,
+        ) {
+            let whole = [begins, text.as_bytes(), &bytes].concat();
+            for end in 0..whole.len() {
+                let (greeted, asked) = (greeting(&whole[..end]), request(&whole[..end]));
+                proptest::prop_assert!(greeted.is_none() || greeted == greeting(&whole));
+                proptest::prop_assert!(asked == Request::Unfinished || asked == request(&whole));
+            }
+            if let Request::Connect { port, length, .. } = request(&whole) {
+                proptest::prop_assert_eq!(&whole[length - 2..length], &port.to_be_bytes());
+            }
+        }
+    }
 }

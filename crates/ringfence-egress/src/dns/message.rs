@@ -384,6 +384,27 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_answered_is_what_was_put_in(
+            name in "[a-z]{1,9}(\\.[a-z]{1,9}){0,3}",
+            sixth: bool,
+            addresses in proptest::collection::vec((any::<u128>(), any::<u32>()), 0..12),
+        ) {
+            let Ok(name) = HostName::parse(&name) else { return Ok(()) };
+            let kind = if sixth { Kind::Aaaa } else { Kind::A };
+            let record = |(bits, ttl): &(u128, u32)| {
+                let sixth = IpAddr::V6(Ipv6Addr::from(*bits));
+                let address = if kind == Kind::A { IpAddr::V4(Ipv4Addr::from(*bits as u32)) } else { sixth };
+                Record { address, ttl: ttl % 604_800 }
+            };
+            let records: Vec<Record> = addresses.iter().map(record).collect();
+            let asked = question(&query(9, &name, kind)).unwrap();
+            let answer = asked.answer(Code::NoError, &records);
+            let told = records[..records.len().min(MOST)].to_vec();
+            prop_assert_eq!(reply(&answer, 9, &name, kind), Some(Reply::Records(told)));
+            prop_assert_eq!(reply(&answer, 8, &name, kind), None);
+        }
+
+        #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             let _ = question(&bytes);
             let mut bytes = bytes;
