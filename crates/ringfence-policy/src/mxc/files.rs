@@ -132,7 +132,19 @@ impl Paths<'_, '_> {
 
     /// What is said of a name holds for the place that it leads to.
     fn links(&mut self, links: &BTreeMap<AbsPath, Link>, home: &AbsPath) -> Result<(), Problem> {
+        self.tighten(links);
         let real = compose::linked(&self.claims, links, home);
+        for claim in self.claims.iter().filter(|claim| claim.access != Access::Deny) {
+            let Some(link) = links.get(&claim.path) else { continue };
+            let counts = real.iter().any(|real| real.statement == claim.statement);
+            if let Some(said) = self.places.get(&claim.statement).filter(|_| !counts) {
+                let text = format!(
+                    "it leads to {} by a symlink that a command may have put there, so that nothing is granted there",
+                    quoted(&link.real)
+                );
+                self.remarks.push(said.remark(NoteKind::Narrowed, text));
+            }
+        }
         for claim in &real {
             if let (Some((why, _)), Some(said)) =
                 (compose::impossible(&claim.path, claim.access), self.places.get(&claim.statement))
@@ -143,6 +155,21 @@ impl Paths<'_, '_> {
         }
         self.claims.extend(real);
         Ok(())
+    }
+
+    /// Two names of one object get the stricter of what is said of them. What only the object itself tells (hard links,
+    /// bind mounts) is seen when it is opened.
+    fn tighten(&mut self, links: &BTreeMap<AbsPath, Link>) {
+        let real = |path: &AbsPath| links.get(path).map_or_else(|| path.clone(), |link| link.real.clone());
+        let mut strictest: BTreeMap<AbsPath, Access> = BTreeMap::new();
+        for claim in &self.claims {
+            let access = strictest.entry(real(&claim.path)).or_insert(claim.access);
+            *access = claim.access.min(*access);
+        }
+        for claim in &mut self.claims {
+            claim.access = strictest[&real(&claim.path)];
+            claim.optional |= claim.access == Access::Deny;
+        }
     }
 
     /// A denied directory with something granted in it. Where nothing else shows that directory, not to grant it is to

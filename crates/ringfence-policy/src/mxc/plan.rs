@@ -144,14 +144,12 @@ fn cwd(ask: &Ask, plan: &Plan, here: &AbsPath) -> Result<AbsPath, Problem> {
 /// empty at the start, so that what lies below them on the host is not there.
 fn is_there(plan: &Plan, path: &AbsPath) -> bool {
     let Files { home, grants, .. } = &plan.files;
-    match plan.files.access(path) {
-        Some((access, _)) => access != Access::Deny,
-        None => {
-            let shown = grants.iter().filter(|grant| grant.access != Access::Deny).map(|grant| &grant.path);
-            path.as_path() == std::path::Path::new("/tmp")
-                || shown.chain([home]).any(|place| place.is_within(path))
-        }
+    if let Some((access, _)) = plan.files.access(path) {
+        return access != Access::Deny;
     }
+    let own = ["/tmp", "/dev/shm", "/proc", "/etc"].into_iter().filter_map(|path| AbsPath::new(path).ok());
+    let granted = grants.iter().filter(|grant| grant.access != Access::Deny).map(|grant| grant.path.clone());
+    granted.chain(own).chain([home.clone()]).any(|place| place.is_within(path))
 }
 
 fn notes(remarks: Vec<Remark>, text: &str) -> Vec<Note> {
