@@ -60,13 +60,13 @@ test('without a terminal: output comes while the command runs', async () => {
 });
 
 test('with a terminal: there is one, of the size that was asked for', async () => {
-    const ran = await spawnSandboxAsync('test -t 0 && test -t 1 && stty size; exit 3', policy(), options, folder);
+    const ran = await spawnSandboxAsync('test -t 0 && test -t 1 && stty size; exit 3', policy(), options);
     assert.equal(ran.exitCode, 3);
     assert.match(ran.stdout, /80 120/);
 });
 
 test('with a terminal: what is typed arrives', async () => {
-    const terminal = spawnSandbox('read line; echo "got $line"', policy(), options, folder);
+    const terminal = spawnSandbox('read line; echo "got $line"', policy(), options);
     let said = '';
     terminal.onData((text) => { said += text; });
     terminal.write('typed\r');
@@ -76,7 +76,7 @@ test('with a terminal: what is typed arrives', async () => {
 });
 
 test('with a terminal: output comes while the command runs', async () => {
-    const terminal = spawnSandbox('echo first; sleep 1; echo second', policy(), options, folder);
+    const terminal = spawnSandbox('echo first; sleep 1; echo second', policy(), options);
     const times = [];
     terminal.onData((text) => { if (/first|second/.test(text)) times.push(Date.now()); });
     await new Promise((resolve) => terminal.onExit(resolve));
@@ -136,14 +136,21 @@ test('the variables of the request and no others', async () => {
     assert.doesNotMatch(said, /RINGFENCE_TRIAL_OUTSIDE/);
 });
 
+test('the working directory, where it is granted', async () => {
+    const asked = policy({ filesystem: { readonlyPaths: [folder] } });
+    const ran = await spawnSandboxAsync('pwd', asked, options, folder);
+    assert.equal(ran.stdout.trim(), folder);
+    await assert.rejects(spawnSandboxAsync('pwd', policy(), options, folder), { code: 'policy_validation' });
+});
+
 test('a refusal is an error that the SDK can read, with its code', async () => {
     const asked = policy({ filesystem: { readonlyPaths: ['/no/such/path'] } });
-    await assert.rejects(spawnSandboxAsync('true', asked, options, folder), { code: 'policy_validation' });
+    await assert.rejects(spawnSandboxAsync('true', asked, options), { code: 'policy_validation' });
 });
 
 test('a dry run says whether it would start', async () => {
     const dry = { ...options, dryRun: true };
-    const good = await spawnSandboxAsync('touch ran', policy(), dry, folder);
+    const good = await spawnSandboxAsync('touch ran', policy(), dry);
     assert.equal(good.exitCode, 0);
     assert.match(good.stdout, /Dry run completed\. Result: validation passed/);
     assert.ok(!fs.existsSync(path.join(folder, 'ran')));
@@ -152,7 +159,7 @@ test('a dry run says whether it would start', async () => {
 test('the log of the SDK gets our events, one JSON object a line', async () => {
     const logDir = path.join(folder, 'logs');
     fs.mkdirSync(logDir);
-    await spawnSandboxAsync('true', policy(), { ...options, logDir }, folder);
+    await spawnSandboxAsync('true', policy(), { ...options, logDir });
     const [log] = fs.readdirSync(logDir);
     const lines = fs.readFileSync(path.join(logDir, log), 'utf8').split('\n').filter((line) => line.startsWith('{'));
     const events = lines.map((line) => JSON.parse(line).event);

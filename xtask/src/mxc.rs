@@ -98,6 +98,10 @@ fn try_all(options: &Options, subjects: &[Subject], beside: &Beside<'_>) -> Resu
     let heads: Vec<&str> = subjects.iter().map(|subject| subject.name).collect();
     println!("| weakness | as | {} |\n| --- | --- | --- | --- | --- |", heads.join(" | "));
     for row in rows.iter().filter(|row| row.name.contains(&options.only)) {
+        if let Some(why) = row.is_moot() {
+            println!("not to be shown here: {}: {why}", row.name);
+            continue;
+        }
         if let Some(why) = row.cannot_be_tried(beside.person) {
             skipped.push(format!("{}: {why}", row.name));
             continue;

@@ -2,7 +2,7 @@
 
 use super::row::{BOTH, OLD, Row, Seen};
 use super::subject::{Generation, Place, Ran};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 pub(super) fn rows() -> Vec<Row> {
@@ -59,7 +59,7 @@ fn time_out_looks_like_the_command(place: &Place) -> Result<Seen> {
     let request = place.request("echo >&2 '{\"error\":{\"code\":\"backend_error\"}}'; exit 255", &json!({}));
     let forged = place.run(&request)?;
     let alike = forged.code == Some(255) && code(&forged) == "backend_error";
-    anyhow::ensure!(alike, "the command could not forge the answer: {:?} {}", forged.code, forged.stderr);
+    ensure!(alike, "the command could not forge the answer: {:?} {}", forged.code, forged.stderr);
     if place.subject.generation != Generation::Ours {
         return Ok(Seen::Exposed("a command can forge the whole answer".into()));
     }
@@ -81,22 +81,21 @@ fn dry_run_looks_at_nothing(place: &Place) -> Result<Seen> {
 }
 
 fn fields_are_passed_over(place: &Place) -> Result<Seen> {
-    let request = place.request("echo ran", &json!({"ui": {"clipboard": "all"}}));
-    let mut words = place.words(&request)?;
-    words.extend(["--log-file".into(), place.path("rw/log")]);
-    let ran = place.start(&words, &[])?;
-    let told = std::fs::read_to_string(place.path("rw/log")).unwrap_or_default() + &ran.stdout + &ran.stderr;
-    Ok(Seen::of(
-        !told.contains("clipboard"),
-        "ui.clipboard: no word of it",
-        "each has a verdict in the log, or is refused",
-    ))
+    silent(place, &json!({"ui": {"clipboard": "all"}}), "clipboard")
 }
 
 fn variable_without_a_value_is_dropped(place: &Place) -> Result<Seen> {
-    let ran = place.run(&place.request("echo ran", &json!({"process": {"env": ["NOEQ"]}})))?;
-    let silent = ran.stdout.contains("ran") && ran.stderr.is_empty();
-    Ok(Seen::of(silent, "NOEQ: no word of it", format!("refused, {}", code(&ran))))
+    silent(place, &json!({"process": {"env": ["NOEQ"]}}), "NOEQ")
+}
+
+/// Whether nobody is told that `word` of the request has no effect: not on a stream, not in the log.
+fn silent(place: &Place, more: &Value, word: &str) -> Result<Seen> {
+    let mut words = place.words(&place.request("echo ran", more))?;
+    words.extend(["--log-file".into(), place.path("rw/log")]);
+    let ran = place.start(&words, &[])?;
+    ensure!(ran.stdout.contains("ran"), "the command did not begin: {}", ran.stderr);
+    let told = std::fs::read_to_string(place.path("rw/log"))? + &ran.stdout + &ran.stderr;
+    Ok(Seen::of(!told.contains(word), format!("{word}: no word of it"), "the log has a verdict"))
 }
 
 fn another_systems_backend_is_taken_for_lxc(place: &Place) -> Result<Seen> {

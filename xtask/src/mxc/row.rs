@@ -18,6 +18,8 @@ pub(super) struct Row {
     needs: &'static [&'static str],
     /// Whether /dev/net/tun has to be there for MXC.
     pub(super) tunnel: bool,
+    /// The setting of the kernel without which nobody has the weakness.
+    while_on: Option<&'static str>,
     pub(super) attempt: fn(&Place) -> Result<Seen>,
 }
 
@@ -51,7 +53,7 @@ impl Row {
         exposed: &'static [Generation],
         attempt: fn(&Place) -> Result<Seen>,
     ) -> Row {
-        Row { name, who: Who::Anyone, exposed, needs: &[], tunnel: false, attempt }
+        Row { name, who: Who::Anyone, exposed, needs: &[], tunnel: false, while_on: None, attempt }
     }
 
     pub(super) fn by_root(self) -> Row {
@@ -62,12 +64,23 @@ impl Row {
         Row { needs, ..self }
     }
 
+    pub(super) fn while_on(self, setting: &'static str) -> Row {
+        Row { while_on: Some(setting), ..self }
+    }
+
     /// MXC's rules of the network.
     pub(super) fn with_rules(self) -> Row {
         Row { needs: &["slirp4netns", "iptables"], tunnel: true, ..self }
     }
 
-    /// Why not, if so.
+    /// Why this host cannot show it, whatever is installed.
+    pub(super) fn is_moot(&self) -> Option<&'static str> {
+        let file = self.while_on?;
+        let on = fs::read_to_string(file).is_ok_and(|text| text.trim() != "0");
+        (!on).then_some("this kernel refuses it to everybody")
+    }
+
+    /// Why it is not tried, if so.
     pub(super) fn cannot_be_tried(&self, person: &Person) -> Option<String> {
         let is_root =
             fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
