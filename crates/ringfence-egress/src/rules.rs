@@ -1,5 +1,5 @@
-//! The decision on a connection: a function of the plan's rules, the name, the address and the port, and of nothing else.
-//! Who asks, and by which protocol, makes no difference.
+//! The decision on a connection: a function of the plan's rules, the name, the address, the port and whether it is TCP or
+//! UDP, and of nothing else. Who asks, and in which way, makes no difference.
 //!
 //! Deny wins. A rule for a name speaks of the internet: special addresses need a rule for a block of them.
 
@@ -41,6 +41,21 @@ pub enum Owner {
     Other,
 }
 
+/// A port of one protocol; a number alone is TCP's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// The port.
+    pub port: u16,
+    /// The protocol.
+    pub protocol: Protocol,
+}
+
+impl From<u16> for Service {
+    fn from(port: u16) -> Service {
+        Service { port, protocol: Protocol::Tcp }
+    }
+}
+
 /// Longest text that is read, bytes.
 const LONGEST: u64 = 64 << 20;
 
@@ -67,21 +82,25 @@ impl Rules {
     /// When none could.
     pub fn may_be_asked(&self, name: &HostName) -> Result<(), Refusal> {
         let target = Target::Name(name.clone());
-        let denied = |ports: Ports| {
+        let denied = |protocol: Protocol, ports: Ports| {
             let mut deny = self.network.deny.iter().map(|rule| (rule, &rule.endpoint));
             let denies = |(_, endpoint): &(&NetworkRule, &Endpoint)| {
-                endpoint.protocol == Protocol::Tcp
+                endpoint.protocol == protocol
                     && endpoint.host.covers(&target)
                     && ports.is_within(endpoint.ports)
             };
             deny.find(denies).map(|(rule, _)| self.denied_by(rule.rule))
         };
         if self.network.mode == NetworkMode::Host {
-            return denied(Ports::ALL).map_or(Ok(()), Err);
+            let everywhere = [Protocol::Tcp, Protocol::Udp].map(|protocol| denied(protocol, Ports::ALL));
+            return match everywhere {
+                [Some(refusal), Some(_)] => Err(refusal),
+                _ => Ok(()),
+            };
         }
-        let mut last = denied(Ports::ALL).unwrap_or_else(|| self.nothing_allows());
+        let mut last = denied(Protocol::Tcp, Ports::ALL).unwrap_or_else(|| self.nothing_allows());
         for rule in self.network.allow.iter().filter(|rule| rule.endpoint.host.covers(&target)) {
-            match denied(rule.endpoint.ports) {
+            match denied(rule.endpoint.protocol, rule.endpoint.ports) {
                 None => return Ok(()),
                 Some(refusal) => last = refusal,
             }
@@ -89,12 +108,12 @@ impl Rules {
         Err(last)
     }
 
-    /// Whether a name may be connected to by TCP; the address is judged apart, by [`Rules::leads_to`].
+    /// Whether a name may be connected to; the address is judged apart, by [`Rules::leads_to`].
     ///
     /// # Errors
     /// When it may not.
-    pub fn by_name(&self, name: &HostName, port: u16) -> Result<RuleId, Refusal> {
-        self.plainly(&Target::Name(name.clone()), port)
+    pub fn by_name(&self, name: &HostName, service: impl Into<Service>) -> Result<RuleId, Refusal> {
+        self.plainly(&Target::Name(name.clone()), service.into())
     }
 
     /// Whether no rule denies a name, whatever allows its address.
@@ -117,8 +136,14 @@ impl Rules {
     ///
     /// # Errors
     /// When it may not.
-    pub fn by_address(&self, address: IpAddr, port: u16, owner: Owner) -> Result<RuleId, Refusal> {
-        let plainly = self.plainly(&Target::address(address), port);
+    pub fn by_address(
+        &self,
+        address: IpAddr,
+        service: impl Into<Service>,
+        owner: Owner,
+    ) -> Result<RuleId, Refusal> {
+        let service @ Service { port, protocol } = service.into();
+        let plainly = self.plainly(&Target::address(address), service);
         let (least, barrier) = match (&plainly, guard::special(address), owner) {
             (Err(refusal), _, _) if refusal.barrier == Barrier::Denied => return plainly,
             (_, Some(Special::Never(what)), _) => return Err(self.special(what)),
@@ -133,7 +158,7 @@ impl Rules {
         }
         let mut allow = self.network.allow.iter();
         let allowed = allow.find(|rule| {
-            rule.endpoint.covers(&Target::address(address), port, Protocol::Tcp)
+            rule.endpoint.covers(&Target::address(address), port, protocol)
                 && block_of(&rule.endpoint).is_some_and(|block| least.covers(block))
         });
         allowed.map(|rule| rule.rule).ok_or(barrier)
@@ -143,8 +168,13 @@ impl Rules {
     ///
     /// # Errors
     /// When it may not.
-    pub fn leads_to(&self, address: IpAddr, port: u16, owner: Owner) -> Result<(), Refusal> {
-        match self.by_address(address, port, owner) {
+    pub fn leads_to(
+        &self,
+        address: IpAddr,
+        service: impl Into<Service>,
+        owner: Owner,
+    ) -> Result<(), Refusal> {
+        match self.by_address(address, service, owner) {
             // An address of the internet at large, which needs no rule of its own.
             Err(refusal) if refusal.barrier == Barrier::NothingAllows => Ok(()),
             other => other.map(drop),
@@ -181,8 +211,8 @@ impl Rules {
     }
 
     /// What the plan says of a target, without regard to what is special about it.
-    fn plainly(&self, target: &Target, port: u16) -> Result<RuleId, Refusal> {
-        match self.network.decide(target, port, Protocol::Tcp) {
+    fn plainly(&self, target: &Target, service: Service) -> Result<RuleId, Refusal> {
+        match self.network.decide(target, service.port, service.protocol) {
             (true, rule) => Ok(rule.unwrap_or(self.network.rule)),
             (false, Some(rule)) => Err(self.denied_by(rule)),
             (false, None) => Err(self.nothing_allows()),
@@ -380,6 +410,28 @@ mod tests {
         let read = Rules::read(file).unwrap();
         assert_eq!((read.network, read.texts), (network, texts));
         assert!(Rules::read(memory()).is_err());
+    }
+
+    #[test]
+    fn a_rule_of_one_protocol_says_nothing_of_the_other() {
+        let datagrams = |port| Service { port, protocol: Protocol::Udp };
+        let of = |texts: &[&str]| {
+            let rule = |text: &&str| NetworkRule { endpoint: text.parse().unwrap(), rule: RuleId(1) };
+            texts.iter().map(rule).collect::<Vec<_>>()
+        };
+        let allow =
+            of(&["udp://time.example:123", "web.example:443", "udp://0.0.0.0/0:9", "udp://10.0.0.0/8:7"]);
+        let rules = rules(allow, of(&["web.example:1-65535"]));
+        assert!(rules.by_name(&name("time.example"), datagrams(123)).is_ok());
+        assert!(rules.by_name(&name("time.example"), 123).is_err());
+        assert!(rules.may_be_asked(&name("time.example")).is_ok());
+        assert!(rules.may_be_asked(&name("web.example")).is_err());
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert!(rules.by_address(address("9.9.9.9"), datagrams(9), Owner::Other).is_ok());
+        assert!(rules.by_address(address("9.9.9.9"), 9, Owner::Other).is_err());
+        assert!(rules.by_address(address("10.0.0.1"), datagrams(9), Owner::Other).is_err());
+        assert!(rules.by_address(address("10.0.0.1"), datagrams(7), Owner::Other).is_ok());
+        assert!(rules.leads_to(address("10.0.0.1"), datagrams(123), Owner::Other).is_err());
     }
 
     #[test]

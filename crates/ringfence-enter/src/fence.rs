@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ringfence_plan::{AbsPath, Bytes, DenyGlob, PathPattern, Protect, RuleId};
 
+use crate::capture::Means;
 use crate::seccomp;
 
 /// Everything that is held for one run.
@@ -67,12 +68,12 @@ pub struct RootLayout {
 }
 
 /// The network of a root directory's processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetworkLayout {
     /// A namespace with nothing but its own loopback.
     Own,
     /// The same, where every address leads to listeners that are handed to [`Command::gateway`].
-    Captured,
+    Captured(Means),
     /// The host's namespace.
     Host,
 }

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use crate::broker::Broker;
-use crate::capture::{self, Capture};
+use crate::capture;
 use crate::command::{self, NotStarted, Started};
 use crate::fence::{Command, Confinement, Fence, NetworkLayout, RootLayout, SetUpError, StdioSource, Step};
 use crate::inbound::Inbound;
@@ -136,11 +136,11 @@ fn enter_namespaces(
     identity::map_ids(uid, gid)?;
     identity::set_hostname()?;
     // Made beside all that follows.
-    let network = match layout.network {
+    let network = match &layout.network {
         NetworkLayout::Host => None,
         NetworkLayout::Own => Some(Network::start(None, &layout.host_ports).during(Step::Network)?),
-        NetworkLayout::Captured => {
-            Some(Network::start(Some(Capture::new()), &layout.host_ports).during(Step::Network)?)
+        NetworkLayout::Captured(means) => {
+            Some(Network::start(Some(means), &layout.host_ports).during(Step::Network)?)
         }
     };
     let host = resolve::host_root()?;

@@ -21,7 +21,7 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         tmp: limits.tmp,
         network: match network.held_as() {
             NetworkMode::None => NetworkLayout::Own,
-            NetworkMode::Rules => NetworkLayout::Captured,
+            NetworkMode::Rules => NetworkLayout::Captured(super::capture::means(network)),
             NetworkMode::Host => NetworkLayout::Host,
         },
         host_ports: match network.held_as() {
@@ -70,12 +70,8 @@ pub(super) fn steps(fence: &Fence) -> Vec<String> {
     if layout.network != NetworkLayout::Host {
         steps.push("unshare the network namespace in a helper, bring its loopback up, join it".into());
     }
-    if layout.network == NetworkLayout::Captured {
-        steps.extend([
-            format!("make every address local there; nf_tables: TCP by tproxy to port {}", capture::PORT),
-            format!("nf_tables: reject all else that is sent but UDP to port {}", capture::DNS_PORT),
-            "listen on both ports, and hand the descriptors to the gateway outside".into(),
-        ]);
+    if let NetworkLayout::Captured(means) = &layout.network {
+        steps.extend(capture_steps(means));
     }
     for port in &layout.host_ports {
         steps.push(format!(
@@ -109,5 +105,20 @@ pub(super) fn steps(fence: &Fence) -> Vec<String> {
         "join a new session keyring; drop every capability; lock securebits".into(),
     ]);
     steps.extend(common_steps(fence));
+    steps
+}
+
+fn capture_steps(means: &capture::Means) -> Vec<String> {
+    let capture::Means::Tables(openings) = means;
+    let (port, questions) = (capture::PORT, capture::DNS_PORT);
+    let mut steps = vec![format!("make every address local there; nf_tables: TCP by tproxy to port {port}")];
+    steps.extend(openings.iter().map(|opening| {
+        let to = opening.block.map(|(address, prefix)| format!(" to {address}/{prefix}")).unwrap_or_default();
+        format!("nf_tables: UDP{to} of ports {}-{} by tproxy to port {port}", opening.first, opening.last)
+    }));
+    steps.extend([
+        format!("nf_tables: reject all else that is sent but UDP to port {questions}"),
+        "listen on both ports, and hand the descriptors to the gateway outside".into(),
+    ]);
     steps
 }

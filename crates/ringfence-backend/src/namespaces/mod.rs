@@ -1,6 +1,7 @@
 //! Namespaces and a root of its own, with Landlock and seccomp inside: the strongest that Linux gives without a virtual
 //! machine.
 
+mod capture;
 mod lower;
 mod verdicts;
 

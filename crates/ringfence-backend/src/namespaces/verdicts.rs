@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use ringfence_enter::CROWD;
 use ringfence_plan::{
-    AbsPath, Access, Field, FieldVerdict, Files, Host, Level, Network, NetworkMode, Plan, Protocol, Support,
-    Verdicts,
+    AbsPath, Access, Field, FieldVerdict, Files, Host, Level, Network, NetworkMode, Plan, Support, Verdicts,
 };
 
 use crate::answer::{enforced, narrowed, unenforced};
@@ -77,11 +76,10 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
     Verdicts(all)
 }
 
-/// Rules are held whole, but for those of UDP, which open nothing yet.
+/// Rules are held whole, of TCP and of UDP.
 fn rules(network: &Network, host: &Host) -> FieldVerdict {
     let mechanism = "a network namespace where every address leads to a gateway outside, which decides by name, address \
                      and port";
-    let udp = network.allow.iter().any(|rule| rule.endpoint.protocol == Protocol::Udp);
     if !host.notification.is_yes() {
         let why = "no unix sockets, which only the broker could keep from a host service's";
         return narrowed(Field::Network, why, mechanism);
@@ -89,10 +87,9 @@ fn rules(network: &Network, host: &Host) -> FieldVerdict {
     match network.mode {
         NetworkMode::Host => narrowed(
             Field::Network,
-            "by TCP alone, and not to this machine's own loopback: with a deny it goes through the gateway",
+            "by TCP and UDP alone, and not to this machine's own loopback: with a deny it goes through the gateway",
             mechanism,
         ),
-        _ if udp => narrowed(Field::Network, "rules for UDP open nothing: only TCP is carried", mechanism),
         _ => enforced(Field::Network, mechanism),
     }
 }

@@ -9,7 +9,7 @@ use super::Gateway;
 use super::gate::Expected;
 use super::socket;
 use crate::dns::message::Record;
-use crate::rules::{Owner, Refusal};
+use crate::rules::{Owner, Refusal, Service};
 
 /// A target that may be connected to.
 pub(super) struct Allowed {
@@ -27,21 +27,26 @@ const MOST_OWNERS: usize = 4096;
 
 impl Gateway {
     /// Whether an address may be connected to: for its own sake, or as that of a name that was told.
-    pub(super) fn by_address(&mut self, address: IpAddr, port: u16) -> Result<Allowed, Refusal> {
+    pub(super) fn by_address(
+        &mut self,
+        address: IpAddr,
+        service: impl Into<Service>,
+    ) -> Result<Allowed, Refusal> {
+        let service = service.into();
         let owner = self.owner(address);
         let told = self.told.names(address);
-        let refusal = match self.rules.by_address(address, port, owner) {
+        let refusal = match self.rules.by_address(address, service, owner) {
             Ok(rule) => {
                 let host = told.last().map(|name| name.as_str().to_owned());
                 return Ok(Allowed { rule, host, expected: self.anybody() });
             }
             Err(refusal) => refusal,
         };
-        self.rules.leads_to(address, port, owner)?;
+        self.rules.leads_to(address, service, owner)?;
         let mut rule = Err(refusal);
         let mut names: Vec<HostName> = Vec::new();
         for name in told {
-            match self.rules.by_name(name, port) {
+            match self.rules.by_name(name, service) {
                 Ok(allowed) => {
                     rule = Ok(allowed);
                     names.push(name.clone());

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
+use super::listeners::{Kind, Listener};
 use super::poller::Token;
 use super::{Gateway, host};
 
@@ -33,10 +34,9 @@ impl Gateway {
                             self.host_ports.push(socket);
                         }
                     }
-                    (place, Some(socket)) if usize::from(place) < self.listeners.len() => {
-                        let place = usize::from(place);
-                        if self.poller.add(&socket, Token::Listener(place)).is_ok() {
-                            self.listeners[place] = Some(socket);
+                    (place, Some(socket)) => {
+                        if let Some(kind) = Kind::of(place) {
+                            self.take_listener(Listener { kind, socket });
                         }
                     }
                     _ => {}

@@ -31,6 +31,7 @@ impl Gateway {
                 Err(refusal) => self.take_back(index, refusal),
             }
         }
+        self.judge_flows_again();
     }
 
     /// What allows a connection now, and whom its client may name; nothing for one about which nothing was decided.

@@ -5,15 +5,18 @@
 
 mod connection;
 mod decide;
+mod flows;
 mod gate;
 mod greeted;
 mod hand_over;
 mod held;
 mod host;
 mod inbound;
+mod listeners;
 mod live;
 mod names;
 mod order;
+mod packet;
 mod parent;
 pub(crate) mod poller;
 mod proxy;
@@ -31,8 +34,6 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use ringfence_plan::{Failure, HostName};
-use rustix::io::Errno;
-use rustix::net::SocketFlags;
 
 use self::connection::{Connection, Dial, Greeting, MOST, Manner, Moved, Opening, Side, Stage, Target, Way};
 use self::gate::{Expected, Gate, Judge, Stop};
@@ -70,14 +71,14 @@ pub struct Gateway {
     poller: Poller,
     supervisor: OwnedFd,
     hand_over: Option<OwnedFd>,
-    /// By the places that `ringfence_enter::capture` gives them: TCP of both versions, then UDP.
-    listeners: [Option<OwnedFd>; 4],
+    listeners: Vec<listeners::Listener>,
     /// On ports of the inner loopback that lead to the host's.
     host_ports: Vec<OwnedFd>,
     /// Ports of the host's loopback that lead inside.
     published: Vec<inbound::Published>,
     /// Connections, by place and generation, for which a socket of the inner network was asked for.
     calling: Vec<(usize, u32)>,
+    flows: flows::Flows,
     connections: Vec<Option<Box<Connection>>>,
     free: Vec<usize>,
     generations: u32,
@@ -114,8 +115,6 @@ const DIAL: Duration = Duration::from_secs(30);
 const NAMES: u16 = 53;
 /// Most connections that are open at once; more wait until some end.
 const MOST_CONNECTIONS: usize = 16_384;
-/// Connections taken at once, before those that are open have their turn.
-const BATCH: usize = 128;
 
 impl Gateway {
     /// Opens what it needs; from then on it opens sockets alone.
@@ -130,10 +129,11 @@ impl Gateway {
             poller,
             supervisor,
             hand_over: Some(hand_over),
-            listeners: [const { None }; 4],
+            listeners: Vec::new(),
             host_ports: Vec::new(),
             published: Vec::new(),
             calling: Vec::new(),
+            flows: flows::Flows::new(),
             connections: Vec::new(),
             free: Vec::new(),
             generations: 0,
@@ -200,52 +200,13 @@ impl Gateway {
                     self.weigh(index);
                 }
             }
+            Token::Flow(index) => self.hear_flow(index),
             Token::Query(index) => {
                 if let Some(answered) = self.resolver.ready(&self.poller, index) {
                     self.answered(answered);
                 }
             }
         }
-    }
-
-    fn listen(&mut self, place: usize) {
-        if matches!(place, 2 | 3) { self.hear_questions(place) } else { self.accept(place) }
-    }
-
-    /// The listener of a place, if it takes connections.
-    fn acceptor(&self, place: usize) -> Option<&OwnedFd> {
-        match place {
-            host::PLACES..inbound::PLACES => self.host_ports.get(place - host::PLACES),
-            inbound::PLACES.. => self.published.get(place - inbound::PLACES).map(|port| &port.listener),
-            _ => self.listeners.get(place)?.as_ref(),
-        }
-    }
-
-    fn accept(&mut self, place: usize) {
-        for _ in 0..BATCH {
-            if self.connections.len() - self.free.len() >= MOST_CONNECTIONS {
-                self.starved = true;
-                return;
-            }
-            let Some(listener) = self.acceptor(place) else { return };
-            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            match rustix::net::accept_with(listener, flags) {
-                Ok(client) => match place {
-                    host::PLACES..inbound::PLACES => self.to_host(client),
-                    inbound::PLACES.. => self.inwards(client, place),
-                    _ => self.begin(client),
-                },
-                Err(Errno::AGAIN) => return,
-                // Without descriptors for more, those that are open have to end first: each end tries again.
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                    self.starved = true;
-                    return;
-                }
-                Err(_) => {}
-            }
-        }
-        // Others have their turn; the edge will not come again.
-        self.deadlines.push(Reverse((Instant::now(), usize::MAX, place as u32, 0)));
     }
 
     /// A new connection: its own address tells what it is.
@@ -533,17 +494,13 @@ impl Gateway {
         }
         drop(connection);
         if std::mem::take(&mut self.starved) {
-            let of_host = host::PLACES..host::PLACES + self.host_ports.len();
-            let inwards = inbound::PLACES..inbound::PLACES + self.published.len();
-            for place in (0..2).chain(of_host).chain(inwards) {
-                self.deadlines.push(Reverse((Instant::now(), usize::MAX, place as u32, 0)));
-            }
+            self.accept_again();
         }
     }
 
     fn next_due(&self) -> Option<Instant> {
         let first = self.deadlines.peek().map(|Reverse((due, ..))| *due);
-        [first, self.resolver.next_due(), self.report_due].into_iter().flatten().min()
+        [first, self.resolver.next_due(), self.report_due, self.flows.next_due()].into_iter().flatten().min()
     }
 
     fn do_what_is_due(&mut self) {
@@ -572,6 +529,7 @@ impl Gateway {
                 }
             }
         }
+        self.end_idle_flows(now);
         for answered in self.resolver.give_up(&self.poller, now) {
             self.answered(answered);
         }

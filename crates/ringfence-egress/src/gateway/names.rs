@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ringfence_plan::{Event, HostName, Protocol, Target};
 
 use super::connection::Stage;
+use super::listeners::Listener;
 use super::{Gateway, socket};
 use crate::dns::message::{self, Code, Kind, Question, Record, Unanswered};
 use crate::dns::resolver::{Answer, Answered};
@@ -38,7 +39,7 @@ impl Gateway {
     pub(super) fn hear_questions(&mut self, place: usize) {
         let mut buffer = [0; 1024];
         for _ in 0..BATCH {
-            let Some(Some(socket)) = self.listeners.get(place) else { return };
+            let Some(Listener { socket, .. }) = self.listeners.get(place) else { return };
             let Ok((length, ends)) = datagram::receive(socket, &mut buffer) else { return };
             match message::question(&buffer[..length]) {
                 Ok(question) => {
@@ -55,7 +56,7 @@ impl Gateway {
     }
 
     fn send_answer(&self, place: usize, bytes: &[u8], ends: Ends) {
-        if let Some(socket) = &self.listeners[place] {
+        if let Some(Listener { socket, .. }) = self.listeners.get(place) {
             // A client that is gone has nobody to be told.
             let _ = datagram::send(socket, bytes, ends);
         }

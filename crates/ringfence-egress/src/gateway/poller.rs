@@ -1,4 +1,4 @@
-//! epoll(7), edge-triggered: a descriptor is added once, and leaves by being closed.
+//! epoll(7), edge-triggered unless said otherwise: a descriptor is added once, and leaves by being closed.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -22,6 +22,8 @@ pub(crate) enum Token {
     Server(usize),
     /// A question of the resolver.
     Query(usize),
+    /// A flow of datagrams.
+    Flow(usize),
 }
 
 /// What happened to whom.
@@ -48,6 +50,12 @@ impl Poller {
         use epoll::EventFlags;
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         Ok(epoll::add(&self.0, fd, epoll::EventData::new_u64(token.pack()), flags)?)
+    }
+
+    /// For what is only read, and of which some may be left for the next time.
+    pub(crate) fn add_until_read(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
+        use epoll::EventFlags;
+        Ok(epoll::add(&self.0, fd, epoll::EventData::new_u64(token.pack()), EventFlags::IN)?)
     }
 
     /// What happened, waiting for it until `due` at the latest.
@@ -89,6 +97,7 @@ impl Token {
             Token::Client(index) => (3, index),
             Token::Server(index) => (4, index),
             Token::Query(index) => (5, index),
+            Token::Flow(index) => (6, index),
         };
         kind << 32 | index as u64
     }
@@ -102,6 +111,7 @@ impl Token {
             3 => Token::Client(index),
             4 => Token::Server(index),
             5 => Token::Query(index),
+            6 => Token::Flow(index),
             _ => return None,
         })
     }

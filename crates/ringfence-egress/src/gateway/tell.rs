@@ -57,7 +57,8 @@ impl Gateway {
     /// The run is over: what is still open is told of.
     pub(super) fn end_all(&mut self) {
         let mut packets = vec![std::mem::take(&mut self.report)];
-        for event in self.connections.iter().flatten().filter_map(|connection| ended(connection)) {
+        let connections = self.connections.iter().flatten().filter_map(|connection| ended(connection));
+        for event in connections.chain(self.flows.ended()) {
             let last = packets.len() - 1;
             if !report::append(&mut packets[last], &event) {
                 packets.push(Vec::new());

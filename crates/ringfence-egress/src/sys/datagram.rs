@@ -1,4 +1,5 @@
 //! Datagrams with the address that they were sent to (ip(7), ipv6(7)): an answer has to come from where the question went.
+//! Those that were meant for others come with their port as well.
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
@@ -10,12 +11,15 @@ use std::os::fd::{AsRawFd, OwnedFd};
 pub(crate) struct Ends {
     /// Who sent the question.
     pub(crate) peer: SocketAddr,
-    /// The address that it was sent to.
-    pub(crate) local: IpAddr,
+    /// The address that it was sent to, and the port, where the socket tells it; 0 where it is the socket's own.
+    pub(crate) local: SocketAddr,
 }
 
 /// Room for one control message of either version, aligned as `struct cmsghdr` is.
 type Control = [u64; 16];
+
+/// linux/in6.h.
+const IPV6_ORIGDSTADDR: libc::c_int = 74;
 
 /// recvmsg(2).
 pub(crate) fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<(usize, Ends)> {
@@ -60,9 +64,9 @@ fn peer_of(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     }
 }
 
-fn local_of(message: &libc::msghdr) -> Option<IpAddr> {
+fn local_of(message: &libc::msghdr) -> Option<SocketAddr> {
     // SAFETY: the kernel wrote the control messages and their length; CMSG_FIRSTHDR gives none where there is no room for
-    // one, and the data of the two kinds below has the type that is read.
+    // one, and the data of the kinds below has the type that is read.
     unsafe {
         let header = libc::CMSG_FIRSTHDR(message);
         if header.is_null() {
@@ -72,11 +76,21 @@ fn local_of(message: &libc::msghdr) -> Option<IpAddr> {
         match ((*header).cmsg_level, (*header).cmsg_type) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 let info = data.cast::<libc::in_pktinfo>().read_unaligned();
-                Some(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)).into())
+                Some(SocketAddr::new(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)).into(), 0))
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
-                Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into())
+                Some(SocketAddr::new(Ipv6Addr::from(info.ipi6_addr.s6_addr).into(), 0))
+            }
+            (libc::IPPROTO_IP, libc::IP_ORIGDSTADDR) => {
+                let name = data.cast::<libc::sockaddr_in>().read_unaligned();
+                let address = Ipv4Addr::from(u32::from_be(name.sin_addr.s_addr));
+                Some(SocketAddrV4::new(address, u16::from_be(name.sin_port)).into())
+            }
+            (libc::IPPROTO_IPV6, IPV6_ORIGDSTADDR) => {
+                let name = data.cast::<libc::sockaddr_in6>().read_unaligned();
+                let address = Ipv6Addr::from(name.sin6_addr.s6_addr);
+                Some(SocketAddrV6::new(address, u16::from_be(name.sin6_port), 0, 0).into())
             }
             _ => None,
         }
@@ -99,7 +113,7 @@ pub(crate) fn send(socket: &OwnedFd, bytes: &[u8], ends: Ends) -> io::Result<()>
         message.msg_control = control.as_mut_ptr().cast();
         message.msg_controllen = size_of::<Control>() as _;
         let header = libc::CMSG_FIRSTHDR(&raw const message);
-        let room = match ends.local {
+        let room = match ends.local.ip() {
             IpAddr::V4(address) => {
                 let mut info: libc::in_pktinfo = MaybeUninit::zeroed().assume_init();
                 info.ipi_spec_dst.s_addr = u32::from(address).to_be();

@@ -5,17 +5,18 @@
 //! descriptors. Without the rules the network would be dead, not open.
 
 mod message;
+pub(crate) mod sockets;
 mod tables;
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::OwnedFd;
 
 use message::Batch;
 pub(crate) use message::acknowledged;
+pub(crate) use sockets::hand_over;
 
 use crate::socket;
-use crate::sys::net::Listeners;
 
 /// Where captured connections arrive, on every address. Privileged, so that the workload cannot take it (ip(7)).
 pub const PORT: u16 = 1023;
@@ -33,6 +34,28 @@ pub const OWN6: Ipv6Addr = Ipv6Addr::new(0xfd72, 0x696e, 0x6766, 0, 0, 0, 0, 2);
 
 /// What resolv.conf(5) names inside.
 pub const RESOLVER: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 1);
+
+/// What the gateway's raw sockets put on packets (SO_MARK, socket(7)), so that the rules know them for its answers. The
+/// workload lacks the capability for it.
+pub(crate) const MARK: u32 = 0x7266_0001;
+
+/// How what is sent inside comes to the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// By nf_tables(8): TCP to every port, and of UDP what these let through.
+    Tables(Vec<Opening>),
+}
+
+/// Datagrams that come to the gateway; others are refused where they are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Opening {
+    /// To addresses that begin with so many bits of this one; to all where there is none.
+    pub block: Option<(IpAddr, u8)>,
+    /// From this port on.
+    pub first: u16,
+    /// To this one.
+    pub last: u16,
+}
 
 /// The messages, each batch to be sent whole on a socket of its own protocol.
 #[derive(Clone, Debug)]
@@ -53,33 +76,22 @@ pub fn channel() -> io::Result<(OwnedFd, OwnedFd)> {
     socket::seqpacket_pair()
 }
 
-/// What a packet to the gateway brings, if it is no listener's place in [`Listeners`]: a listener on a port that leads to
-/// the host's.
+/// What a packet to the gateway brings, if it is none of the capture's own sockets: a listener on a port that leads to the
+/// host's.
 pub const HOST_PORT: u8 = 128;
 /// A socket that the gateway asked for (`crate::inbound`).
 pub const SOCKET: u8 = 129;
 /// The end of the listeners; none follows.
 pub const LAST: u8 = 255;
 
-/// Gives the listeners away, each in a packet whose only byte says which it is; then one that says [`LAST`].
-pub(crate) fn hand_over(listeners: Listeners, gateway: &OwnedFd) -> io::Result<()> {
-    for (place, socket) in listeners.sockets.iter().enumerate() {
-        if let Some(socket) = socket {
-            socket::send(gateway.as_fd(), &[place as u8], Some(socket.as_fd()))?;
-        }
-    }
-    for socket in &listeners.host {
-        socket::send(gateway.as_fd(), &[HOST_PORT], Some(socket.as_fd()))?;
-    }
-    socket::send(gateway.as_fd(), &[LAST], None)
-}
-
 impl Capture {
-    pub(crate) fn new() -> Capture {
+    pub(crate) fn new(means: &Means) -> Capture {
         Capture {
             routes: message::local_everywhere(&OWN.octets()),
             routes6: message::local_everywhere(&OWN6.octets()),
-            tables: tables::rules(),
+            tables: match means {
+                Means::Tables(openings) => tables::rules(openings),
+            },
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn write_etc(root: &Root, layout: &RootLayout, host: &OwnedFd) -> Res
     // With the host's network, the host's resolver: without it no name would be found.
     let resolver = match layout.network {
         NetworkLayout::Host => host_resolver(host),
-        NetworkLayout::Captured => format!("nameserver {RESOLVER}\n").into_bytes(),
+        NetworkLayout::Captured(_) => format!("nameserver {RESOLVER}\n").into_bytes(),
         NetworkLayout::Own => Vec::new(),
     };
     let files: [(&str, &[u8]); 6] = [

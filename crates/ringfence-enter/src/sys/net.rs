@@ -13,7 +13,8 @@ use rustix::thread::{
     sched_setaffinity,
 };
 
-use crate::capture::{Capture, DNS_PORT, PORT, acknowledged};
+use crate::capture::sockets::{self, Kind, Wanted};
+use crate::capture::{Capture, MARK, Means, acknowledged};
 
 /// A namespace that is being made by a process that shares this one's memory and descriptors.
 pub(crate) struct Network {
@@ -33,29 +34,20 @@ struct Work {
     capture: Option<Capture>,
     /// The descriptor of the namespace, or a negated errno.
     outcome: AtomicI32,
-    /// The descriptors of [`Listeners`], in its order; 0 where there is none.
-    listeners: [AtomicI32; 4],
-    /// Ports of the loopback that lead to the host's, each with its listeners of both versions, as above.
-    host: Vec<(u16, [AtomicI32; 2])>,
-}
-
-/// Where what the workload sends arrives.
-#[derive(Debug)]
-pub(crate) struct Listeners {
-    /// Connections by TCP: of the fourth version, of the sixth; questions by UDP: the same.
-    pub(crate) sockets: [Option<OwnedFd>; 4],
-    /// On ports of the loopback that lead to the host's.
-    pub(crate) host: Vec<OwnedFd>,
+    wanted: Vec<Wanted>,
+    /// The descriptors of what is wanted, in its order; 0 where there is none.
+    sockets: Vec<AtomicI32>,
 }
 
 const STACK: usize = 32 * 1024;
 
 impl Network {
     /// Starts making it. The caller must be alone in its process, with CAP_SYS_ADMIN in its user namespace.
-    pub(crate) fn start(capture: Option<Capture>, host_ports: &[u16]) -> io::Result<Network> {
+    pub(crate) fn start(means: Option<&Means>, host_ports: &[u16]) -> io::Result<Network> {
         let outcome = AtomicI32::new(-libc::EIO);
-        let host = host_ports.iter().map(|port| (*port, Default::default())).collect();
-        let work = Work { capture, outcome, listeners: Default::default(), host };
+        let wanted = sockets::wanted(means, host_ports);
+        let sockets = wanted.iter().map(|_| AtomicI32::default()).collect();
+        let work = Work { capture: means.map(Capture::new), outcome, wanted, sockets };
         let mut shared = Box::new(Shared { work, stack: Vec::with_capacity(STACK / size_of::<u128>()) });
         let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::SIGCHLD;
         // SAFETY: the stack is ours, aligned and large enough for `make`; stack and work stay in place (in the box) until
@@ -71,8 +63,8 @@ impl Network {
         Ok(Network { helper, shared })
     }
 
-    /// Waits until it is made, and moves this process into it.
-    pub(crate) fn join(self) -> io::Result<Listeners> {
+    /// Waits until it is made, and moves this process into it. What it gives is the gateway's.
+    pub(crate) fn join(self) -> io::Result<Vec<(Wanted, OwnedFd)>> {
         self.wait();
         let work = &self.shared.work;
         match work.outcome.load(Ordering::Acquire) {
@@ -84,13 +76,12 @@ impl Network {
                     std::os::fd::AsFd::as_fd(&namespace),
                     Some(LinkNameSpaceType::Network),
                 )?;
-                let socket = |fd: &AtomicI32| match fd.load(Ordering::Acquire) {
+                let made = |(wanted, fd): (&Wanted, &AtomicI32)| match fd.load(Ordering::Acquire) {
                     0 => None,
                     // SAFETY: as above.
-                    fd => Some(unsafe { OwnedFd::from_raw_fd(fd) }),
+                    fd => Some((*wanted, unsafe { OwnedFd::from_raw_fd(fd) })),
                 };
-                let host = work.host.iter().flat_map(|(_, places)| places).filter_map(socket).collect();
-                Ok(Listeners { sockets: work.listeners.each_ref().map(socket), host })
+                Ok(work.wanted.iter().zip(&work.sockets).filter_map(made).collect())
             }
         }
     }
@@ -131,39 +122,30 @@ fn make(work: &Work) -> rustix::io::Result<i32> {
     let socket =
         rustix::net::socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     loopback_up(&socket)?;
-    if let Some(capture) = &work.capture {
-        let listeners = listen_everywhere(capture)?;
-        for (place, socket) in work.listeners.iter().zip(listeners) {
-            place.store(socket.map_or(0, IntoRawFd::into_raw_fd), Ordering::Release);
-        }
-    }
-    for (port, [fourth, sixth]) in &work.host {
-        fourth.store(loopback_listener(AddressFamily::INET, *port)?.into_raw_fd(), Ordering::Release);
-        // A host may do without the sixth version.
-        if let Ok(socket) = loopback_listener(AddressFamily::INET6, *port) {
-            sixth.store(socket.into_raw_fd(), Ordering::Release);
+    // A host may do without the sixth version, as a whole or for new interfaces; then so does the sandbox.
+    let sixth = match &work.capture {
+        Some(capture) => lead_everything_to_them(capture)?,
+        None => true,
+    };
+    for (place, wanted) in work.sockets.iter().zip(&work.wanted) {
+        match open(*wanted) {
+            Ok(socket) => place.store(socket.into_raw_fd(), Ordering::Release),
+            Err(_) if wanted.sixth && (!sixth || wanted.kind == Kind::HostPort) => {}
+            Err(error) => return Err(error),
         }
     }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     Ok(openat(CWD, c"/proc/thread-self/ns/net", flags, Mode::empty())?.into_raw_fd())
 }
 
-/// Makes every address local, with rules that lead to the listeners.
-fn listen_everywhere(capture: &Capture) -> rustix::io::Result<[Option<OwnedFd>; 4]> {
+/// Makes every address local, with rules that lead to the sockets; whether the sixth version is there.
+fn lead_everything_to_them(capture: &Capture) -> rustix::io::Result<bool> {
     // NETLINK_ROUTE is protocol 0, which rustix writes as none.
     const ROUTE: Option<Protocol> = None;
     carry_out(ROUTE, capture.routes.bytes(), capture.routes.answers())?;
-    // A host may do without the sixth version, as a whole or for new interfaces; then so does the sandbox.
     let sixth = carry_out(ROUTE, capture.routes6.bytes(), capture.routes6.answers()).is_ok();
     carry_out(Some(rustix::net::netlink::NETFILTER), capture.tables.bytes(), capture.tables.answers())?;
-    let listen = |family, kind| listener(family, kind).map(Some);
-    let (stream, datagram) = (SocketType::STREAM, SocketType::DGRAM);
-    Ok([
-        listen(AddressFamily::INET, stream)?,
-        if sixth { listen(AddressFamily::INET6, stream)? } else { None },
-        listen(AddressFamily::INET, datagram)?,
-        if sixth { listen(AddressFamily::INET6, datagram)? } else { None },
-    ])
+    Ok(sixth)
 }
 
 /// Sends a batch of netlink(7) messages and hears that each was carried out.
@@ -181,27 +163,43 @@ fn carry_out(protocol: Option<Protocol>, batch: &[u8], answers: u32) -> rustix::
     Ok(())
 }
 
-/// A socket on every address: for connections the one that the rules lead to, for questions the name service's.
-fn listener(family: AddressFamily, kind: SocketType) -> rustix::io::Result<OwnedFd> {
+/// Opens one of the gateway's sockets: on every address, unless it leads to the host's loopback or only sends.
+fn open(Wanted { kind, sixth, port }: Wanted) -> rustix::io::Result<OwnedFd> {
     use rustix::net::sockopt::set_ipv6_v6only;
-    use rustix::net::{SocketAddrV4, SocketAddrV6, bind, listen};
+    use rustix::net::{SocketAddrV4, SocketAddrV6, bind, ipproto, listen};
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(family, kind, flags, None)?;
-    let port = if kind == SocketType::STREAM { PORT } else { DNS_PORT };
-    // IPV6_TRANSPARENT, IPV6_RECVPKTINFO and their elders: ip(7), linux/in6.h.
-    let (level, transparent, told) =
-        if family == AddressFamily::INET { (libc::SOL_IP, 19, 8) } else { (libc::SOL_IPV6, 75, 49) };
-    switch_on(&socket, level, transparent)?;
-    if kind == SocketType::DGRAM {
-        switch_on(&socket, level, told)?;
+    let family = if sixth { AddressFamily::INET6 } else { AddressFamily::INET };
+    let (socket_type, protocol) = match kind {
+        Kind::Streams | Kind::HostPort => (SocketType::STREAM, None),
+        Kind::Questions | Kind::Datagrams => (SocketType::DGRAM, None),
+        // Of this protocol, what is written is a header and all (raw(7)), and nothing is read.
+        Kind::Raw => (SocketType::RAW, Some(ipproto::RAW)),
+    };
+    let socket = rustix::net::socket_with(family, socket_type, flags, protocol)?;
+    if kind == Kind::Raw {
+        return set(&socket, (libc::SOL_SOCKET, libc::SO_MARK), MARK as libc::c_int).map(|()| socket);
     }
-    if family == AddressFamily::INET {
-        bind(&socket, &SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, port))?;
-    } else {
+    // IP_TRANSPARENT, IP_PKTINFO, IP_RECVORIGDSTADDR and their youngers: ip(7), linux/in6.h.
+    let (level, transparent, told, meant) =
+        if sixth { (libc::SOL_IPV6, 75, 49, 74) } else { (libc::SOL_IP, 19, 8, 20) };
+    let own = kind == Kind::HostPort;
+    if !own {
+        set(&socket, (level, transparent), 1)?;
+    }
+    match kind {
+        Kind::Questions => set(&socket, (level, told), 1)?,
+        Kind::Datagrams => set(&socket, (level, meant), 1)?,
+        Kind::Streams | Kind::HostPort | Kind::Raw => {}
+    }
+    if sixth {
         set_ipv6_v6only(&socket, true)?;
-        bind(&socket, &SocketAddrV6::new(std::net::Ipv6Addr::UNSPECIFIED, port, 0, 0))?;
+        let address = if own { std::net::Ipv6Addr::LOCALHOST } else { std::net::Ipv6Addr::UNSPECIFIED };
+        bind(&socket, &SocketAddrV6::new(address, port, 0, 0))?;
+    } else {
+        let address = if own { std::net::Ipv4Addr::LOCALHOST } else { std::net::Ipv4Addr::UNSPECIFIED };
+        bind(&socket, &SocketAddrV4::new(address, port))?;
     }
-    if kind == SocketType::STREAM {
+    if socket_type == SocketType::STREAM {
         // What is accepted inherits it.
         rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
         listen(&socket, 4096)?;
@@ -209,27 +207,12 @@ fn listener(family: AddressFamily, kind: SocketType) -> rustix::io::Result<Owned
     Ok(socket)
 }
 
-/// A socket for connections to one port of the loopback, and to no other address.
-fn loopback_listener(family: AddressFamily, port: u16) -> rustix::io::Result<OwnedFd> {
-    use rustix::net::{SocketAddrV4, SocketAddrV6, bind, listen};
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
-    if family == AddressFamily::INET {
-        bind(&socket, &SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, port))?;
-    } else {
-        bind(&socket, &SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, port, 0, 0))?;
-    }
-    rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
-    listen(&socket, 4096)?;
-    Ok(socket)
-}
-
-fn switch_on(socket: &OwnedFd, level: i32, option: i32) -> rustix::io::Result<()> {
+/// setsockopt(2), with level and option as linux/in.h numbers them.
+fn set(socket: &OwnedFd, (level, option): (i32, i32), value: libc::c_int) -> rustix::io::Result<()> {
     // SAFETY: the value outlives the call.
     let result = unsafe {
-        let on: libc::c_int = 1;
         let size = size_of::<libc::c_int>() as libc::socklen_t;
-        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const on).cast(), size)
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), size)
     };
     if result < 0 { Err(rustix::io::Errno::PERM) } else { Ok(()) }
 }

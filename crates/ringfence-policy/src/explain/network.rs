@@ -18,7 +18,7 @@ pub(super) fn decide(plan: &Plan, host: &Target, port: u16, protocol: Protocol) 
         decision.lost =
             allowing.filter(|other| Some(*other) != rule).map(|rule| (rule, Lost::Same)).collect();
         if network.mode == NetworkMode::Rules {
-            decision.notes.extend(floor(host, protocol).map(str::to_owned));
+            decision.notes.extend(floor(host).map(str::to_owned));
         }
         return decision;
     }
@@ -41,9 +41,8 @@ pub(super) fn decide(plan: &Plan, host: &Target, port: u16, protocol: Protocol) 
 
 /// What the gateway refuses whatever rules say, where it may matter to this connection: the rules' answer is no more than
 /// theirs, since addresses of a name are known only when it is looked up.
-fn floor(host: &Target, protocol: Protocol) -> Option<&'static str> {
+fn floor(host: &Target) -> Option<&'static str> {
     match host {
-        _ if protocol == Protocol::Udp => Some("rules for UDP open nothing yet: it is refused all the same"),
         _ if is_loopback(host) => {
             Some("the host's loopback is never reached; inside, one of its own answers")
         }

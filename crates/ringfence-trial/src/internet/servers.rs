@@ -35,6 +35,34 @@ const WORLD: &[&str] = &[
     "169.254.169.254:80",
     "[2001:db8:1::10]:80",
 ];
+/// Where datagrams are heard, and what happens to them.
+const DATAGRAMS: &[(&str, Hears)] = &[
+    ("203.0.113.53:53", Hears::Questions),
+    ("203.0.113.10:9999", Hears::Nothing),
+    ("203.0.113.11:53", Hears::Nothing),
+    ("203.0.113.10:7", Hears::Echo),
+    ("203.0.113.10:123", Hears::Echo),
+    ("203.0.113.10:7000", Hears::Echo),
+    ("203.0.113.10:7999", Hears::Echo),
+    ("203.0.113.10:8001", Hears::Echo),
+    ("203.0.113.11:7", Hears::Echo),
+    ("10.9.9.9:7", Hears::Echo),
+    ("[2001:db8:1::10]:7", Hears::Echo),
+];
+/// The same on the host that is played.
+const HOST_DATAGRAMS: &[(&str, Hears)] =
+    &[("127.0.0.1:7", Hears::Echo), ("203.0.113.1:7", Hears::Echo), ("198.51.100.7:7", Hears::Echo)];
+
+/// What a server of datagrams does beside writing them down.
+#[derive(Clone, Copy, PartialEq)]
+enum Hears {
+    /// Answers for [`NAMES`].
+    Questions,
+    /// Sends back what came, behind `from` and whom it came to.
+    Echo,
+    Nothing,
+}
+
 const HOST: &[&str] = &["127.0.0.1:80", "203.0.113.1:80", "198.51.100.7:80", "0.0.0.0:8080"];
 
 /// The verbs `internet LOG`, `internet-host LOG` and `internet-parent LOG`: serves until it is killed.
@@ -55,17 +83,13 @@ pub fn main(verb: &str, arguments: &[String]) -> ExitCode {
             Err(error) => log.write(&format!("bind {address}: {error}")),
         }
     }
-    if verb == "internet" {
-        for (address, answer) in
-            [("203.0.113.53:53", true), ("203.0.113.10:9999", false), ("203.0.113.11:53", false)]
-        {
-            match UdpSocket::bind(address) {
-                Ok(socket) => threads.push(thread::spawn({
-                    let log = log.clone();
-                    move || hear(&socket, answer, &log)
-                })),
-                Err(error) => log.write(&format!("bind {address}: {error}")),
-            }
+    for (address, hears) in if verb == "internet" { DATAGRAMS } else { HOST_DATAGRAMS } {
+        match UdpSocket::bind(address) {
+            Ok(socket) => threads.push(thread::spawn({
+                let log = log.clone();
+                move || hear(&socket, *hears, &log)
+            })),
+            Err(error) => log.write(&format!("bind {address}: {error}")),
         }
     }
     log.write("ready");
@@ -122,15 +146,21 @@ fn serve(mut stream: TcpStream, log: &Log) {
     }
 }
 
-fn hear(socket: &UdpSocket, answer: bool, log: &Log) {
-    let mut buffer = [0; 2048];
+fn hear(socket: &UdpSocket, hears: Hears, log: &Log) {
+    let Ok(local) = socket.local_addr() else { return };
+    let mut buffer = vec![0; 1 << 16];
     while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
-        match name(&buffer[..length]) {
-            Some((name, end)) if answer => {
+        let bytes = &buffer[..length];
+        match name(bytes) {
+            Some((name, end)) if hears == Hears::Questions => {
                 log.write(&format!("dns {name}"));
-                reply(socket, peer, &buffer[..length], &name, end);
+                reply(socket, peer, bytes, &name, end);
             }
-            _ => log.write(&format!("udp {}", buffer[..length].escape_ascii())),
+            _ if hears == Hears::Echo => {
+                log.write(&format!("datagram {} {} {length}", local.ip(), local.port()));
+                let _ = socket.send_to(&[format!("from {local} ").as_bytes(), bytes].concat(), peer);
+            }
+            _ => log.write(&format!("udp {}", bytes.escape_ascii())),
         }
     }
 }
