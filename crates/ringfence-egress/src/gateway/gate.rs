@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ringfence_plan::HostName;
 
+use super::forward::Forward;
 use super::greeted::{FirstLine, Greeted, Left};
 use super::spend::Spending;
 use crate::hello::{self, ClientHello, Hello, hello};
@@ -42,6 +43,8 @@ pub(crate) enum Gate {
     Greeted(Greeted),
     /// A line that seems to name nobody, and has not ended.
     FirstLine(FirstLine),
+    /// One request, to the parent proxy.
+    Forward(Forward),
     /// Requests of HTTP/1.
     Http(Requests),
     /// A request asked for another protocol, and the server has not answered.
@@ -83,8 +86,14 @@ impl Gate {
             Gate::Open | Gate::Shut | Gate::FirstLine(_) => 0,
             Gate::Hello(held) => held.capacity(),
             Gate::Greeted(greeted) => greeted.holds(),
+            Gate::Forward(forward) => forward.holds(),
             Gate::Http(requests) | Gate::Switching(requests) => requests.held.capacity(),
         }
+    }
+
+    /// The same, and no other protocol can follow.
+    pub(crate) fn one_request_alone(head: &Head) -> Gate {
+        Gate::Http(Requests { held: Vec::new(), follow: Follow::new(head.body), last: true, begun: true })
     }
 
     /// The gate of one request whose head has been judged.
@@ -129,6 +138,11 @@ impl Gate {
             Gate::FirstLine(line) => {
                 if line.feed(judge, bytes, out)? == Left::Nothing {
                     *self = Gate::Open;
+                }
+            }
+            Gate::Forward(forward) => {
+                if let Some(next) = forward.feed(judge, bytes, out)? {
+                    *self = next;
                 }
             }
             Gate::Http(requests) => {
@@ -287,7 +301,7 @@ impl Judge<'_> {
 
     /// A request on a tunnel: its Host, and the host in its target where that has one, which would be believed first.
     /// Not CONNECT: a server that is no proxy may call it a success and go on reading requests, which nobody would judge.
-    fn request(&self, head: &Head) -> Result<(), Stop> {
+    pub(super) fn request(&self, head: &Head) -> Result<(), Stop> {
         let stop = |refusal| Stop { refusal, http: true };
         if let Some(host) = &head.host {
             self.host(&host.host).map_err(stop)?;

@@ -6,6 +6,7 @@
 mod connection;
 mod decide;
 mod flows;
+mod forward;
 mod gate;
 mod greeted;
 mod hand_over;
@@ -376,7 +377,7 @@ impl Gateway {
         };
         if connection.target.via.is_some() {
             connection.target.proxy = Some(address);
-            self.ask_parent(index, opening);
+            self.begin_with_parent(index, opening);
         } else {
             connection.target.address = Some(address);
             self.begin_relay(index, opening, &[]);

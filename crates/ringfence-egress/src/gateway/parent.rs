@@ -95,8 +95,21 @@ impl Gateway {
         records.iter().map(|record| SocketAddr::new(canonical(record.address), port)).collect()
     }
 
-    /// Asks the parent proxy, which is dialled, for the connection.
-    pub(super) fn ask_parent(&mut self, index: usize, opening: Opening) {
+    /// The parent proxy is dialled: it gets the request itself, or is asked for a connection.
+    pub(super) fn begin_with_parent(&mut self, index: usize, mut opening: Opening) {
+        let Some(Some(connection)) = self.connections.get(index) else { return };
+        match self.forwarding(connection, &opening) {
+            Some(gate) => {
+                // What was written for the server itself is written once more.
+                opening.behind = [std::mem::take(&mut opening.first), opening.behind].concat();
+                opening.gate = Some(gate);
+                self.begin_relay(index, opening, &[]);
+            }
+            None => self.ask_parent(index, opening),
+        }
+    }
+
+    fn ask_parent(&mut self, index: usize, opening: Opening) {
         let (Some(Some(connection)), Some(parent)) = (self.connections.get_mut(index), &self.parent) else {
             return;
         };

@@ -15,6 +15,8 @@ const LOCKED: u16 = 3129;
 /// SOCKS 5, without and with credentials.
 const SOCKS: u16 = 1080;
 const SOCKS_LOCKED: u16 = 1081;
+/// As many are set up: tunnels to the port of https alone.
+const STRICT: u16 = 3133;
 /// What it says is no HTTP; a head without an end; a no.
 const BABBLING: u16 = 3130;
 const ENDLESS: u16 = 3131;
@@ -31,7 +33,7 @@ const KNOWN: (&str, [u8; 4]) = ("inner.example", [203, 0, 113, 10]);
 /// The verb `internet-parent LOG`: serves until it is killed.
 pub(super) fn main(log: &Log) -> ExitCode {
     let mut threads = Vec::new();
-    for port in [OPEN, LOCKED, SOCKS, SOCKS_LOCKED, BABBLING, ENDLESS, UNWILLING] {
+    for port in [OPEN, LOCKED, SOCKS, SOCKS_LOCKED, STRICT, BABBLING, ENDLESS, UNWILLING] {
         match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
             Ok(listener) => threads.push(thread::spawn({
                 let log = log.clone();
@@ -60,7 +62,7 @@ fn serve(mut client: TcpStream, port: u16, log: &Log) {
         SOCKS | SOCKS_LOCKED => ask_socks(&mut client, port),
         _ => ask_http(&mut client, port),
     };
-    let Some((host, to)) = asked else { return };
+    let Some((host, to, request)) = asked else { return };
     log.write(&format!("parent {port} {host}:{to}"));
     let (yes, no): (&[u8], &[u8]) = match port {
         SOCKS | SOCKS_LOCKED => (&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0], &[5, 4, 0, 1, 0, 0, 0, 0, 0, 0]),
@@ -71,8 +73,11 @@ fn serve(mut client: TcpStream, port: u16, log: &Log) {
     };
     let server =
         address(&host).and_then(|address| TcpStream::connect(SocketAddr::new(address.into(), to)).ok());
-    let _ = client.write_all(if server.is_some() { yes } else { no });
-    if let Some(server) = server {
+    if request.is_empty() || server.is_none() {
+        let _ = client.write_all(if server.is_some() { yes } else { no });
+    }
+    if let Some(mut server) = server {
+        let _ = server.write_all(&request);
         let (Ok(from), Ok(back)) = (client.try_clone(), server.try_clone()) else { return };
         thread::spawn(move || carry(from, server));
         carry(back, client);
@@ -92,8 +97,8 @@ fn address(host: &str) -> Option<Ipv4Addr> {
     of_all.or((host == KNOWN.0).then_some(KNOWN.1)).map(Ipv4Addr::from)
 }
 
-/// Whom a CONNECT is for; `None` once something else is answered.
-fn ask_http(client: &mut TcpStream, port: u16) -> Option<(String, u16)> {
+/// Whom it is for, and the request if it is no wish for a tunnel; `None` once something else is answered.
+fn ask_http(client: &mut TcpStream, port: u16) -> Option<(String, u16, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -106,17 +111,26 @@ fn ask_http(client: &mut TcpStream, port: u16) -> Option<(String, u16)> {
         BABBLING => b"SSH-2.0-parent\r\n",
         ENDLESS => &[&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 100_000]].concat(),
         UNWILLING => b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno\n",
-        _ => {
+        STRICT if head.starts_with("CONNECT ") && !head.contains(":443 ") => {
+            b"HTTP/1.1 403 Forbidden\r\n\r\n"
+        }
+        _ if head.starts_with("CONNECT ") => {
             let target = head.strip_prefix("CONNECT ")?.split(' ').next()?;
             let (host, port) = target.rsplit_once(':')?;
-            return Some((host.to_owned(), port.parse().ok()?));
+            return Some((host.to_owned(), port.parse().ok()?, Vec::new()));
+        }
+        _ => {
+            let (method, rest) = head.split_once(" http://")?;
+            let (authority, rest) = rest.split_once('/')?;
+            let (host, port) = authority.split_once(':').unwrap_or((authority, "80"));
+            return Some((host.to_owned(), port.parse().ok()?, format!("{method} /{rest}").into_bytes()));
         }
     };
     let _ = client.write_all(answer);
     None
 }
 
-fn ask_socks(client: &mut TcpStream, port: u16) -> Option<(String, u16)> {
+fn ask_socks(client: &mut TcpStream, port: u16) -> Option<(String, u16, Vec<u8>)> {
     let count = *read(client, 2)?.get(1)?;
     let offered = read(client, count.into())?;
     let method = if port == SOCKS_LOCKED { 2 } else { 0 };
@@ -142,7 +156,7 @@ fn ask_socks(client: &mut TcpStream, port: u16) -> Option<(String, u16)> {
         _ => return None,
     };
     let port = read(client, 2)?;
-    Some((host, u16::from_be_bytes([port[0], port[1]])))
+    Some((host, u16::from_be_bytes([port[0], port[1]]), Vec::new()))
 }
 
 fn read(client: &mut TcpStream, length: usize) -> Option<Vec<u8>> {

@@ -41,10 +41,35 @@ type Judge = fn(&Session) -> Result<Outcome, String>;
 
 const OPEN: &str = "proxy = \"http://127.0.0.1:3128\"";
 const SECRET: &str = "user:pass word";
+/// Asks the sandbox's proxy for a tunnel and prints the answer, which curl would not.
+const ASK: &str = "python3 -c 'import socket; s=socket.create_connection((\"127.0.0.1\",1023),5)\n\
+                   s.sendall(b\"CONNECT good.example:8080 HTTP/1.1\\r\\nHost: good.example:8080\\r\\n\\r\\n\"); print(s.makefile(\"rb\").read(400))'";
 const GET: &str = "curl -sS -m 5 http://good.example/";
 
 const THROUGH: &[Through] = &[
     Through { name: "http", policy: OPEN, variables: &[], line: GET, asks: "parent 3128 good.example:80" },
+    Through {
+        name: "http that makes tunnels to https alone",
+        policy: "proxy = \"http://127.0.0.1:3133\"",
+        variables: &[],
+        line: GET,
+        asks: "parent 3133 good.example:80",
+    },
+    Through {
+        name: "a request to the sandbox's proxy",
+        policy: "proxy = \"http://127.0.0.1:3133\"",
+        variables: &[],
+        // Without a fence there is none, and curl goes on without.
+        line: "export http_proxy=http://127.0.0.1:1023; curl --noproxy '*' -s -m 5 -o /dev/null http://127.0.0.1:1023/ || unset http_proxy; curl -sS -m 5 http://good.example/",
+        asks: "parent 3133 good.example:80",
+    },
+    Through {
+        name: "a tunnel",
+        policy: OPEN,
+        variables: &[],
+        line: "curl -sS -m 5 http://good.example:8080/",
+        asks: "parent 3128 good.example:8080",
+    },
     Through {
         name: "http by the name of the proxy",
         policy: "proxy = \"http://localhost:3128\"",
@@ -193,7 +218,7 @@ fn run(
     fs::write(&path, format!("version = 1\n[network]\n{policy}\n"))
         .map_err(|error| format!("writing a policy: {error}"))?;
     let mut flags = flags();
-    for more in ["inner.example", "203.0.113.11:80"] {
+    for more in ["inner.example", "203.0.113.11:80", "good.example:8080"] {
         flags.extend(["--allow-net".to_owned(), more.to_owned()]);
     }
     flags.extend(["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()]);
@@ -249,19 +274,19 @@ fn judge_bad(session: &Session, this: &Bad) -> Result<Outcome, String> {
     if let Some(skipped) = missing(None) {
         return Ok(skipped);
     }
-    let line = format!("curl -s -m 5 -x http://127.0.0.1:1023 http://good.example/; {GET}; true");
+    let line = format!("{ASK}; curl -s -m 5 http://good.example:8080/; true");
     let told = run(session, Some(this.policy), &[], &line)?;
     // Over HTTP the client reads it, and the summary has it.
     let summary = String::from_utf8_lossy(&told.ran.stderr).into_owned();
     let good = told.ran.out().contains(this.says)
-        && summary.contains("did not reach good.example:80")
+        && summary.contains("did not reach good.example:8080")
         && summary.contains(this.says)
         && !has(&told, "tcp ");
     if !good {
         return Err(format!("{}\n{}", told.ran.describe(), told.log));
     }
     let sound = run(session, Some(OPEN), &[], &line)?;
-    match has(&sound, "tcp 203.0.113.10 80") {
+    match has(&sound, "tcp 203.0.113.10 8080") {
         true => Ok(Outcome::Passed),
         false => Ok(Outcome::NotProved(format!("nor through a good one: {}", sound.ran.describe()))),
     }
