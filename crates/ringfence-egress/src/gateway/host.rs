@@ -18,7 +18,7 @@ const NAME: &str = "localhost";
 
 impl Gateway {
     /// A connection to a port that leads to the host's.
-    pub(super) fn to_host(&mut self, client: OwnedFd) {
+    pub(super) fn lead_to_host(&mut self, client: OwnedFd) {
         let Ok(local) = socket::local(&client) else { return };
         let mut target = target(local.port());
         match self.rules.host_port(local.port()) {
@@ -38,7 +38,7 @@ impl Gateway {
     }
 
     /// The same for a client of the proxy; the opening comes back if it asked for something else.
-    pub(super) fn to_host_by_proxy(
+    pub(super) fn lead_to_host_by_proxy(
         &mut self,
         index: usize,
         host: &Host,

@@ -88,7 +88,7 @@ impl Gateway {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             match rustix::net::accept_with(listener, flags) {
                 Ok(client) => match place {
-                    host::PLACES..inbound::PLACES => self.to_host(client),
+                    host::PLACES..inbound::PLACES => self.lead_to_host(client),
                     inbound::PLACES.. => self.inwards(client, place),
                     _ => self.begin(client),
                 },

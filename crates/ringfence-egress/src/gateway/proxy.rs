@@ -107,7 +107,7 @@ impl Gateway {
     /// The decision, and the first step after it.
     fn asked(&mut self, index: usize, asked: Asked) {
         let Asked { host, port, opening } = asked;
-        if let Some(addresses) = self.to_host_by_proxy(index, &host, port) {
+        if let Some(addresses) = self.lead_to_host_by_proxy(index, &host, port) {
             if let Some(Some(connection)) = self.connections.get_mut(index) {
                 connection.stage = Stage::Dialing(Dial { addresses, opening });
             }
