@@ -26,12 +26,12 @@ const ROWS: &[Row] = &[
     Row {
         field: Field::NetworkHttp,
         asked: |network| network.http.iter().any(|list| !list.is_empty()),
-        held: Held::Not("requests are not read: there is no inspector in this version"),
+        held: Held::By("the inspector reads each request to those hosts, and refuses the others"),
     },
     Row {
         field: Field::NetworkCredential,
         asked: |network| !network.credentials.is_empty(),
-        held: Held::Not("credentials are not put in: there is no inspector in this version"),
+        held: Held::By("the inspector puts the value in; inside there is a placeholder"),
     },
     Row {
         field: Field::NetworkBudget,

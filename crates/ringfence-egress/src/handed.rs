@@ -37,6 +37,46 @@ pub struct Progress {
     pub ended: bool,
 }
 
+/// What the gateway says beside: the place of a number, which no connection has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// A connection, whose descriptors come with it.
+    Handed(Handed),
+    /// Whatever the connection with this number does, it ends now.
+    Cut(u32),
+    /// From now on these rules say who may be named.
+    Rules(Box<Network>),
+}
+
+const CUT: u32 = u32::MAX;
+const RULES: u32 = u32::MAX - 1;
+/// The first number that is none of a connection.
+pub const NO_CONNECTION: u32 = RULES;
+
+/// As a packet: that a connection ends.
+pub fn cut(id: u32) -> Vec<u8> {
+    [CUT.to_ne_bytes(), id.to_ne_bytes()].concat()
+}
+
+/// As a packet: other rules; `None` where they are longer than one.
+pub fn rules(network: &Network) -> Option<Vec<u8>> {
+    let text = serde_json::to_vec(network).ok()?;
+    let packet = [&RULES.to_ne_bytes()[..], &text].concat();
+    (packet.len() <= LONGEST).then_some(packet)
+}
+
+impl Said {
+    /// Reads a packet.
+    pub fn unpack(packet: &[u8]) -> Option<Said> {
+        let (number, rest) = packet.split_at_checked(4)?;
+        match u32::from_ne_bytes(number.try_into().ok()?) {
+            CUT => Some(Said::Cut(u32::from_ne_bytes(rest.try_into().ok()?))),
+            RULES => serde_json::from_slice(rest).ok().map(Said::Rules),
+            _ => Handed::unpack(packet).map(Said::Handed),
+        }
+    }
+}
+
 /// Longest packet, bytes.
 pub const LONGEST: usize = 160 * 1024;
 /// Most names that one address is handed over with.
@@ -148,6 +188,10 @@ mod tests {
         };
         assert_eq!(Handed::unpack(&handed.pack().unwrap()), Some(handed.clone()));
         assert_eq!(Handed::unpack(&handed.pack().unwrap()[..20]), None);
+        assert_eq!(Said::unpack(&handed.pack().unwrap()), Some(Said::Handed(handed.clone())));
+        assert_eq!(Said::unpack(&cut(7)), Some(Said::Cut(7)));
+        let network = Network::none(RuleId(1));
+        assert_eq!(Said::unpack(&rules(&network).unwrap()), Some(Said::Rules(Box::new(network))));
         assert_eq!(Handed { first: vec![0; LONGEST], ..handed }.pack(), None);
         let progress = Progress { id: 7, sent: 1, received: u64::MAX, requests: 5, ended: true };
         assert_eq!(Progress::unpack(&progress.pack()), Some(progress));

@@ -20,6 +20,7 @@ pub mod parent;
 pub mod report;
 pub mod retry;
 pub mod rules;
+pub mod scan;
 pub mod socks;
 #[cfg(target_os = "linux")]
 mod sys;

@@ -25,6 +25,7 @@ const BARRIERS: &[Barrier] = &[
     Barrier::TooLarge,
     Barrier::Unnamed,
     Barrier::NoInspector,
+    Barrier::Placeholder,
 ];
 
 /// Puts the event behind those of `packet`; false if there is no room for it.

@@ -13,12 +13,15 @@ use ringfence_plan::{
 };
 
 use crate::guard::{self, Block, Special};
+use crate::handed::widened;
 
 /// The rules of a run.
 #[derive(Clone, Debug)]
 pub struct Rules {
     network: Network,
     texts: Vec<Rule>,
+    /// As for requests (see [`widened`]).
+    widened: Network,
 }
 
 /// A refusal: what stands in the way, and whose line that is.
@@ -62,7 +65,7 @@ const LONGEST: u64 = 64 << 20;
 impl Rules {
     /// The rules of a plan; `texts` are all of the plan's, for telling which one decided.
     pub fn new(network: Network, texts: Vec<Rule>) -> Rules {
-        Rules { network, texts }
+        Rules { widened: widened(&network), network, texts }
     }
 
     /// Rules as they are handed over: those of the network and the texts of all, as JSON.
@@ -73,7 +76,49 @@ impl Rules {
         let mut text = Vec::new();
         file.into().take(LONGEST).read_to_end(&mut text)?;
         let (network, texts) = serde_json::from_slice(&text)?;
-        Ok(Rules { network, texts })
+        Ok(Rules::new(network, texts))
+    }
+
+    /// Whether requests to one that is known as all these are to be looked into.
+    pub fn inspect(&self, targets: &[Target], port: u16) -> bool {
+        self.widened.is_inspected(targets, port)
+    }
+
+    /// Whether requests to anybody are, on this port.
+    pub fn inspect_on(&self, port: u16) -> bool {
+        let rules = self.widened.http.iter().flatten().map(|rule| &rule.endpoint);
+        let credentials = self.widened.credentials.iter().map(|credential| &credential.endpoint);
+        let speaks = |endpoint: &Endpoint| endpoint.protocol == Protocol::Tcp && endpoint.ports.contain(port);
+        rules.chain(credentials).any(speaks)
+    }
+
+    /// The rules themselves, for whoever asks them elsewhere.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The refusal of what carries a credential's placeholder where it does not belong.
+    pub fn misplaced(&self, placeholder: usize) -> Refusal {
+        Refusal { barrier: Barrier::Placeholder, rule: self.credential(placeholder), detail: "" }
+    }
+
+    /// The line of a credential of this placeholder.
+    fn credential(&self, placeholder: usize) -> RuleId {
+        let mut places: Vec<&ringfence_plan::Placeholder> = Vec::new();
+        for credential in &self.network.credentials {
+            if !places.contains(&&credential.placeholder) {
+                if places.len() == placeholder {
+                    return credential.rule;
+                }
+                places.push(&credential.placeholder);
+            }
+        }
+        self.network.rule
+    }
+
+    /// The refusal of what only the inspector, which is gone, may carry.
+    pub fn uninspected(&self) -> Refusal {
+        self.barred(Barrier::NoInspector, "")
     }
 
     /// Whether a name may be asked for: whether a rule could allow a connection to it.
@@ -310,6 +355,11 @@ impl Rules {
             Barrier::Unnamed => (
                 "HTTP rules speak of a host at that address, and the client names no host".into(),
                 "use a client that says which host it means (the server name of TLS)".into(),
+            ),
+            Barrier::Placeholder => (
+                "the placeholder of a credential stands where that credential does not belong, and its owner was told"
+                    .into(),
+                "send it in that rule's header, over https to its host and paths, and nowhere else".into(),
             ),
             Barrier::NoInspector => (
                 "HTTP rules speak of that host, and the inspector that holds them is gone".into(),

@@ -138,8 +138,34 @@ pub struct Command {
     pub wait_for_go: bool,
     /// Where the listeners of a captured network go, one packet each (`capture::hand_over`).
     pub gateway: Option<OwnedFd>,
+    /// Roots of trust for what goes through the inspector; there only if there is one.
+    pub roots: Option<Roots>,
+    /// Files that hold what stands for a credential. Of a root of mounts only.
+    pub stand_ins: Vec<StandIn>,
     /// The control group (of the unified hierarchy) to be born in; `None` for the caller's.
     pub cgroup: Option<OwnedFd>,
+}
+
+/// Certificates that clients inside are to trust, in one file.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    /// The file, as PEM.
+    pub text: Vec<u8>,
+    /// Variables that name it.
+    pub variables: Vec<&'static str>,
+    /// Where clients look that read no variable; covered where there is such a file.
+    pub places: Vec<AbsPath>,
+}
+
+/// A file with a text that stands for another.
+#[derive(Clone, Debug)]
+pub struct StandIn {
+    /// Where.
+    pub path: AbsPath,
+    /// Its text.
+    pub text: Vec<u8>,
+    /// The rule that asks for it.
+    pub rule: RuleId,
 }
 
 impl Command {
@@ -196,6 +222,8 @@ pub enum Step {
     MountDev,
     /// Writing the synthesized files of /etc.
     WriteEtc,
+    /// Showing a file of the run's own at a place that the policy or the system names.
+    ShowFile,
     /// Writing the plan.
     WritePlan,
     /// pivot_root(2) and leaving the old root.
@@ -240,6 +268,7 @@ impl Step {
         Step::MountProc,
         Step::MountDev,
         Step::WriteEtc,
+        Step::ShowFile,
         Step::WritePlan,
         Step::PivotRoot,
         Step::Enclose,
@@ -271,6 +300,7 @@ impl Step {
             Step::MountProc => "mount /proc",
             Step::MountDev => "make /dev",
             Step::WriteEtc => "write into the new /etc",
+            Step::ShowFile => "show",
             Step::WritePlan => "write the plan for programs inside",
             Step::PivotRoot => "change to the new root directory",
             Step::Keyring => "start a new session keyring",
@@ -313,6 +343,11 @@ fn cause(step: Step, errno: i32) -> String {
         (Step::OpenPath, libc::ESTALE) => {
             "a symlink in a writable directory leads to what is not granted; if the link is yours and you mean it, grant \
              the place that it leads to"
+                .into()
+        }
+        (Step::ShowFile, libc::EXDEV) => {
+            "it would have to be made in a directory of this machine, for nothing is there; make an empty file there, or \
+             name a place in the private HOME or /tmp"
                 .into()
         }
         (_, errno) => std::io::Error::from_raw_os_error(errno).to_string(),

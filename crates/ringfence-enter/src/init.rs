@@ -17,7 +17,7 @@ use crate::nest::{self, Bounds};
 use crate::protocol::{Control, FromInit, ToInit};
 use crate::steps::landlock::{Rights, Rule};
 use crate::steps::resolve::Opened;
-use crate::steps::{During, denied, dev, etc, holds, identity, landlock, resolve, root};
+use crate::steps::{During, denied, dev, etc, holds, identity, landlock, resolve, root, shown};
 use crate::sys::clone::{block_signal, exit_now, signal_descriptor};
 use crate::sys::net::Network;
 use crate::sys::{ids, mount};
@@ -149,6 +149,7 @@ fn enter_namespaces(
     dev::mount_dev(&mut root, &host)?;
     dev::mount_proc(&root, layout)?;
     etc::write_etc(&root, layout, &host)?;
+    shown::show(&mut root, command)?;
     root.write_plan(command)?;
     root.seal()?;
     if let Some(network) = network {

@@ -19,8 +19,8 @@ mod steps;
 pub mod sys;
 
 pub use fence::{
-    Command, Confinement, Fence, Layer, Mount, NetworkLayout, Rlimits, RootLayout, SetUpError, StdioSource,
-    Step,
+    Command, Confinement, Fence, Layer, Mount, NetworkLayout, Rlimits, RootLayout, Roots, SetUpError,
+    StandIn, StdioSource, Step,
 };
 pub use init::enter;
 pub use steps::layers::CROWD;

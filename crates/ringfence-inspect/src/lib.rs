@@ -4,6 +4,12 @@
 //! It opens no connection (`ringfence-egress` does), makes no process (`ringfence`), and leaves every other host alone.
 #![deny(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+mod engine;
+pub mod roots;
 pub mod rules;
-pub mod scan;
 pub mod secret;
+#[cfg(target_os = "linux")]
+mod sys;
+#[cfg(target_os = "linux")]
+pub use engine::{Engine, Setup};

@@ -67,6 +67,11 @@ impl Rules {
         Some(Rules { network, reach, texts: plan.rules.clone(), places })
     }
 
+    /// The same for requests, and these for who may be named.
+    pub fn with_reach(&self, network: Network) -> Rules {
+        Rules { reach: Reach::new(network, self.texts.clone()), ..self.clone() }
+    }
+
     /// Where the placeholders stand inside; each has its number by this order.
     pub fn places(&self) -> &[Placeholder] {
         &self.places
@@ -80,6 +85,11 @@ impl Rules {
     /// Whether the client of an address that is allowed for its own sake may name this host.
     pub fn may_be_named(&self, name: &HostName, port: u16) -> bool {
         self.reach.not_denied(name, port).is_ok()
+    }
+
+    /// Whether a greeting may say that it hides another; otherwise the rule.
+    pub fn may_hide(&self) -> Result<(), RuleId> {
+        self.reach.hidden_greeting().map_err(|refusal| refusal.rule)
     }
 
     /// Decides on a request.

@@ -28,7 +28,7 @@ impl Secret {
         let bytes = Zeroizing::new(text.trim_ascii().to_vec());
         match bytes.len() {
             0 => Err("is empty"),
-            ..SHORTEST => Err("has fewer than 8 characters, too few to be recognised in an answer"),
+            1..SHORTEST => Err("has fewer than 8 characters, too few to be recognised in an answer"),
             LONGEST.. => Err("is longer than 16 KiB"),
             _ if bytes.iter().any(|byte| !(b' '..=b'~').contains(byte)) => {
                 Err("has characters that no field of HTTP has")

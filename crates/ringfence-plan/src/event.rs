@@ -212,6 +212,8 @@ pub enum Barrier {
     Unnamed,
     /// The inspector is gone, and nobody else may carry this.
     NoInspector,
+    /// A credential's placeholder stands where it does not belong.
+    Placeholder,
 }
 
 /// Where a credential's placeholder, or its value, has no business.

@@ -39,6 +39,14 @@ pub enum Error {
         /// The rule that asks for it.
         rule: String,
     },
+    /// Requests cannot be looked into, or a credential is not to be had.
+    #[error("failed to start the inspector: {why}{}", rule.as_ref().map(|rule| format!("; asked for by {rule}")).unwrap_or_default())]
+    Inspector {
+        /// What is wrong, without a secret.
+        why: String,
+        /// The rule that asks for it, where one does.
+        rule: Option<String>,
+    },
     /// The command line cannot be passed to a program.
     #[error("the command {what}")]
     BadCommand {
@@ -171,6 +179,10 @@ impl Error {
                 "a proxy is an http:// or socks5:// URL, its credential user:password in a variable or a file".into(),
                 "without that rule connections are made directly".into(),
             ],
+            Error::Inspector { rule, .. } => vec![match rule {
+                Some(_) => "set the source that the rule names, or leave the credential out".into(),
+                None => "a run without network.http and network.credential needs no inspector".into(),
+            }],
             Error::WorkingDirectory { path, .. } => {
                 let path = path.display();
                 vec![

@@ -5,7 +5,7 @@ use std::ffi::{CString, OsString};
 use std::path::{Path, PathBuf};
 
 use ringfence_backend::{ALL, Backend, Lowered};
-use ringfence_plan::{AbsPath, Access, Audit, Event, Field, Files, Host, Level, Plan, Verdicts};
+use ringfence_plan::{AbsPath, Access, Audit, Event, Field, Files, Host, Level, Plan, Source, Verdicts};
 
 use crate::error::{BackendRefusal, Error, Refused, Unheld};
 use crate::live::Bound;
@@ -66,7 +66,7 @@ pub(crate) struct Job<'a> {
     pub(crate) lowered: Box<dyn Lowered>,
     pub(crate) command: CommandLine,
     /// The caller's environment, for what the gateway does in his name.
-    pub(crate) caller_env: &'a [(OsString, OsString)],
+    pub(crate) caller_env: &'a mut Vec<(OsString, OsString)>,
     pub(crate) plan: &'a Plan,
     pub(crate) terminal: bool,
     pub(crate) allow_unenforced: &'a [Field],
@@ -141,7 +141,7 @@ impl Prepared {
             passed_over: _,
             lowered,
             command,
-            caller_env,
+            mut caller_env,
             plan,
             terminal,
             allow_unenforced,
@@ -150,7 +150,7 @@ impl Prepared {
             bounds,
         } = self;
         let (plan, allow_unenforced, record) = (&plan, &allow_unenforced[..], &record);
-        let caller_env = &caller_env[..];
+        let caller_env = &mut caller_env;
         let job = Job {
             backend,
             lowered,
@@ -258,7 +258,15 @@ impl CommandLine {
             let argument = CString::new(argument.as_encoded_bytes());
             argv.push(argument.map_err(|_| Error::BadCommand { what: "contains a NUL byte".into() })?);
         }
-        let passed = run.plan.environment.apply(run.caller_env.iter().cloned());
+        // What a credential comes from stays outside, whatever lets it pass.
+        let is_source = |name: &OsString| {
+            let mut credentials = run.plan.network.credentials.iter();
+            credentials.any(
+                |credential| matches!(&credential.source, Source::Env(source) if name == source.as_str()),
+            )
+        };
+        let callers = run.caller_env.iter().filter(|(name, _)| !is_source(name)).cloned();
+        let passed = run.plan.environment.apply(callers);
         let mut env = Vec::with_capacity(passed.len());
         for (name, value) in passed {
             let pair = [name.as_encoded_bytes(), b"=", value.as_encoded_bytes()].concat();

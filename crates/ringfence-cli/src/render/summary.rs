@@ -235,6 +235,7 @@ pub(super) fn barrier_name(barrier: Barrier) -> &'static str {
         Barrier::HttpRules => "the host's HTTP rules let other requests through",
         Barrier::TooLarge => "larger than the host's HTTP rules let it be",
         Barrier::Unnamed => "the client named no host, where HTTP rules speak of one",
+        Barrier::Placeholder => "a credential's placeholder stood where it does not belong",
         Barrier::NoInspector => "the inspector is gone, which alone may carry it",
     }
 }

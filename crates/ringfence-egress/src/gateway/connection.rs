@@ -17,6 +17,7 @@ use crate::budget::Charges;
 use crate::dns::resolver::Answer;
 use crate::handshake::Handshake;
 use crate::http::Host;
+use crate::scan::Watch;
 
 /// One end.
 pub(crate) struct Side {
@@ -53,6 +54,8 @@ pub(crate) struct Connection {
     pub(crate) target: Target,
     /// The budgets that it spends; `None` until it is dialled.
     pub(crate) charges: Option<Charges>,
+    /// What its client must not send, where there is such.
+    pub(crate) watch: Option<Box<Watch>>,
     pub(crate) started: Instant,
     pub(crate) sent: u64,
     pub(crate) received: u64,
@@ -290,6 +293,9 @@ impl Connection {
         let Some(server) = &mut self.server else { return Ok(Moved::Ended) };
         let client = &mut self.client;
         let up = pump(client, server, scratch, |bytes, out| {
+            if let Some(found) = self.watch.as_mut().and_then(|watch| watch.see(bytes)) {
+                return Err(judge.misplaced(found, &self.gate));
+            }
             let judged = match &mut self.gate {
                 Gate::Open if judge.spending.is_free() => {
                     self.sent += bytes.len() as u64;

@@ -11,6 +11,7 @@ use super::spend::Spending;
 use crate::hello::{self, ClientHello, Hello, hello};
 use crate::http::{self, Change, Follow, Head, Host, Malformed};
 use crate::rules::{Refusal, Rules};
+use crate::scan::Found;
 
 /// Whom the client may name.
 #[derive(Clone, Debug)]
@@ -273,6 +274,12 @@ impl Judge<'_> {
             Hello::PlainHttp2 => Err(self.crooked("HTTP/2 without TLS names its hosts out of sight")),
             Hello::Malformed => Err(self.crooked("the first message of TLS or HTTP is crooked")),
         }
+    }
+
+    /// The stop of a connection on which a credential's placeholder was seen.
+    pub(crate) fn misplaced(&self, Found(placeholder): Found, gate: &Gate) -> Stop {
+        let http = matches!(gate, Gate::Http(_) | Gate::Switching(_));
+        Stop { refusal: self.rules.misplaced(placeholder), http }
     }
 
     /// What is not read without doubt, and is none of HTTP's.

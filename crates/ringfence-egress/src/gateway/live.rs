@@ -15,6 +15,7 @@ impl Gateway {
     /// From now on these count, for connections that are open as well.
     pub(super) fn take_rules(&mut self, rules: Rules) {
         self.rules = rules;
+        self.judge_inspected_again();
         let rules = &self.rules;
         // A name that is allowed again is looked up again: until then its addresses have no name.
         self.told.forget(|name| rules.may_be_asked(name).is_err());

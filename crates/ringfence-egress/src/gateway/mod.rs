@@ -13,6 +13,7 @@ mod hand_over;
 mod held;
 mod host;
 mod inbound;
+mod inspected;
 mod listeners;
 mod live;
 mod names;
@@ -59,6 +60,10 @@ pub struct Setup {
     pub servers: Vec<SocketAddr>,
     /// The proxy that connections go through.
     pub parent: Option<Parent>,
+    /// Where connections go that are looked into, where there are such.
+    pub inspector: Option<OwnedFd>,
+    /// What nobody may send but to the inspector, in the order of the plan's placeholders.
+    pub placeholders: Vec<String>,
     /// Where events go (see [`crate::report`]); when its other end is closed, the gateway ends.
     pub supervisor: OwnedFd,
     /// Where the listeners come from, one packet each (`ringfence_enter::capture`).
@@ -105,6 +110,7 @@ pub struct Gateway {
     /// Events that are still to be told, and by when.
     report: Vec<u8>,
     report_due: Option<Instant>,
+    inspected: inspected::Inspected,
 }
 
 /// How long a client of the proxy may take to say what it wants, and to read the last answer.
@@ -120,10 +126,11 @@ const MOST_CONNECTIONS: usize = 16_384;
 impl Gateway {
     /// Opens what it needs; from then on it opens sockets alone.
     pub fn new(setup: Setup) -> io::Result<Gateway> {
-        let Setup { rules, ledger, servers, parent, supervisor, hand_over } = setup;
+        let Setup { rules, ledger, servers, parent, inspector, placeholders, supervisor, hand_over } = setup;
         let poller = Poller::new()?;
         poller.add(&supervisor, Token::Supervisor)?;
         poller.add(&hand_over, Token::HandOver)?;
+        let inspected = inspected::Inspected::new(&poller, inspector, placeholders)?;
         Ok(Gateway {
             rules,
             ledger,
@@ -153,6 +160,7 @@ impl Gateway {
             scratch: vec![0; MOST],
             report: Vec::new(),
             report_due: None,
+            inspected,
         })
     }
 
@@ -183,6 +191,7 @@ impl Gateway {
     fn handle(&mut self, happened: Happened) {
         match happened.token {
             Token::Supervisor => {}
+            Token::Inspector => self.hear_inspector(),
             Token::HandOver => self.take_what_is_handed_over(),
             Token::Listener(place) => self.listen(place),
             Token::Client(index) => {
@@ -278,6 +287,7 @@ impl Gateway {
             expected,
             target,
             charges: None,
+            watch: self.inspected.watch(),
             started: Instant::now(),
             sent: 0,
             received: 0,
@@ -386,6 +396,9 @@ impl Gateway {
 
     /// Begins to carry bytes; `early` are the server's first, where the parent proxy sent them behind its answer.
     fn begin_relay(&mut self, index: usize, opening: Opening, early: &[u8]) {
+        if self.is_inspected(index) {
+            return self.give_to_inspector(index, opening, early);
+        }
         let Some(Some(connection)) = self.connections.get_mut(index) else { return };
         connection.stage = Stage::Relaying;
         connection.stages += 1;
@@ -411,7 +424,11 @@ impl Gateway {
             port: connection.target.port,
             spending: Spending { ledger: &self.ledger, charges: &charges },
         };
-        let fed = connection.gate.feed(&judge, &behind, &mut out);
+        let said = [out.as_slice(), &behind].concat();
+        let fed = match connection.watch.as_mut().and_then(|watch| watch.see(&said)) {
+            Some(found) => Err(judge.misplaced(found, &connection.gate)),
+            None => connection.gate.feed(&judge, &behind, &mut out),
+        };
         let fed = judge.afford(&mut out, &mut connection.sent, &connection.gate).and(fed);
         connection.charges = Some(charges);
         if let Some(server) = &mut connection.server {

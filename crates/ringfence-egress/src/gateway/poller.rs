@@ -24,6 +24,8 @@ pub(crate) enum Token {
     Query(usize),
     /// A flow of datagrams.
     Flow(usize),
+    /// The inspector's channel.
+    Inspector,
 }
 
 /// What happened to whom.
@@ -56,6 +58,11 @@ impl Poller {
     pub(crate) fn add_until_read(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
         use epoll::EventFlags;
         Ok(epoll::add(&self.0, fd, epoll::EventData::new_u64(token.pack()), EventFlags::IN)?)
+    }
+
+    /// Takes one out that is not closed with this process's descriptor: another process has it too.
+    pub(crate) fn remove(&self, fd: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.0, fd)?)
     }
 
     /// What happened, waiting for it until `due` at the latest.
@@ -98,6 +105,7 @@ impl Token {
             Token::Server(index) => (4, index),
             Token::Query(index) => (5, index),
             Token::Flow(index) => (6, index),
+            Token::Inspector => (7, 0),
         };
         kind << 32 | index as u64
     }
@@ -112,6 +120,7 @@ impl Token {
             4 => Token::Server(index),
             5 => Token::Query(index),
             6 => Token::Flow(index),
+            7 => Token::Inspector,
             _ => return None,
         })
     }

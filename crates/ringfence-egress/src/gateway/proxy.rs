@@ -82,6 +82,9 @@ impl Gateway {
     fn hear_http(&mut self, index: usize) {
         let Some(Some(connection)) = self.connections.get_mut(index) else { return };
         let Stage::Greeting(greeting) = &mut connection.stage else { return };
+        if let Some(placeholder) = self.inspected.placeholder(&greeting.held) {
+            return self.refuse(index, Manner::Connect, self.rules.misplaced(placeholder));
+        }
         let asked = match http::head(&greeting.held) {
             Ok(None) => return,
             Ok(Some(head)) => {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use ringfence_plan::{Barrier, Event, Failure, Protocol};
+use ringfence_plan::{Barrier, Event, Failure, Place, Protocol};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
@@ -15,6 +15,9 @@ use crate::rules::Refusal;
 /// How long an event may wait for others.
 const REPORT: Duration = Duration::from_millis(20);
 
+/// How long the inspector may take to say what came of its last connections.
+const INSPECTOR: Duration = Duration::from_millis(100);
+
 /// Most failures that are remembered as told; more are not told.
 const MOST_FAILURES: usize = 256;
 
@@ -24,6 +27,10 @@ impl Gateway {
             return;
         }
         let Target { host, address, port, .. } = target.clone();
+        if barrier == Barrier::Placeholder {
+            let host = host.or(address.map(|address| address.to_string()));
+            return self.tell(&Event::CredentialAlarm { host, port, place: Place::Connection, rule });
+        }
         let protocol = Protocol::Tcp;
         self.tell(&Event::NetworkRefused { host, address, port: Some(port), protocol, barrier, rule });
     }
@@ -57,15 +64,23 @@ impl Gateway {
     /// The run is over: what is still open is told of.
     pub(super) fn end_all(&mut self) {
         let mut packets = vec![std::mem::take(&mut self.report)];
-        let connections = self.connections.iter().flatten().filter_map(|connection| ended(connection));
-        for event in connections.chain(self.flows.ended()) {
+        // The inspector's connections end with the sandbox that they came from: it is about to say so.
+        let mut happened = Vec::new();
+        let until = Instant::now() + INSPECTOR;
+        while self.has_inspected() && Instant::now() < until {
+            let _ = self.poller.wait(Some(until), &mut happened);
+            self.hear_inspector();
+        }
+        packets.push(std::mem::take(&mut self.report));
+        let inspected = self.end_inspected();
+        let open = self.connections.iter().flatten().filter_map(|connection| ended(connection));
+        for event in inspected.into_iter().chain(open).chain(self.flows.ended()) {
             let last = packets.len() - 1;
             if !report::append(&mut packets[last], &event) {
                 packets.push(Vec::new());
                 report::append(&mut packets[last + 1], &event);
             }
         }
-        let mut happened = Vec::new();
         for packet in packets.iter().filter(|packet| !packet.is_empty()) {
             // Now the supervisor does nothing but listen.
             for _ in 0..20 {

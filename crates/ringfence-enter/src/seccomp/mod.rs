@@ -5,9 +5,15 @@
 
 mod assemble;
 mod gateway;
+mod inspector;
 mod table;
 
 pub use table::{Action, Check, Options, Rule, Sockets, rules};
+
+/// The filter of the inspector's process.
+pub(crate) fn inspector_program() -> Vec<libc::sock_filter> {
+    assemble::assemble(&inspector::rules())
+}
 
 /// The filter of the gateway's process.
 pub(crate) fn gateway_program() -> Vec<libc::sock_filter> {

@@ -9,6 +9,7 @@ pub(crate) mod landlock;
 pub(crate) mod layers;
 pub(crate) mod resolve;
 pub(crate) mod root;
+pub(crate) mod shown;
 pub(crate) mod ways;
 
 use crate::fence::{SetUpError, Step};

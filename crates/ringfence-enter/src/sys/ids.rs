@@ -114,6 +114,27 @@ pub(crate) fn hide_arguments() {
     }
 }
 
+/// Overwrites the value of a variable in place.
+pub(crate) fn forget_variable(name: &str) {
+    unsafe extern "C" {
+        /// Ends with a null pointer (environ(7)).
+        static environ: *mut *mut libc::c_char;
+    }
+    // SAFETY: each variable is a terminated string in memory that this process may write; this process has one thread.
+    unsafe {
+        let mut variable = environ;
+        while !variable.is_null() && !(*variable).is_null() {
+            let text = std::ffi::CStr::from_ptr(*variable).to_bytes();
+            let (length, is_it) =
+                (text.len(), text.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"=")));
+            if is_it {
+                std::ptr::write_bytes((*variable).add(name.len() + 1), 0, length - name.len() - 1);
+            }
+            variable = variable.add(1);
+        }
+    }
+}
+
 /// setrlimit(2), both values.
 pub(crate) fn set_limit(resource: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
     let limit = libc::rlimit { rlim_cur: value, rlim_max: value };

@@ -50,7 +50,7 @@ ip -6 route add default via 2001:db8:1::10
 inside() { nsenter -t $world -n "$@"; }
 inside ip link set lo up
 inside ip link set v1 up
-for last in 10 11 53; do inside ip addr add 203.0.113.$last/24 dev v1; done
+for last in 10 11 12 13 53; do inside ip addr add 203.0.113.$last/24 dev v1; done
 inside ip -6 addr add 2001:db8:1::10/64 dev v1 nodad
 inside ip addr add 10.9.9.9/32 dev lo
 inside ip addr add 169.254.169.254/32 dev lo
@@ -58,6 +58,9 @@ nsenter -t $world -n "$TRIAL" internet "$LOG" >/dev/null 2>&1 & servers=$!
 "$TRIAL" internet-host "$LOG" >/dev/null 2>&1 & servers="$servers $!"
 if [ -n "$WITH_PARENT" ]; then
     "$TRIAL" internet-parent "$LOG" >/dev/null 2>&1 & export PARENT=$!; servers="$servers $!"
+fi
+if [ -n "$SECURE" ]; then
+    nsenter -t $world -n node "$SECURE/secure.js" "$LOG" "$SECURE" >"$SECURE/out" 2>&1 & servers="$servers $!"
 fi
 if [ -n "$REGISTRIES" ]; then
     mkdir -m 700 .servers
@@ -120,13 +123,46 @@ pub(crate) fn with_parent(
     within(session, place, command)
 }
 
+/// Servers that speak TLS, with an authority of their own that `SSL_CERT_FILE` of the caller names: `api.example` and
+/// `shared.example` at one address, `other.example` at another, HTTP/1 and HTTP/2, WebSocket, and a repository of git.
+const SECURE: &str = include_str!("secure.js");
+const CERTIFICATES: &str = include_str!("certificates.sh");
+
+/// As [`with_parent`], with servers that speak TLS.
+pub(crate) fn with_secure(
+    session: &Session,
+    place: &Place,
+    (flags, variables): (Option<&[String]>, &[(&str, &str)]),
+    line: &str,
+) -> Result<Told, String> {
+    let fail = |error: std::io::Error| format!("preparing the servers: {error}");
+    let secure = place.outside.join("secure");
+    if !secure.exists() {
+        fs::create_dir(&secure).map_err(fail)?;
+        fs::write(secure.join("secure.js"), SECURE).map_err(fail)?;
+        let made =
+            Command::new("sh").args(["-ec", CERTIFICATES]).current_dir(&secure).output().map_err(fail)?;
+        if !made.status.success() {
+            return Err(format!("making certificates: {}", String::from_utf8_lossy(&made.stderr)));
+        }
+    }
+    let mut command = match flags {
+        Some(flags) => session.fence(place, flags),
+        None => session.bare_command(place, &["env"]),
+    };
+    command.args(["sh", "-c", line]).env("SECURE", &secure).env("SSL_CERT_FILE", secure.join("roots.pem"));
+    command.envs(variables.iter().copied());
+    within(session, place, command)
+}
+
 fn within(session: &Session, place: &Place, command: Command) -> Result<Told, String> {
     let fail = |error: std::io::Error| format!("preparing the small internet: {error}");
     // Both beside the home, where no fenced line comes.
     let (log, resolver) = (place.outside.join("internet.log"), place.outside.join("resolv.conf"));
     fs::write(&log, "").map_err(fail)?;
     fs::write(&resolver, "nameserver 203.0.113.53\n").map_err(fail)?;
-    let more = command.get_envs().filter(|(name, _)| *name == "REGISTRIES" || *name == "WITH_PARENT");
+    let others = ["REGISTRIES", "WITH_PARENT", "SECURE"];
+    let more = command.get_envs().filter(|(name, _)| others.iter().any(|other| name == other));
     let ready = 2 + more.count();
     let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let mut outer = Command::new("unshare");

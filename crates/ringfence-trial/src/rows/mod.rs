@@ -16,6 +16,7 @@ mod gateway_parent;
 mod guardrails;
 mod inherited;
 mod input;
+mod inspect;
 mod kernel;
 mod nested;
 mod network;
@@ -56,6 +57,7 @@ pub fn all() -> Vec<Row> {
         gateway_names::rows(),
         gateway_parent::rows(),
         gateway_budget::rows(),
+        inspect::rows(),
     ];
     let alone = [
         network::rows(),

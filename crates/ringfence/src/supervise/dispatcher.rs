@@ -13,6 +13,7 @@ use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 
 use super::cgroup::Groups;
 use super::gateway::Gateway;
+use super::inspector::Inspector;
 use super::output::{Output, Want};
 use super::owner::Owner;
 use super::sandbox::Sandbox;
@@ -39,6 +40,7 @@ pub(super) struct Dispatcher<'a> {
     pub(super) outputs: Vec<Output>,
     pub(super) sandbox: Sandbox,
     pub(super) gateway: Option<Gateway>,
+    pub(super) inspector: Option<Inspector>,
     pub(super) owner: Option<Owner>,
     pub(super) groups: Groups,
     pub(super) signals: Signals,
@@ -95,6 +97,7 @@ enum Source {
     Signals,
     OutOfMemory,
     Gateway,
+    Inspector,
     Owner,
     Output(usize),
     Keyboard,
@@ -152,6 +155,7 @@ impl Dispatcher<'_> {
         list.add(Source::Signals, Some(self.signals.as_fd()), PollFlags::IN);
         let oom = self.groups.oom_event().filter(|_| self.end.limit.is_none());
         list.add(Source::OutOfMemory, oom.map(AsFd::as_fd), PollFlags::IN);
+        list.add(Source::Inspector, self.inspector.as_ref().and_then(Inspector::fd), PollFlags::IN);
         list.add(Source::Gateway, self.gateway.as_ref().and_then(Gateway::fd), PollFlags::IN);
         for fd in self.owner.iter().flat_map(Owner::fds) {
             list.add(Source::Owner, Some(fd), PollFlags::IN);
@@ -186,6 +190,11 @@ impl Dispatcher<'_> {
             Source::Signals => self.forward_signals()?,
             Source::OutOfMemory => self.stop(Limit::Memory),
             Source::Gateway => self.hear_gateway(),
+            Source::Inspector => {
+                if let Some(inspector) = &mut self.inspector {
+                    inspector.hear(&mut self.log);
+                }
+            }
             Source::Owner => {
                 if let (Some(owner), Some(gateway)) = (&mut self.owner, &self.gateway) {
                     owner.serve(gateway, &mut self.log);
@@ -395,6 +404,10 @@ impl Dispatcher<'_> {
         let how = self.sandbox.reap();
         if let Some(gateway) = self.gateway.take() {
             gateway.finish(&mut self.log);
+        }
+        // It ends when the gateway has.
+        if let Some(inspector) = self.inspector.take() {
+            inspector.finish(&mut self.log);
         }
         if self.groups.ran_out_of_processes() {
             self.log.limit_reached(Limit::Processes, allowed(self.plan, Limit::Processes));

@@ -27,6 +27,16 @@ pub(super) struct Gateway {
     channel: Option<OwnedFd>,
 }
 
+/// What it works with beside the plan.
+pub(super) struct With {
+    /// Made before the processes that spend from it.
+    pub(super) ledger: Ledger,
+    pub(super) parent: Option<Parent>,
+    /// Its end of the inspector's channel, and what nobody else may be sent.
+    pub(super) inspector: Option<OwnedFd>,
+    pub(super) placeholders: Vec<String>,
+}
+
 /// Packets taken at once.
 const BATCH: usize = 64;
 // What brings listeners over says so in the same words as what takes them.
@@ -37,24 +47,13 @@ const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 impl Gateway {
     /// Starts one for the listeners that come on `hand_over`. It is not waited for.
-    pub(super) fn start(
-        plan: &Plan,
-        parent: Option<Parent>,
-        landlock: u32,
-        hand_over: OwnedFd,
-    ) -> io::Result<Gateway> {
+    pub(super) fn start(plan: &Plan, with: With, landlock: u32, hand_over: OwnedFd) -> io::Result<Gateway> {
         let (ours, theirs) = capture::channel()?;
-        // Before the fork: whoever else carries connections of this run spends from the same.
-        let ledger = Ledger::new(plan.network.budgets.clone())?;
         match fork_into(0, None)? {
             Side::Parent { pidfd, .. } => Ok(Gateway { pidfd, channel: Some(ours) }),
             Side::Child => {
                 drop(ours);
-                exit_now(if serve(plan, (ledger, parent), landlock, [theirs, hand_over]).is_ok() {
-                    0
-                } else {
-                    125
-                })
+                exit_now(if serve(plan, with, landlock, [theirs, hand_over]).is_ok() { 0 } else { 125 })
             }
         }
     }
@@ -155,18 +154,26 @@ impl Drop for Gateway {
 }
 
 /// In the gateway's process: from the copy of the supervisor to the end.
-fn serve(
-    plan: &Plan,
-    (ledger, parent): (Ledger, Option<Parent>),
-    landlock: u32,
-    channels: [OwnedFd; 2],
-) -> io::Result<()> {
-    let [supervisor, hand_over] = outpost::detach(channels).map_err(io::Error::other)?;
+fn serve(plan: &Plan, with: With, landlock: u32, channels: [OwnedFd; 2]) -> io::Result<()> {
+    let With { ledger, parent, inspector, placeholders } = with;
+    let [supervisor, hand_over] = channels;
+    let (supervisor, hand_over, inspector) = match inspector {
+        None => {
+            let [supervisor, hand_over] =
+                outpost::detach([supervisor, hand_over]).map_err(io::Error::other)?;
+            (supervisor, hand_over, None)
+        }
+        Some(inspector) => {
+            let kept = outpost::detach([supervisor, hand_over, inspector]).map_err(io::Error::other)?;
+            let [supervisor, hand_over, inspector] = kept;
+            (supervisor, hand_over, Some(inspector))
+        }
+    };
     let text = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
     let rules = Rules::new(plan.network.clone(), plan.rules.clone());
     let servers = dns::servers::servers(&text);
     let ready = supervisor.try_clone()?;
-    let setup = Setup { rules, ledger, servers, parent, supervisor, hand_over };
+    let setup = Setup { rules, ledger, servers, parent, inspector, placeholders, supervisor, hand_over };
     let gateway = ringfence_egress::Gateway::new(setup)?;
     outpost::lock(landlock).map_err(io::Error::other)?;
     rustix::io::write(&ready, order::DONE)?;

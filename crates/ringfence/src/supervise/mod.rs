@@ -6,6 +6,7 @@ mod change;
 mod dispatcher;
 mod flow;
 mod gateway;
+mod inspector;
 mod journal;
 mod output;
 mod owner;
@@ -14,25 +15,30 @@ mod process_table;
 mod proxy;
 mod published;
 mod sandbox;
+mod secrets;
 mod terminal;
 mod time;
 mod watch;
 
+use std::ffi::{CString, OsString};
 use std::time::{Duration, Instant};
 
 use ringfence_backend::Command;
 use ringfence_backend::signals::Signals;
+use ringfence_egress::budget::Ledger;
 use ringfence_enter::protocol::ToInit;
-use ringfence_enter::{StdioSource, capture};
-use ringfence_plan::{Event, NetworkMode};
+use ringfence_enter::{Roots, StandIn, StdioSource, capture};
+use ringfence_plan::{Event, NetworkMode, Plan};
 
 use self::cgroup::Groups;
 use self::dispatcher::{Dispatcher, Due, End};
-use self::gateway::Gateway;
+use self::gateway::{Gateway, With};
+use self::inspector::Inspector;
 use self::journal::Journal;
 use self::output::Output;
 use self::owner::Owner;
 use self::sandbox::Sandbox;
+use self::secrets::Taken;
 use self::terminal::Terminal;
 use self::watch::Watch;
 use crate::error::Error;
@@ -111,6 +117,13 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         }
         proxy::set_variables(&mut command.env);
     }
+    let ledger = Ledger::new(plan.network.budgets.clone()).map_err(Error::supervise("count budgets"))?;
+    // Before the sandbox, which is a copy of this process: by then no value is left here.
+    let introduced = match captured {
+        true => introduce(plan, caller_env, (landlock, ledger.clone()), &mut command.env)?,
+        false => Introductions::default(),
+    };
+    let Introductions { inspector, placeholders, roots, stand_ins } = introduced;
     let wait_for_go = terminal.is_some() || !groups.is_empty() || !outputs.is_empty() || gated;
     let command = Command {
         argv: command.argv,
@@ -124,6 +137,8 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         terminal: terminal.is_some(),
         wait_for_go,
         gateway: to_gateway,
+        roots,
+        stand_ins,
         cgroup: groups.birthplace()?,
     };
     let running = groups.launch_inside(|| {
@@ -132,8 +147,11 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
 
     let sandbox = Sandbox::new(running, owns_namespace);
     // After the sandbox, which then has no descriptor of the gateway's, and beside its set-up.
+    let to_inspector = inspector.as_ref().map(Inspector::connect).transpose();
+    let to_inspector = to_inspector.map_err(Error::supervise("join gateway and inspector"))?;
+    let with = With { ledger, parent: proxy, inspector: to_inspector, placeholders };
     let gateway = hand_over
-        .map(|hand_over| Gateway::start(plan, proxy, landlock, hand_over))
+        .map(|hand_over| Gateway::start(plan, with, landlock, hand_over))
         .transpose()
         .map_err(Error::supervise("start the gateway"))?;
     if let Some(gateway) = &gateway {
@@ -167,6 +185,7 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         outputs,
         sandbox,
         gateway,
+        inspector,
         owner,
         groups,
         signals,
@@ -176,6 +195,36 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         started,
     };
     dispatcher.run()
+}
+
+/// What an inspector brings with it.
+#[derive(Default)]
+struct Introductions {
+    inspector: Option<Inspector>,
+    placeholders: Vec<String>,
+    roots: Option<Roots>,
+    stand_ins: Vec<StandIn>,
+}
+
+/// Starts the inspector, if the plan asks for one, and gives the command what it is to know of it.
+fn introduce(
+    plan: &Plan,
+    caller_env: &mut Vec<(OsString, OsString)>,
+    (landlock, ledger): (u32, Ledger),
+    env: &mut Vec<CString>,
+) -> Result<Introductions, Error> {
+    let own_roots = inspector::own_roots(caller_env);
+    let taken = Taken::of(&plan.network.credentials, caller_env);
+    let start = inspector::Start { plan, landlock, ledger, taken, own_roots };
+    let Some(introduced) = Inspector::start(start)? else { return Ok(Introductions::default()) };
+    let inspector::Introduced { inspector, placeholders, roots } = introduced;
+    let (variables, stand_ins) = inspector::shown(plan, &placeholders);
+    for (name, text) in variables {
+        let prefix = format!("{name}=");
+        env.retain(|variable| !variable.as_bytes().starts_with(prefix.as_bytes()));
+        env.extend(CString::new(prefix + &text));
+    }
+    Ok(Introductions { inspector: Some(inspector), placeholders, roots: Some(roots), stand_ins })
 }
 
 /// What a run is to be known by to its owner while it is under way; it gets its name from its socket.

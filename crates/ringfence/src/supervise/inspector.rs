@@ -1,0 +1,288 @@
+//! The inspector's process, as the supervisor sees it: started before the sandbox, so that neither has a copy of what the
+//! other knows, heard, and ended with the run. What it does is `ringfence-inspect`'s.
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use ringfence_egress::budget::Ledger;
+use ringfence_enter::sys::clone::{Side, exit_now, fork_into};
+use ringfence_enter::{Roots, StandIn, capture, outpost};
+use ringfence_inspect::rules::Rules;
+use ringfence_inspect::{Engine, Setup, roots, secret};
+use ringfence_plan::{AbsPath, Event, Placeholder, Plan, RuleId};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::rand::{GetRandomFlags, getrandom};
+use serde::{Deserialize, Serialize};
+
+use super::secrets::{self, Taken};
+use crate::error::Error;
+use crate::outcome::EventLog;
+
+/// An inspector that serves one sandbox. Dropping it ends it.
+pub(super) struct Inspector {
+    pidfd: OwnedFd,
+    /// `None` once it has hung up.
+    channel: Option<OwnedFd>,
+}
+
+/// What the rest of the run has to know of it.
+pub(super) struct Introduced {
+    pub(super) inspector: Inspector,
+    /// What stands for the credentials, in the order of [`Rules::places`].
+    pub(super) placeholders: Vec<String>,
+    /// The roots that clients inside are to trust.
+    pub(super) roots: Roots,
+}
+
+/// What it says first.
+#[derive(Serialize, Deserialize)]
+enum First {
+    /// It is shut in; this is its authority's certificate.
+    Ready(String),
+    /// It cannot serve.
+    Failed { why: String, rule: Option<RuleId> },
+}
+
+/// Longest packet.
+const LONGEST: usize = 64 * 1024;
+/// Packets taken at once.
+const BATCH: usize = 64;
+/// How long it may take to be ready; a program that prints a credential may ask its user for something.
+const PATIENCE: Timespec = Timespec { tv_sec: 300, tv_nsec: 0 };
+/// How long it may take to tell the last and end.
+const END: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+
+/// Variables by which clients find roots of trust.
+const VARIABLES: [&str; 9] = [
+    "SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "REQUESTS_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "AWS_CA_BUNDLE",
+    "CARGO_HTTP_CAINFO",
+    "DENO_CERT",
+    "PIP_CERT",
+];
+
+/// What it is started from.
+pub(super) struct Start<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) landlock: u32,
+    pub(super) ledger: Ledger,
+    pub(super) taken: Taken,
+    /// The caller's own file of roots.
+    pub(super) own_roots: Option<PathBuf>,
+}
+
+impl Inspector {
+    /// Starts one where the plan asks for it, and waits until it is shut in.
+    ///
+    /// # Errors
+    /// When a credential is not to be had, or it cannot serve.
+    pub(super) fn start(start: Start<'_>) -> Result<Option<Introduced>, Error> {
+        let Some(rules) = Rules::of(start.plan) else { return Ok(None) };
+        let failed = || Error::supervise("start the inspector");
+        let placeholders =
+            placeholders(rules.places().len()).map_err(Error::supervise("make placeholders"))?;
+        let own = start.own_roots.as_deref();
+        let (_, host) = roots::read(own).map_err(|why| Error::Inspector { why, rule: None })?;
+        let (channel, supervisor) = capture::channel().map_err(failed())?;
+        let plan = start.plan;
+        match fork_into(0, None).map_err(failed())? {
+            Side::Child => {
+                drop(channel);
+                let given = Given { rules, placeholders, roots: host, start };
+                exit_now(if serve(given, supervisor).is_ok() { 0 } else { 125 })
+            }
+            Side::Parent { pidfd, .. } => {
+                // The values are the child's now; here they are wiped.
+                drop(start);
+                let inspector = Inspector { pidfd, channel: Some(channel) };
+                let certificate = inspector.is_ready(plan)?;
+                let roots = trusted(plan, host, &certificate);
+                Ok(Some(Introduced { inspector, placeholders, roots }))
+            }
+        }
+    }
+
+    /// Waits until it is locked in; its certificate.
+    fn is_ready(&self, plan: &Plan) -> Result<String, Error> {
+        let gone = || Error::Inspector { why: "its process ended before it could serve".into(), rule: None };
+        let channel = self.channel.as_ref().ok_or_else(gone)?;
+        let mut packet = vec![0; LONGEST];
+        loop {
+            match poll(&mut [PollFd::new(channel, PollFlags::IN)], Some(&PATIENCE)) {
+                Ok(0) => return Err(Error::Inspector { why: "it was not ready in time".into(), rule: None }),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(Error::supervise("wait for the inspector")(error.into())),
+            }
+            let first = match rustix::io::read(channel, &mut packet) {
+                Ok(length) if length > 0 => serde_json::from_slice(&packet[..length]),
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => continue,
+                Ok(_) | Err(_) => return Err(gone()),
+            };
+            return match first {
+                Ok(First::Ready(certificate)) => Ok(certificate),
+                Ok(First::Failed { why, rule }) => {
+                    Err(Error::Inspector { why, rule: rule.map(|rule| plan.rule(rule).to_string()) })
+                }
+                Err(_) => Err(gone()),
+            };
+        }
+    }
+
+    /// Makes its channel to the gateway, and gives it one end; the other is the gateway's. After the sandbox, whose first
+    /// process would keep a copy of it open.
+    pub(super) fn connect(&self) -> io::Result<OwnedFd> {
+        let channel = self.channel.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
+        let (ours, theirs) = capture::channel()?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let descriptors = [theirs.as_fd()];
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        sendmsg(channel, &[IoSlice::new(b"g")], &mut control, SendFlags::NOSIGNAL)?;
+        Ok(ours)
+    }
+
+    /// For poll(2).
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.channel.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Passes on what it tells; if it has ended, that too.
+    pub(super) fn hear(&mut self, log: &mut EventLog<'_>) {
+        let mut packet = vec![0; LONGEST];
+        for _ in 0..BATCH {
+            let Some(channel) = &self.channel else { return };
+            match rustix::io::read(channel, &mut packet) {
+                Ok(length) if length > 0 => tell(&packet[..length], log),
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return,
+                Ok(_) | Err(_) => {
+                    self.channel = None;
+                    log.network(&Event::InspectorLost);
+                }
+            }
+        }
+    }
+
+    /// The run is over, and the gateway with it: hears what it has left to tell.
+    pub(super) fn finish(mut self, log: &mut EventLog<'_>) {
+        let mut packet = vec![0; LONGEST];
+        while let Some(channel) = &self.channel {
+            let ready = poll(&mut [PollFd::new(channel, PollFlags::IN)], Some(&END));
+            if !ready.is_ok_and(|ready| ready > 0) {
+                return;
+            }
+            match rustix::io::read(channel, &mut packet) {
+                Ok(length) if length > 0 => tell(&packet[..length], log),
+                _ => self.channel = None,
+            }
+        }
+    }
+}
+
+impl Drop for Inspector {
+    fn drop(&mut self) {
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        let _ = waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED);
+    }
+}
+
+fn tell(packet: &[u8], log: &mut EventLog<'_>) {
+    if let Ok(event) = serde_json::from_slice::<Event>(packet) {
+        log.network(&event);
+    }
+}
+
+fn placeholders(count: usize) -> io::Result<Vec<String>> {
+    let placeholder = || {
+        let mut random = [0; 20];
+        let length = getrandom(&mut random, GetRandomFlags::empty())?;
+        if length == random.len() {
+            Ok(secret::placeholder(&random))
+        } else {
+            Err(io::ErrorKind::Other.into())
+        }
+    };
+    (0..count).map(|_| placeholder()).collect()
+}
+
+/// The host's roots with the run's own, and who is told of them: what the policy says of a variable is its own word.
+fn trusted(plan: &Plan, host: Vec<u8>, certificate: &str) -> Roots {
+    let mut text = host;
+    if !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    text.extend_from_slice(certificate.as_bytes());
+    let environment = &plan.environment;
+    let is_free = |name: &&str| {
+        !environment.set.contains_key(*name)
+            && !environment.deny.iter().any(|pattern| pattern.matches(name.as_ref()))
+    };
+    let variables = VARIABLES.into_iter().filter(is_free).collect();
+    let places = roots::PLACES.iter().filter_map(|place| AbsPath::new(place).ok()).collect();
+    Roots { text, variables, places }
+}
+
+/// The placeholders as the sandbox gets them: variables (`NAME=`, and the value) and files.
+pub(super) fn shown(plan: &Plan, placeholders: &[String]) -> (Vec<(String, String)>, Vec<StandIn>) {
+    let (mut variables, mut files) = (Vec::new(), Vec::new());
+    let Some(rules) = Rules::of(plan) else { return (variables, files) };
+    for ((number, place), text) in rules.places().iter().enumerate().zip(placeholders) {
+        match place {
+            Placeholder::Env(name) => variables.push((name.clone(), text.clone())),
+            Placeholder::File(path) => files.push(StandIn {
+                path: path.clone(),
+                text: text.clone().into_bytes(),
+                rule: rules.rule_of_placeholder(number),
+            }),
+        }
+    }
+    (variables, files)
+}
+
+struct Given<'a> {
+    rules: Rules,
+    placeholders: Vec<String>,
+    roots: Vec<u8>,
+    start: Start<'a>,
+}
+
+/// In the inspector's process: from the copy of the supervisor to the end.
+fn serve(given: Given<'_>, supervisor: OwnedFd) -> io::Result<()> {
+    let Given { rules, placeholders, roots, start } = given;
+    let Start { plan, landlock, ledger, taken, own_roots: _ } = start;
+    // Here the caller's terminal and variables are still there, which a program that prints one may need.
+    let secrets = match secrets::read(&plan.network.credentials, &taken) {
+        Ok(secrets) => secrets,
+        Err((why, rule)) => return say(&supervisor, &First::Failed { why, rule: Some(rule) }),
+    };
+    drop(taken);
+    let [supervisor] = outpost::detach([supervisor]).map_err(io::Error::other)?;
+    let first = supervisor.try_clone()?;
+    let setup = Setup { rules, secrets, placeholders, ledger, roots, supervisor };
+    let engine = match Engine::new(setup) {
+        Ok(engine) => engine,
+        Err(why) => return say(&first, &First::Failed { why, rule: None }),
+    };
+    outpost::lock_without_sockets(landlock).map_err(io::Error::other)?;
+    say(&first, &First::Ready(engine.certificate().to_owned()))?;
+    drop(first);
+    engine.serve()
+}
+
+fn say(supervisor: &OwnedFd, first: &First) -> io::Result<()> {
+    rustix::io::write(supervisor, &serde_json::to_vec(first)?)?;
+    Ok(())
+}
+
+/// The caller's own file of roots, if it names one.
+pub(super) fn own_roots(caller_env: &[(std::ffi::OsString, std::ffi::OsString)]) -> Option<PathBuf> {
+    let named = caller_env.iter().find(|(name, _)| name == "SSL_CERT_FILE").map(|(_, path)| Path::new(path));
+    named.filter(|path| !path.as_os_str().is_empty()).map(Path::to_path_buf)
+}
