@@ -349,3 +349,44 @@ fn no_variable_and_no_request_stands_in_the_words_of_a_process() {
     child.wait().unwrap();
     assert_eq!(shown, 0);
 }
+
+#[test]
+fn a_request_in_base64_is_blotted_out_of_the_words_of_the_process() {
+    let place = Place::new();
+    // {"version":"1.0.0","process":{"commandLine":"echo begun; sleep 2","env":["K=a-secret-in-base64","PATH=/usr/bin"]}}
+    let base64 = "eyJ2ZXJzaW9uIjoiMS4wLjAiLCJwcm9jZXNzIjp7ImNvbW1hbmRMaW5lIjoiZWNobyBiZWd1bjsgc2xlZXAgMiIsImVudiI6WyJLPWEtc2VjcmV0LWluLWJhc2U2NCIsIlBBVEg9L3Vzci9iaW4iXX19";
+    for words in [
+        vec!["mxc".into(), "--config-base64".into(), base64.to_owned()],
+        vec!["mxc".into(), format!("--config-base64={base64}")],
+    ] {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut child = place.ringfence(&words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut begun = [0; 6];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut begun).unwrap();
+        let shown = fs::read_to_string(format!("/proc/{}/cmdline", child.id())).unwrap();
+        child.wait().unwrap();
+        assert_eq!(&begun, b"begun\n");
+        assert!(shown.contains("--config-base64") && !shown.contains(&base64[..8]), "{shown}");
+    }
+}
+
+#[test]
+fn a_command_does_not_write_its_own_request_by_whatever_name_that_was_given() {
+    let place = Place::new();
+    let more = json!({ "filesystem": { "readwritePaths": [place.project().display().to_string()] } });
+    let script =
+        "cd \"$PWD\"; echo x >r.json; mv r.json other; rm -f r.json; ln -sf /dev/null link; echo done >mark";
+    for name in ["r.json", "./r.json", "../project/r.json", "link"] {
+        place.write("r.json", &request(script, &more).to_string());
+        let _ = fs::remove_file(place.project().join("link"));
+        symlink("r.json", place.project().join("link")).unwrap();
+        let output = place.call(&["mxc", name]);
+        assert_eq!(code(&output), 0, "{name}: {}", errors(&output));
+        let kept = fs::read_to_string(place.project().join("r.json")).unwrap_or_default();
+        assert_eq!(kept, request(script, &more).to_string(), "{name}");
+        if name == "link" {
+            assert_eq!(fs::read_link(place.project().join("link")).unwrap().to_str(), Some("r.json"));
+        }
+        assert!(place.has("mark"));
+    }
+}

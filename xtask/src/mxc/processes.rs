@@ -19,6 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
             .while_on("/proc/sys/dev/tty/legacy_tiocsti"),
         Row::new("signals_are_blocked", BOTH, signals_are_blocked),
         Row::new("secret_in_the_words_of_a_process", BOTH, secret_in_the_words_of_a_process),
+        Row::new("request_in_the_words_of_a_process", BOTH, request_in_the_words_of_a_process),
         Row::new("no_filter_of_system_calls", BOTH, no_filter_of_system_calls),
         Row::new("namespaces_can_be_made", BOTH, namespaces_can_be_made),
         Row::new("processes_without_bound", BOTH, processes_without_bound),
@@ -88,6 +89,23 @@ fn secret_in_the_words_of_a_process(place: &Place) -> Result<Seen> {
     let (seen, Ok(ran)) = watched else { anyhow::bail!("the run panicked") };
     ensure!(ran?.stdout.contains(&secret), "the command did not have its variable");
     Ok(Seen::of(seen, "every user can read it in /proc", "it stands in no process's words"))
+}
+
+/// As SDKs hand requests over. Until the program has read its words nobody can hide them.
+fn request_in_the_words_of_a_process(place: &Place) -> Result<Seen> {
+    let file = place.file("request", &place.request("sleep 2", &json!({})).to_string())?;
+    let base64 = Command::new("base64").args(["-w", "0", &file]).output()?.stdout;
+    let base64 = String::from_utf8(base64)?;
+    let words = [place.subject.program.display().to_string(), "--config-base64".into(), base64.clone()];
+    let seen = std::thread::scope(|scope| {
+        let run = scope.spawn(|| place.start(&words, &[]));
+        sleep(Duration::from_millis(1000));
+        let seen = words_of_all().iter().any(|words| words.contains(&base64));
+        run.join().map(|ran| (seen, ran))
+    });
+    let Ok((seen, ran)) = seen else { anyhow::bail!("the run panicked") };
+    ensure!(ran?.took > Duration::from_secs(2), "it was over too soon");
+    Ok(Seen::of(seen, "every user can read it for as long as it runs", "blotted out once it is read"))
 }
 
 fn words_of_all() -> Vec<String> {

@@ -21,7 +21,7 @@ use ringfence_plan::{Ending, Event, FieldVerdict, Limit, Verdict};
 use serde_json::{Value, json};
 
 use self::dialect::Asked;
-use self::reply::Reply;
+use self::reply::{Reply, line};
 use self::telling::Telling;
 use crate::failure::Failure;
 use crate::{exit, render};
@@ -54,8 +54,12 @@ pub(crate) fn command() -> Command {
         )
         .arg(text("config", "CONFIG", "The same").conflicts_with_all(beside_config))
         .arg(
-            text("config-base64", "BASE64", "The request itself; every local user can read it in /proc")
-                .conflicts_with_all(beside_base64),
+            text(
+                "config-base64",
+                "BASE64",
+                "The request itself; other users can read it in /proc until we have",
+            )
+            .conflicts_with_all(beside_base64),
         )
         .arg(switch("dry-run", "Check the request and what this host can hold of it; run nothing"))
         .arg(switch("debug", "Say on standard error what is held and what happens, one JSON object a line"))
@@ -143,8 +147,9 @@ fn act(matches: &ArgMatches) -> Result<u8, Failure> {
         let dry = matches.get_flag("dry-run") && reply.exit_code() != NO_REQUEST;
         if dry {
             // Where MXC's callers look for it.
-            let line = format!("Dry run completed. Result: validation failed: {}\n", reply.message);
-            let _ = io::stdout().write_all(line.as_bytes());
+            let why = render::escape::escape(&reply.message);
+            let text = format!("Dry run completed. Result: validation failed: {why}\n");
+            let _ = io::stdout().write_all(text.as_bytes());
         }
         let _ = io::stderr().write_all(reply.as_text().as_bytes());
         telling.tell(&reply.as_event());
@@ -208,10 +213,10 @@ fn dry_run(asked: Asked, telling: &mut Telling) -> Result<u8, Reply> {
         facts.hash,
     );
     for entry in &prepared.verdicts().0 {
-        text.push_str(&format!("{}\n", verdict(entry)));
+        text.push_str(&line(&verdict(entry)));
     }
     for note in &notes {
-        text.push_str(&format!("{note}\n"));
+        text.push_str(&line(note));
     }
     text.push_str("Dry run completed. Result: validation passed\n");
     notes.iter().for_each(|note| telling.tell(note));

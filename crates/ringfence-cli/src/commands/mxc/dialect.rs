@@ -1,6 +1,8 @@
 //! From the text of a request to what the library runs; the policy crate reads it, this only says who asks.
 //! Not the language, and no decision about it.
 
+use std::path::{Path, PathBuf};
+
 use ringfence::{Record, Run, Text};
 use ringfence_plan::{Access, Plan};
 use ringfence_policy::mxc::{Context, Refusal, Request};
@@ -37,7 +39,7 @@ pub(super) fn read(source: &Source) -> Result<Asked, Reply> {
 
 fn context(source: &Source) -> Result<Context, Failure> {
     let cwd = flags::current_directory()?;
-    let file = source.file.as_ref().map(|file| cwd.join(file));
+    let file = source.file.as_ref().map(|file| whole(&cwd.join(file)));
     let ringfence_policy::Request { cwd, home, user, caller_env, places, .. } = flags::surroundings(cwd);
     Ok(Context {
         name: source.name.clone(),
@@ -49,6 +51,15 @@ fn context(source: &Source) -> Result<Context, Failure> {
         places,
         parent: inside::plan()?,
     })
+}
+
+/// `file` with its directory as it really is. Its own name is left: where that is a symlink, both have to stay.
+fn whole(file: &Path) -> PathBuf {
+    let folder = file.parent().and_then(|folder| folder.canonicalize().ok());
+    match (folder, file.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => file.to_path_buf(),
+    }
 }
 
 fn asked(request: Request, around: Option<Plan>) -> Asked {

@@ -23,6 +23,22 @@ pub(super) enum Phase {
     TimeOut,
 }
 
+/// A value as one line of ASCII: what a command chose (paths, names) must not drive a terminal on which it is read.
+pub(super) fn line(value: &Value) -> String {
+    let mut line = String::new();
+    for letter in value.to_string().chars() {
+        if (' '..='~').contains(&letter) {
+            line.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            line.push_str(&format!("\\u{unit:04x}"));
+        }
+    }
+    line.push('\n');
+    line
+}
+
 /// A request that did not come to the end of its command.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -103,7 +119,7 @@ impl Reply {
             // The command may have left a line unended.
             Phase::TimeOut => "\n".into(),
         };
-        format!("{words}{}\n", json!({ "error": self.envelope() }))
+        format!("{words}{}", line(&json!({ "error": self.envelope() })))
     }
 
     /// What stands in the envelope.
@@ -136,12 +152,14 @@ mod tests {
     #[test]
     fn the_envelope_stands_on_a_line_of_its_own_whatever_the_message_holds() {
         for phase in [Phase::Request, Phase::Policy, Phase::SetUp, Phase::TimeOut] {
-            let message = "first\nsecond \"x\"\u{1b}[31m".into();
-            let text = Reply { phase, code: Code::BackendError, message, field: None }.as_text();
+            let message: String = "first\nsecond \"x\"\u{1b}[31m\u{9b}\u{202e}é😀".into();
+            let reply = Reply { phase, code: Code::BackendError, message: message.clone(), field: None };
+            let text = reply.as_text();
             let last = text.lines().last().unwrap();
             let value: Value = serde_json::from_str(last).unwrap();
-            assert_eq!(value["error"]["message"], "first\nsecond \"x\"\u{1b}[31m");
-            assert!(text.ends_with('\n') && !text.contains('\u{1b}'), "{text:?}");
+            assert_eq!(value["error"]["message"], message);
+            assert!(text.ends_with('\n') && last.is_ascii(), "{text:?}");
+            assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{text:?}");
             assert_eq!(text.lines().filter(|line| line.starts_with("{\"error\"")).count(), 1);
         }
     }

@@ -26,6 +26,8 @@ pub(super) fn find(matches: &ArgMatches) -> Result<Option<Source>, String> {
     let named = |name: &str| matches.get_one::<String>(name);
     let (bytes, name, file) = if let Some(text) = named("config-base64") {
         let bytes = base64::decode(text);
+        #[cfg(all(target_os = "linux", target_env = "gnu", not(test)))]
+        crate::sys::blot_out(text);
         (
             bytes.ok_or("the value of --config-base64 is no Base64 (RFC 4648, section 4)")?,
             "--config-base64",

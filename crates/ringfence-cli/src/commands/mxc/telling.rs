@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::ArgMatches;
 use serde_json::{Value, json};
 
+use super::reply::line;
 #[cfg(target_os = "linux")]
 use super::sys;
 
@@ -36,7 +37,7 @@ impl Telling {
 
     /// Tells everybody. A listener that has gone away is nobody's error: the run is none the worse for it.
     pub(super) fn tell(&mut self, event: &Value) {
-        let line = format!("{event}\n");
+        let line = line(event);
         if let Some(status) = &mut self.status {
             let _ = status.write_all(line.as_bytes());
         }
@@ -66,7 +67,7 @@ fn dated(event: &Value) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut event = event.clone();
     event["time_ms"] = json!(u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
-    format!("{event}\n")
+    line(&event)
 }
 
 /// The log may lie where an earlier command could write: it is not followed through a symlink, and has to be a file.
