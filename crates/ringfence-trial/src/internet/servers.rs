@@ -49,8 +49,11 @@ const DATAGRAMS: &[(&str, Hears)] = &[
     ("203.0.113.10:7000", Hears::Echo),
     ("203.0.113.10:7999", Hears::Echo),
     ("203.0.113.10:8001", Hears::Echo),
+    ("203.0.113.10:443", Hears::Echo),
     ("203.0.113.11:7", Hears::Echo),
+    ("203.0.113.11:7001", Hears::Echo),
     ("10.9.9.9:7", Hears::Echo),
+    ("10.9.9.9:9", Hears::Echo),
     ("[2001:db8:1::10]:7", Hears::Echo),
 ];
 /// The same on the host that is played.

@@ -10,6 +10,7 @@ mod gateway;
 mod gateway_bad;
 mod gateway_budget;
 mod gateway_clients;
+mod gateway_datagrams;
 mod gateway_live;
 mod gateway_names;
 mod gateway_parent;
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Row> {
         gateway::rows(),
         gateway_bad::rows(),
         gateway_clients::rows(),
+        gateway_datagrams::rows(),
         gateway_live::rows(),
         gateway_names::rows(),
         gateway_parent::rows(),

@@ -1,0 +1,243 @@
+//! UDP through the gateway: what a rule names works as it does without a fence, to the port that the answer comes from; all
+//! else is refused at once, and nothing of it gets out.
+
+use crate::internet::{self, TOOLS};
+use crate::row::{Outcome, Row, Scope};
+use crate::session::Session;
+
+/// Everything that the rows may reach; the gateway has to judge other addresses of these ports itself.
+const ALLOW: &[&str] = &[
+    "good.example",
+    "udp://203.0.113.10:7",
+    "udp://[2001:db8:1::10]:7",
+    "udp://10.9.9.0/24:9",
+    "udp://good.example:123",
+    "udp://good.example:7000-7999",
+    "udp://private.example:7",
+    "udp://host.example:7",
+    "udp://loopback.example:7",
+    "udp://198.51.100.0/24:7",
+    "udp://203.0.113.77:443",
+];
+
+/// `ask` prints what is answered, by whom, or that it was refused; `silent` is for what nobody answers.
+const ASK: &str = r#"
+import socket, sys, time
+def ask(host, port, what=b"hello", connect=True, source=None):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    s = socket.socket(family, socket.SOCK_DGRAM); s.settimeout(3)
+    try:
+        if source: s.bind(source)
+    except OSError: pass
+    try:
+        if connect: s.connect((host, port)); s.send(what)
+        else: s.sendto(what, (host, port))
+        answer, peer = s.recvfrom(70000)
+        print(len(answer), answer[:60], peer[:2])
+    except TimeoutError: print("silent")
+    except OSError as error: print("refused")
+    return s
+"#;
+
+struct Works {
+    name: &'static str,
+    line: &'static str,
+}
+
+const WORKS: &[Works] = &[
+    Works { name: "an address", line: r#"ask("203.0.113.10", 7)"# },
+    Works { name: "without a connection of its own", line: r#"ask("203.0.113.10", 7, connect=False)"# },
+    Works {
+        name: "an address of ipv6",
+        line: r#"ask("2001:db8:1::10", 7); ask("2001:db8:1::10", 7, connect=False)"#,
+    },
+    Works { name: "a block of addresses", line: r#"ask("10.9.9.9", 9)"# },
+    Works { name: "a range of ports", line: r#"ask("good.example", 7000); ask("good.example", 7999)"# },
+    Works { name: "nothing at all", line: r#"ask("203.0.113.10", 7, b"")"# },
+    Works {
+        name: "as much as a first packet of quic, and as much as fits",
+        line: r#"ask("203.0.113.10", 7, b"q" * 1200); ask("203.0.113.10", 7, b"q" * 65400); ask("2001:db8:1::10", 7, b"q" * 65400)"#,
+    },
+    Works {
+        name: "a client of ntp",
+        line: r#"
+address = socket.getaddrinfo("good.example", 123, type=socket.SOCK_DGRAM)[0][4][0]
+ask(address, 123, bytes([0x23]) + bytes(47), source=("0.0.0.0", 5123))"#,
+    },
+    Works {
+        name: "many at once, each answered to its own port",
+        line: r#"
+own = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(300)]
+for index, s in enumerate(own): s.settimeout(5); s.connect(("203.0.113.10", 7)); s.send(b"%d" % index)
+print(all(s.recv(99).endswith(b" %d" % index) for index, s in enumerate(own)))"#,
+    },
+    Works {
+        name: "a flood of flows, and one more",
+        line: r#"
+own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); own.settimeout(5)
+for index in range(5000):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b"x", ("203.0.113.10", 7)); s.close()
+time.sleep(0.5)
+ask("203.0.113.10", 7)"#,
+    },
+    Works { name: "nobody there", line: r#"ask("good.example", 7500)"# },
+];
+
+/// A line that must be refused at once, and whose datagram must not arrive.
+struct Escape {
+    name: &'static str,
+    threats: &'static [u8],
+    line: &'static str,
+    /// A beginning of a line in the servers' log; it must be there without a fence.
+    reaches: &'static str,
+}
+
+const ESCAPES: &[Escape] = &[
+    Escape {
+        name: "address_that_no_rule_names",
+        threats: &[44],
+        line: r#"ask("203.0.113.11", 7)"#,
+        reaches: "datagram 203.0.113.11 7",
+    },
+    Escape {
+        name: "port_that_no_rule_names",
+        threats: &[47],
+        line: r#"ask("203.0.113.10", 8001)"#,
+        reaches: "datagram 203.0.113.10 8001",
+    },
+    Escape {
+        name: "another_address_at_a_port_of_a_name",
+        threats: &[44],
+        line: r#"ask("203.0.113.11", 7001)"#,
+        reaches: "datagram 203.0.113.11 7001",
+    },
+    Escape {
+        name: "address_of_a_name_that_was_never_looked_up",
+        threats: &[44],
+        line: r#"ask("203.0.113.10", 7000)"#,
+        reaches: "datagram 203.0.113.10 7000",
+    },
+    Escape {
+        name: "rule_for_tcp",
+        threats: &[47],
+        line: r#"ask("good.example", 443)"#,
+        reaches: "datagram 203.0.113.10 443",
+    },
+    Escape {
+        name: "name_that_leads_to_a_private_address",
+        threats: &[46],
+        line: r#"ask("10.9.9.9", 7)"#,
+        reaches: "datagram 10.9.9.9 7",
+    },
+    Escape {
+        name: "name_that_leads_to_the_host",
+        threats: &[46, 53],
+        line: r#"ask("203.0.113.1", 7)"#,
+        reaches: "datagram 203.0.113.1 7",
+    },
+    Escape {
+        name: "address_of_the_host_in_a_block",
+        threats: &[53],
+        line: r#"ask("198.51.100.7", 7)"#,
+        reaches: "datagram 198.51.100.7 7",
+    },
+    Escape {
+        name: "loopback_of_the_host",
+        threats: &[53],
+        line: r#"ask("127.0.0.1", 7)"#,
+        reaches: "datagram 127.0.0.1 7",
+    },
+    Escape {
+        name: "source_that_is_made_up",
+        threats: &[44],
+        line: r#"ask("203.0.113.11", 7, source=("203.0.113.10", 7)); ask("203.0.113.11", 7001, source=("203.0.113.10", 7001))"#,
+        reaches: "datagram 203.0.113.11 7",
+    },
+];
+
+pub(super) fn rows() -> Vec<Row> {
+    let escapes = ESCAPES.iter().map(|escape| {
+        Row::new(format!("gateway: udp: {}", escape.name), escape.threats, move |session| {
+            judge_escape(session, escape).unwrap_or_else(Outcome::Failed)
+        })
+    });
+    let works = WORKS.iter().map(|work| {
+        Row::new(format!("works: udp through the gateway: {}", work.name), &[], move |session| {
+            judge_works(session, work).unwrap_or_else(Outcome::Failed)
+        })
+    });
+    let told =
+        Row::new("gateway: udp: what was refused is told once, as a rule would say it", &[], |session| {
+            told_once(session).unwrap_or_else(Outcome::Failed)
+        });
+    let only = Scope::Namespaces("only a network namespace of its own can be captured");
+    escapes.chain(works).chain([told]).map(|row| row.only(only)).collect()
+}
+
+fn missing() -> Option<Outcome> {
+    let tool = TOOLS.iter().find(|tool| !Session::has(tool))?;
+    Some(Outcome::Skipped(format!("this host has no {tool}")))
+}
+
+fn flags() -> Vec<String> {
+    let allow = ALLOW.iter().flat_map(|endpoint| ["--allow-net".to_owned(), (*endpoint).to_owned()]);
+    ["--network".to_owned(), "rules".to_owned()].into_iter().chain(allow).collect()
+}
+
+fn program(line: &str) -> String {
+    format!("python3 - <<'E'\n{ASK}\n{line}\nE\n")
+}
+
+fn judge_escape(session: &Session, escape: &Escape) -> Result<Outcome, String> {
+    if let Some(skipped) = missing() {
+        return Ok(skipped);
+    }
+    // Names are looked up first, so that the gateway has told their addresses; and something allowed works.
+    let line = format!(
+        "getent ahosts private.example; getent ahosts host.example; getent ahosts loopback.example\n{}",
+        program(&format!("ask(\"203.0.113.10\", 7, b\"alive\")\nprint(\"then\")\n{}", escape.line))
+    );
+    let fenced = internet::fenced(session, &session.place()?, &flags(), &line)?;
+    let text = fenced.ran.out();
+    let Some((alive, then)) = text.split_once("then\n") else { return Err(fenced.ran.describe()) };
+    if !alive.contains("alive") {
+        return Err(format!("what is allowed does not work: {}\n{}", fenced.ran.describe(), fenced.log));
+    }
+    if fenced.log.lines().any(|line| line.starts_with(escape.reaches)) {
+        return Err(format!("it got out: {}\n{}", fenced.ran.describe(), fenced.log));
+    }
+    if then.lines().any(|line| line != "refused") {
+        return Err(format!("it was not refused at once: {}\n{}", fenced.ran.describe(), fenced.log));
+    }
+    let bare = internet::bare(session, &session.place()?, &program(escape.line))?;
+    Ok(match bare.log.lines().any(|line| line.starts_with(escape.reaches)) {
+        true => Outcome::Passed,
+        false => Outcome::NotProved(format!("nor does it get out without a fence: {}", bare.ran.describe())),
+    })
+}
+
+fn judge_works(session: &Session, work: &Works) -> Result<Outcome, String> {
+    if let Some(skipped) = missing() {
+        return Ok(skipped);
+    }
+    let bare = internet::bare(session, &session.place()?, &program(work.line))?;
+    if bare.ran.code != 0 || bare.ran.out().contains("silent") {
+        return Ok(Outcome::NotProved(format!("nor does it work without a fence: {}", bare.ran.describe())));
+    }
+    let fenced = internet::fenced(session, &session.place()?, &flags(), &program(work.line))?;
+    match fenced.ran.code == 0 && fenced.ran.stdout == bare.ran.stdout {
+        true => Ok(Outcome::Passed),
+        false => Err(format!("inside: {}\noutside: {}", fenced.ran.describe(), bare.ran.describe())),
+    }
+}
+
+fn told_once(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = missing() {
+        return Ok(skipped);
+    }
+    let line = program(r#"[ask("203.0.113.11", 7001) for _ in range(20)]"#);
+    let fenced = internet::fenced(session, &session.place()?, &flags(), &line)?;
+    let summary = String::from_utf8_lossy(&fenced.ran.stderr).into_owned();
+    let good = summary.contains("refused 1 connection: udp://203.0.113.11:7001 (no rule allows it");
+    if good { Ok(Outcome::Passed) } else { Err(fenced.ran.describe()) }
+}
