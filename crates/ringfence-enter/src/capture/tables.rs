@@ -42,7 +42,7 @@ fn capture(batch: &mut Batch, openings: &[Opening]) {
     own_addresses(batch, "arriving");
     rule(batch, "arriving", |rule| {
         rule.is_protocol(libc::IPPROTO_TCP as u8);
-        rule.to_listener();
+        rule.hand_to_listener();
     });
     // Nobody listens any more: an answer, not silence.
     rule(batch, "arriving", |rule| {
@@ -56,7 +56,7 @@ fn capture(batch: &mut Batch, openings: &[Opening]) {
         questions(batch, "arriving");
         rule(batch, "arriving", |rule| {
             rule.is_protocol(libc::IPPROTO_UDP as u8);
-            rule.to_listener();
+            rule.hand_to_listener();
         });
         rule(batch, "arriving", |rule| {
             rule.is_protocol(libc::IPPROTO_UDP as u8);
@@ -238,7 +238,7 @@ impl Rule<'_, '_> {
     }
 
     /// TPROXY to [`PORT`], whatever the protocol.
-    fn to_listener(&mut self) {
+    fn hand_to_listener(&mut self) {
         self.expression("immediate", |data| {
             data.number(1, REGISTER).nest(2, |data| {
                 data.bytes(1, &PORT.to_be_bytes());
