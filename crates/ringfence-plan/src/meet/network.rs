@@ -31,6 +31,10 @@ pub(super) fn meet(left: &Network, right: &Network) -> Network {
             Vec::new()
         }
     };
+    if mode == NetworkMode::None {
+        // Nothing is asked for, looked up or run for a network that is not there.
+        return Network { deny: union(deny, &right.deny, |rule| &rule.endpoint), ..Network::none(rule) };
+    }
     Network {
         mode,
         allow,

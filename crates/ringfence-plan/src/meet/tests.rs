@@ -11,6 +11,7 @@ use super::files::Answer;
 use super::*;
 use crate::Endpoint;
 
+mod gateway;
 mod generate;
 mod reference;
 mod small;

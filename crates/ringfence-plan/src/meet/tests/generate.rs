@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+use super::gateway;
 use super::*;
 use crate::{
     AuditDestination, DenyGlob, Endpoint, Match, Millicpus, Millis, NetworkRule, PathPattern, Ports, Protect,
@@ -29,7 +30,7 @@ pub(super) fn path() -> impl Strategy<Value = AbsPath> {
     vec(select(NAMES.to_vec()), 0..4).prop_map(|names| AbsPath::new(format!("/{}", names.join("/"))).unwrap())
 }
 
-fn rule() -> impl Strategy<Value = RuleId> {
+pub(super) fn rule() -> impl Strategy<Value = RuleId> {
     (0..RULES).prop_map(RuleId)
 }
 
@@ -112,7 +113,7 @@ fn environment() -> impl Strategy<Value = Environment> {
     )
 }
 
-fn network_rule() -> impl Strategy<Value = NetworkRule> {
+pub(super) fn network_rule() -> impl Strategy<Value = NetworkRule> {
     let name = vec(select(LABELS.to_vec()), 1..4).prop_map(|labels| labels.join("."));
     let v4 = (0u32..4, 0u8..=3).prop_map(|(top, prefix)| {
         let bits = (top << 30) & u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
@@ -137,8 +138,14 @@ pub(super) fn allowed() -> impl Strategy<Value = Vec<NetworkRule>> {
 
 fn network() -> impl Strategy<Value = Network> {
     let mode = select(vec![NetworkMode::None, NetworkMode::Rules, NetworkMode::Rules, NetworkMode::Host]);
-    (mode, vec(network_rule(), 0..7), vec(network_rule(), 0..3), rule())
-        .prop_map(|(mode, allow, deny, rule)| Network { mode, allow, deny, ..Network::none(rule) })
+    let rules = (vec(network_rule(), 0..7), vec(network_rule(), 0..3));
+    (mode, rules, gateway::gateway(), rule()).prop_map(|(mode, (allow, deny), gateway, rule)| Network {
+        mode,
+        allow,
+        deny,
+        rule,
+        ..gateway
+    })
 }
 
 fn limits() -> impl Strategy<Value = Limits> {

@@ -14,6 +14,9 @@ pub(super) struct Decisions {
     changeable: Vec<bool>,
     passes: Vec<bool>,
     reaches: Vec<bool>,
+    requests: Vec<u64>,
+    ports: Vec<bool>,
+    budgets: Vec<u64>,
     limits: Vec<u64>,
     switches: Vec<bool>,
     level: Reverse<usize>,
@@ -27,6 +30,9 @@ impl Decisions {
             changeable: each(&self.changeable, &other.changeable),
             passes: each(&self.passes, &other.passes),
             reaches: each(&self.reaches, &other.reaches),
+            requests: each(&self.requests, &other.requests),
+            ports: each(&self.ports, &other.ports),
+            budgets: each(&self.budgets, &other.budgets),
             limits: each(&self.limits, &other.limits),
             switches: each(&self.switches, &other.switches),
             level: self.level.min(other.level),
@@ -62,6 +68,9 @@ pub(super) fn decisions(plan: &Plan) -> Decisions {
         changeable: paths().iter().map(|path| !protects(&plan.files, path)).collect(),
         passes: words(&VARIABLES, 3, "").iter().map(|name| passes(&plan.environment, name)).collect(),
         reaches: reaches(&plan.network),
+        requests: gateway::requests(&plan.network, &targets()),
+        ports: gateway::ports(&plan.network),
+        budgets: gateway::budgets(&plan.network),
         limits: limits.iter().map(|limit| limit.unwrap_or(u64::MAX)).collect(),
         switches: vec![plan.processes.nested_namespaces, plan.oversight.bypass],
         level: Reverse(levels.iter().position(|level| *level == plan.containment.level).unwrap()),
@@ -133,13 +142,17 @@ fn means(pattern: &str, name: &str) -> bool {
     }
 }
 
-fn reaches(network: &Network) -> Vec<bool> {
+/// Every name of up to three labels, and some addresses.
+pub(super) fn targets() -> Vec<Target> {
     let names = words(&LABELS, 3, ".").into_iter().map(|name| Target::Name(HostName::parse(&name).unwrap()));
     let addresses =
         ["0.0.0.1", "64.0.0.1", "128.0.0.1", "192.0.0.1", "2002:8000:1::", "2002:4000:1::", "2001:db8::1"];
-    let addresses = addresses.iter().map(|text| Target::address(text.parse().unwrap()));
+    names.chain(addresses.iter().map(|text| Target::address(text.parse().unwrap()))).collect()
+}
+
+fn reaches(network: &Network) -> Vec<bool> {
     let mut all = Vec::new();
-    for target in names.chain(addresses) {
+    for target in targets() {
         for port in 1..6 {
             all.extend(
                 [Protocol::Tcp, Protocol::Udp].map(|protocol| reach(network, &target, port, protocol)),
