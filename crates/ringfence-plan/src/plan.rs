@@ -1,8 +1,10 @@
 //! The plan: everything a policy asks the operating system to hold, and nothing about how.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Environment, Files, Limits, Network, Oversight, Rule, RuleId};
+use crate::{Environment, Files, Limits, Network, Origin, Oversight, Rule, RuleId};
 
 /// What to hold. Made by `ringfence-policy`, lowered by `ringfence-backend`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,11 +59,13 @@ pub enum Level {
 }
 
 impl Plan {
-    /// The rule behind `id`.
-    ///
-    /// # Panics
-    /// If `id` is not of this plan.
+    /// The rule behind `id`; one that says that it is unknown if the plan has none, since processes that may have been
+    /// taken over tell of rules by their numbers.
     pub fn rule(&self, id: RuleId) -> &Rule {
-        &self.rules[id.0 as usize]
+        static UNKNOWN: LazyLock<Rule> = LazyLock::new(|| Rule {
+            text: "a rule that the plan does not have".into(),
+            origin: Origin::BuiltIn("told by its number".into()),
+        });
+        self.rules.get(id.0 as usize).unwrap_or(&UNKNOWN)
     }
 }

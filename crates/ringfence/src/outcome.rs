@@ -88,7 +88,8 @@ impl<'a> EventLog<'a> {
             Event::Connected { sent, received, .. } => {
                 let Traffic { connections, sent: all_sent, received: all_received, .. } = &mut self.traffic;
                 *connections += 1;
-                (*all_sent, *all_received) = (*all_sent + sent, *all_received + received);
+                (*all_sent, *all_received) =
+                    (all_sent.saturating_add(*sent), all_received.saturating_add(*received));
                 if *connections <= TOLD_EVENTS {
                     (self.on_event)(event);
                 }
@@ -102,7 +103,8 @@ impl<'a> EventLog<'a> {
             Event::Inbound { sent, received, .. } => {
                 let Traffic { inbound, sent: all_sent, received: all_received, .. } = &mut self.traffic;
                 *inbound += 1;
-                (*all_sent, *all_received) = (*all_sent + sent, *all_received + received);
+                (*all_sent, *all_received) =
+                    (all_sent.saturating_add(*sent), all_received.saturating_add(*received));
                 if *inbound <= TOLD_EVENTS {
                     (self.on_event)(event);
                 }
