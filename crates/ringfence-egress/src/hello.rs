@@ -76,7 +76,7 @@ pub fn hello(bytes: &[u8]) -> Hello {
 
 /// Whether the first bytes, where no more follow, could still be taken for TLS or HTTP by somebody.
 pub fn may_name(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x15 | 0x16, ..]) || says_http(bytes)
+    matches!(bytes, [0x15 | 0x16, ..]) || says_http(bytes) || names_without_version(bytes)
 }
 
 fn http(bytes: &[u8]) -> Hello {

@@ -56,8 +56,9 @@ pub enum Change {
     No,
     /// Another protocol, if the server agrees: an Upgrade field.
     Asked,
-    /// HTTP/2 without TLS, which would name hosts out of sight: not to be asked of the server.
-    PlainHttp2,
+    /// One that names hosts by itself, where nobody looks: HTTP/2 without TLS, or TLS (RFC 2817). Not to be asked of the
+    /// server.
+    ToNames,
 }
 
 /// How a body ends.
@@ -108,9 +109,7 @@ pub fn head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
     let upgrades = values("upgrade");
     let mut protocols = upgrades.iter().flat_map(|value| value.split(',')).map(str::trim);
     let change = match body {
-        _ if protocols.clone().any(|protocol| protocol.to_ascii_lowercase().starts_with("h2c")) => {
-            Change::PlainHttp2
-        }
+        _ if protocols.clone().any(names_hosts) => Change::ToNames,
         // Behind a body it cannot be told what is the body's and what is the other protocol's.
         Body::Length(0) if protocols.next().is_some() => Change::Asked,
         _ => Change::No,
@@ -122,6 +121,11 @@ pub fn head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
 fn ends_a_line_otherwise(bytes: &[u8]) -> bool {
     let feeds_line = |pair: &[u8]| (pair[0] == b'\r') != (pair[1] == b'\n');
     bytes.first() == Some(&b'\n') || bytes.windows(2).any(feeds_line)
+}
+
+fn names_hosts(protocol: &str) -> bool {
+    let protocol = protocol.to_ascii_lowercase();
+    protocol.starts_with("h2c") || protocol.starts_with("tls")
 }
 
 /// The head without the fields named.

@@ -307,7 +307,7 @@ fn read_request(head: &Head, text: &[u8], behind: Vec<u8>) -> Result<Asked, Malf
         if head.change == Change::Asked { b"Connection: upgrade\r\n" } else { b"Connection: close\r\n" };
     first.extend_from_slice(manner_of_end);
     let mut dropped = OWN_FIELDS.to_vec();
-    if head.change == Change::PlainHttp2 {
+    if head.change == Change::ToNames {
         dropped.extend(["upgrade", "http2-settings"]);
     }
     let rest = [b"\r\n", &text[line_end..]].concat();

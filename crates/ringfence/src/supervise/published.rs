@@ -23,7 +23,7 @@ pub(super) fn open(plan: &Plan) -> Result<Vec<(Publish, OwnedFd)>, Error> {
         };
         for address in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
             match listener(SocketAddr::new(address, publish.outside)) {
-                Ok(listener) => opened.push((publish.clone(), listener)),
+                Ok(listener) => opened.push((*publish, listener)),
                 // A host may do without the sixth version.
                 Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) if address.is_ipv6() => {}
                 Err(error) => return Err(failed(error.into())),

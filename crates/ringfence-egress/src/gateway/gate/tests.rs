@@ -79,7 +79,10 @@ fn a_changed_protocol_passes_once_the_server_agrees_and_not_before() {
     let connect = b"CONNECT a.org:80 HTTP/1.1\r\nHost: a.org\r\n\r\n";
     assert_eq!(through(&[connect, evil], &[(0, b"HTTP/1.1 200 OK\r\n\r\n")]), Err(Barrier::Malformed));
     let plain2 = b"GET / HTTP/1.1\r\nHost: a.org\r\nUpgrade: h2c\r\nX: y\r\n\r\n";
-    assert_eq!(through(&[plain2], &[]).unwrap(), b"GET / HTTP/1.1\r\nHost: a.org\r\nX: y\r\n\r\n");
+    let without = b"GET / HTTP/1.1\r\nHost: a.org\r\nX: y\r\n\r\n";
+    assert_eq!(through(&[plain2], &[]).unwrap(), without);
+    let tls = b"GET / HTTP/1.1\r\nHost: a.org\r\nUpgrade: websocket, TLS/1.2\r\nX: y\r\n\r\n";
+    assert_eq!(through(&[tls], &[]).unwrap(), without);
 }
 
 #[test]
@@ -91,6 +94,7 @@ fn what_has_ended_and_named_nobody_passes() {
     };
     assert_eq!(ended(b"hello"), b"hello");
     assert_eq!(ended(b"GET / HTTP/1.1"), b"");
+    assert_eq!(ended(b"GET http://evil.org/"), b"");
     assert_eq!(ended(b"\x16\x03\x01"), b"");
 }
 
