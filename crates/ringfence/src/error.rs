@@ -177,7 +177,7 @@ impl Error {
             ],
             Error::Parent { .. } => vec![
                 "a proxy is an http:// or socks5:// URL, its credential user:password in a variable or a file".into(),
-                "without that rule connections are made directly".into(),
+                "leave that rule out, and connections are made directly".into(),
             ],
             Error::Inspector { rule, .. } => vec![match rule {
                 Some(_) => "set the source that the rule names, or leave the credential out".into(),

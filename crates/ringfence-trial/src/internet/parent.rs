@@ -21,6 +21,8 @@ const STRICT: u16 = 3133;
 const BABBLING: u16 = 3130;
 const ENDLESS: u16 = 3131;
 const UNWILLING: u16 = 3132;
+/// It hears and says nothing.
+const SILENT: u16 = 3134;
 
 /// The credentials of the locked ones, and as HTTP has them.
 const USER: &[u8] = b"user";
@@ -33,7 +35,7 @@ const KNOWN: (&str, [u8; 4]) = ("inner.example", [203, 0, 113, 10]);
 /// The verb `internet-parent LOG`: serves until it is killed.
 pub(super) fn main(log: &Log) -> ExitCode {
     let mut threads = Vec::new();
-    for port in [OPEN, LOCKED, SOCKS, SOCKS_LOCKED, STRICT, BABBLING, ENDLESS, UNWILLING] {
+    for port in [OPEN, LOCKED, SOCKS, SOCKS_LOCKED, STRICT, BABBLING, ENDLESS, UNWILLING, SILENT] {
         match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
             Ok(listener) => threads.push(thread::spawn({
                 let log = log.clone();
@@ -106,6 +108,9 @@ fn ask_http(client: &mut TcpStream, port: u16) -> Option<(String, u16, Vec<u8>)>
         head.push(byte[0]);
     }
     let head = String::from_utf8_lossy(&head).into_owned();
+    if port == SILENT {
+        thread::sleep(Duration::from_secs(60));
+    }
     let answer: &[u8] = match port {
         LOCKED if !head.contains(BASIC) => b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
         BABBLING => b"SSH-2.0-parent\r\n",

@@ -190,7 +190,8 @@ pub(super) fn rows() -> Vec<Row> {
             move |session| judge_bad(session, this).unwrap_or_else(Outcome::Failed),
         )
     });
-    let own: [(&str, Judge); 4] = [
+    let own: [(&str, Judge); 5] = [
+        ("gateway: parent proxy that keeps silent is given up and told", silent),
         ("works: through a parent proxy: a name that only it resolves", only_it_resolves),
         ("gateway: parent proxy: exceptions go round it and nothing else does", exceptions),
         ("gateway: parent proxy: killed_and_nothing_goes_round_it", killed),
@@ -290,6 +291,19 @@ fn judge_bad(session: &Session, this: &Bad) -> Result<Outcome, String> {
         true => Ok(Outcome::Passed),
         false => Ok(Outcome::NotProved(format!("nor through a good one: {}", sound.ran.describe()))),
     }
+}
+
+fn silent(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = missing(None) {
+        return Ok(skipped);
+    }
+    let line = ASK.replace("1023),5)", "1023),50)");
+    let told = run(session, Some("proxy = \"http://127.0.0.1:3134\""), &[], &line)?;
+    let summary = String::from_utf8_lossy(&told.ran.stderr).into_owned();
+    let good = told.ran.out().contains("504 Gateway Timeout")
+        && summary.contains("did not reach good.example:8080 (the parent proxy did not answer in time)")
+        && !has(&told, "tcp ");
+    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", told.ran.describe(), told.log)) }
 }
 
 fn only_it_resolves(session: &Session) -> Result<Outcome, String> {

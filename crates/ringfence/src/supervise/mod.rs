@@ -109,12 +109,10 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         None
     };
     let (to_gateway, hand_over) = channel.unzip();
-    let mut proxy = None;
+    if let Some(asked) = &plan.network.parent {
+        parent::keep_out(asked, caller_env, &mut command.env);
+    }
     if captured {
-        proxy = parent::of(plan, caller_env)?;
-        if let Some(asked) = &plan.network.parent {
-            parent::keep_out(asked, caller_env, &mut command.env);
-        }
         proxy::set_variables(&mut command.env);
     }
     let ledger = Ledger::new(plan.network.budgets.clone()).map_err(Error::supervise("count budgets"))?;
@@ -146,7 +144,8 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     })?;
 
     let sandbox = Sandbox::new(running, owns_namespace);
-    // After the sandbox, which then has no descriptor of the gateway's, and beside its set-up.
+    // After the sandbox, which then has no descriptor of the gateway's and no secret of the proxy's, and beside its set-up.
+    let proxy = if captured { parent::of(plan, caller_env)? } else { None };
     let to_inspector = inspector.as_ref().map(Inspector::connect).transpose();
     let to_inspector = to_inspector.map_err(Error::supervise("join gateway and inspector"))?;
     let with = With { ledger, parent: proxy, inspector: to_inspector, placeholders };
