@@ -10,6 +10,7 @@ pub mod budget;
 pub mod dns;
 #[cfg(target_os = "linux")]
 mod gateway;
+pub mod greeted;
 pub mod guard;
 pub mod handed;
 pub mod handshake;

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use ringfence_plan::HostName;
 
 use super::forward::Forward;
-use super::greeted::{FirstLine, Greeted, Left};
 use super::spend::Spending;
+use crate::greeted::{Crooked, FirstLine, Greeted, Left};
 use crate::hello::{self, ClientHello, Hello, hello};
 use crate::http::{self, Change, Follow, Head, Host, Malformed};
 use crate::rules::{Refusal, Rules};
@@ -132,12 +132,14 @@ impl Gate {
                 }
             }
             Gate::Greeted(greeted) => {
-                if greeted.feed(judge, bytes, out)? == Left::Nothing {
+                if greeted.feed(bytes, out).map_err(|why| judge.not_behind(why))? == Left::Nothing {
                     *self = Gate::Open;
                 }
             }
             Gate::FirstLine(line) => {
-                if line.feed(judge, bytes, out)? == Left::Nothing {
+                if line.feed(bytes, out).map_err(|why| Stop { http: true, ..judge.not_behind(why) })?
+                    == Left::Nothing
+                {
                     *self = Gate::Open;
                 }
             }
@@ -178,7 +180,7 @@ impl Gate {
     /// Hears what the server says first after a greeting of TLS, or a request to change the protocol.
     pub(crate) fn hear(&mut self, judge: &Judge<'_>, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Stop> {
         if let Gate::Greeted(greeted) = self {
-            if greeted.hear(judge, bytes, out)? == Left::Nothing {
+            if greeted.hear(bytes, out).map_err(|why| judge.not_behind(why))? == Left::Nothing {
                 *self = Gate::Open;
             }
             return Ok(());
@@ -287,6 +289,14 @@ impl Judge<'_> {
         Stop { refusal: self.rules.malformed(what), http: false }
     }
 
+    /// What follows a greeting or begins a line, and does not pass.
+    fn not_behind(&self, why: Crooked) -> Stop {
+        match why {
+            Crooked::OtherName => Stop { refusal: self.rules.mismatch(), http: false },
+            Crooked::Malformed(what) => self.crooked(what),
+        }
+    }
+
     fn name(&self, name: &HostName) -> Result<(), Refusal> {
         match self.expected {
             Expected::Anybody => Ok(()),
@@ -340,5 +350,7 @@ impl Judge<'_> {
     }
 }
 
+#[cfg(test)]
+mod greetings;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,6 @@ mod decide;
 mod flows;
 mod forward;
 mod gate;
-mod greeted;
 mod hand_over;
 mod held;
 mod host;
