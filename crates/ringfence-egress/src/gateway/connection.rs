@@ -294,7 +294,7 @@ impl Connection {
         let client = &mut self.client;
         let up = pump(client, server, scratch, |bytes, out| {
             if let Some(found) = self.watch.as_mut().and_then(|watch| watch.see(bytes)) {
-                return Err(judge.misplaced(found, &self.gate));
+                return Err(judge.misplaced(found, (&self.gate, bytes)));
             }
             let judged = match &mut self.gate {
                 Gate::Open if judge.spending.is_free() => {

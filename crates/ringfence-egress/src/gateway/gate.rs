@@ -279,8 +279,8 @@ impl Judge<'_> {
     }
 
     /// The stop of a connection on which a credential's placeholder was seen.
-    pub(crate) fn misplaced(&self, Found(placeholder): Found, gate: &Gate) -> Stop {
-        let http = matches!(gate, Gate::Http(_) | Gate::Switching(_));
+    pub(crate) fn misplaced(&self, Found(placeholder): Found, (gate, bytes): (&Gate, &[u8])) -> Stop {
+        let http = matches!(gate, Gate::Http(_) | Gate::Switching(_)) || hello(bytes) == Hello::Http;
         Stop { refusal: self.rules.misplaced(placeholder), http }
     }
 

@@ -3,6 +3,7 @@
 mod agents;
 mod behaviours;
 mod clients;
+mod credentials;
 mod crowd;
 mod environment;
 mod files;
@@ -60,6 +61,7 @@ pub fn all() -> Vec<Row> {
         gateway_parent::rows(),
         gateway_budget::rows(),
         inspect::rows(),
+        credentials::rows(),
     ];
     let alone = [
         network::rows(),
