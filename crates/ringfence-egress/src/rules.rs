@@ -150,7 +150,16 @@ impl Rules {
                 Some(refusal) => last = refusal,
             }
         }
-        Err(last)
+        // Who may send datagrams to name servers may ask them for any name; where the name leads is another rule's to say.
+        let asks = |rule: &&NetworkRule| {
+            rule.endpoint.protocol == Protocol::Udp
+                && rule.endpoint.ports.contain(53)
+                && matches!(rule.endpoint.host, HostPattern::Block { .. })
+        };
+        match self.network.allow.iter().find(asks) {
+            Some(_) if last.barrier != Barrier::Denied => Ok(()),
+            _ => Err(last),
+        }
     }
 
     /// Whether a name may be connected to; the address is judged apart, by [`Rules::leads_to`].
@@ -465,6 +474,24 @@ mod tests {
         let read = Rules::read(file).unwrap();
         assert_eq!((read.network, read.texts), (network, texts));
         assert!(Rules::read(memory()).is_err());
+    }
+
+    #[test]
+    fn who_may_reach_name_servers_may_ask_for_any_name_and_gets_no_further_by_it() {
+        let of = |texts: &[&str]| {
+            let rule = |text: &&str| NetworkRule { endpoint: text.parse().unwrap(), rule: RuleId(1) };
+            texts.iter().map(rule).collect::<Vec<_>>()
+        };
+        let servers = rules(of(&["udp://9.9.9.9:53", "10.0.0.0/8:443"]), of(&["bad.example:1-65535"]));
+        assert!(servers.may_be_asked(&name("any.example")).is_ok());
+        assert!(servers.may_be_asked(&name("bad.example")).is_err());
+        assert!(servers.by_name(&name("any.example"), 443).is_err());
+        for no_server in ["9.9.9.9:53", "udp://9.9.9.9:54", "udp://dns.example:53"] {
+            assert!(
+                rules(of(&[no_server]), Vec::new()).may_be_asked(&name("any.example")).is_err(),
+                "{no_server}"
+            );
+        }
     }
 
     #[test]

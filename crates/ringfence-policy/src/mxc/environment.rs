@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ringfence_plan::Environment;
+use ringfence_plan::{EnvPattern, Environment};
 
 use super::NoteKind;
 use super::ask::{Ask, Remark};
@@ -66,5 +66,11 @@ pub(super) fn environment(
         // Whoever goes by one of these goes past the proxy, and that is refused.
         set.retain(|name, _| !name.eq_ignore_ascii_case("NO_PROXY"));
     }
-    Ok(Environment { set, ..Environment::default() })
+    // Exactly what was said: the gateway adds none of its own, which where addresses are allowed would know names by a
+    // proxy's request that no rule speaks of.
+    let rule = rules.built_in("environment.deny", "the environment is exactly what the request says");
+    let added = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+    let added = added.iter().flat_map(|name| [(*name).to_owned(), name.to_ascii_lowercase()]);
+    let deny = added.filter(|name| !set.contains_key(name)).map(|name| EnvPattern { name, rule }).collect();
+    Ok(Environment { set, deny, ..Environment::default() })
 }

@@ -2,7 +2,7 @@
 //!
 //! With `files`, which follows links, the only part of this folder that looks at the machine.
 
-use ringfence_plan::{AbsPath, Access, Containment, Files, Level, NetworkMode, Oversight, Plan, Processes};
+use ringfence_plan::{AbsPath, Access, Containment, Files, Level, Oversight, Plan, Processes};
 
 use super::ask::{Ask, Remark};
 use super::effective::hash;
@@ -66,12 +66,6 @@ fn granted(
     let Laid { files, claims } = files::files(ask, &around, rules, remarks)?;
     let environment = environment::environment(ask, rules, remarks)?;
     let network = egress::network(&ask.traffic, &ask.ours, rules, remarks)?;
-    if network.mode == NetworkMode::Rules && ask.traffic.proxy.is_none() {
-        let place = &ask.traffic.default;
-        let text = "HTTP_PROXY, HTTPS_PROXY and NO_PROXY are set where the request does not: through them a client reads why \
-                    it was refused";
-        remarks.push(place.remark(NoteKind::Honoured, text));
-    }
     let limits = limits::limits(ask, sources.surroundings.memory, rules)?;
     let safe = rules.built_in("processes.nested_namespaces = false", "the safe choice");
     let (level, rule) = match &ask.ours.level {

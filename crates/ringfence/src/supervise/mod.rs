@@ -113,7 +113,7 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         parent::keep_out(asked, caller_env, &mut command.env);
     }
     if captured {
-        proxy::set_variables(&mut command.env);
+        proxy::set_variables(&mut command.env, &plan.environment);
     }
     let ledger = Ledger::new(plan.network.budgets.clone()).map_err(Error::supervise("count budgets"))?;
     // Before the sandbox, which is a copy of this process: by then no value is left here.
