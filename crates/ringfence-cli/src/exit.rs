@@ -28,6 +28,7 @@ pub(crate) const TABLE: &[(&str, &str, &str)] = &[
     ("1", "policy diff", "B lets something that A does not"),
     ("1", "policy test", "an assertion does not hold"),
     ("1", "policy fmt", "with --check: a file is in another form"),
+    ("1", "policy export", "the other program lets more than the policy"),
     ("1", "policy trust", "the answer was no"),
     ("1", "policy verify", "the signature does not count"),
     ("124", "run", "the time limit ended the command"),

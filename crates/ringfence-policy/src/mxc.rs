@@ -18,13 +18,18 @@ mod contract;
 mod effective;
 mod egress;
 mod environment;
+mod export;
 mod files;
+mod import;
 mod json;
 mod limits;
 mod plan;
 mod problem;
 mod rules;
 mod traffic;
+
+pub use export::{Effect, Exported, Unsaid, export};
+pub use import::import;
 
 /// Who asks, and from where. The library never looks at its own process: cwd, HOME and variables are told.
 #[derive(Clone, Debug, Default)]

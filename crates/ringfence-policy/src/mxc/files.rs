@@ -20,7 +20,7 @@ use crate::settle::{Claim, Hide, settle};
 use crate::source::Author;
 
 /// What of /usr MXC shows; the rest of it, and all that lies elsewhere, a request has to name.
-const USR: [&str; 8] = [
+pub(super) const USR: [&str; 8] = [
     "/usr/bin",
     "/usr/sbin",
     "/usr/lib",

@@ -3,7 +3,9 @@
 
 mod check;
 mod diff;
+mod export;
 mod fmt;
+mod import;
 mod init;
 mod keygen;
 mod password;
@@ -36,6 +38,8 @@ pub(super) const VERBS: &[Verb] = &[
     Verb { name: "test", command: test::command, act: Act::Does(test::test) },
     Verb { name: "trust", command: trust::command, act: Act::Does(trust::trust) },
     Verb { name: "fmt", command: fmt::command, act: Act::Does(fmt::fmt) },
+    Verb { name: "import", command: import::command, act: Act::Does(import::import) },
+    Verb { name: "export", command: export::command, act: Act::Does(export::export) },
     Verb { name: "presets", command: presets::command, act: Act::Does(presets::presets) },
     Verb { name: "schema", command: schema::command, act: Act::Does(schema::schema) },
     Verb { name: "sign", command: sign::command, act: Act::Does(sign::sign) },
