@@ -54,7 +54,7 @@ Standard input, output and error belong to the command. `run` adds to standard e
 - with `--json` instead one object, always, as the last line: `exit_code`, `ending`, `backend`, `passed_over`,
   `denied`, `events` (each refusal with operation, path, rule and where the rule stands), `events_left_out`,
   `warnings`, `presets`, `untrusted` (the project's policy, where it only narrows), `wall_ms`, `peak_memory`, `traffic`
-  (connections and bytes, where the network is held by rules), `unrecorded` (records that did not reach their
+  (connections, bytes and what failed, where the network is held by rules), `unrecorded` (records that did not reach their
   destination). When the command did not start: `error` and `exit_code`.
 
 The other verbs write what they have to say to standard output, with `--json` as one value. When they refuse, with 125,

@@ -176,7 +176,7 @@ impl Error {
                 "whoever wrote that rule can name another place".into(),
             ],
             Error::Parent { .. } => vec![
-                "a proxy is an http:// or socks5:// URL, its credential user:password in a variable or a file".into(),
+                "a proxy is an http:// or socks5:// URL, its credential user:password".into(),
                 "leave that rule out, and connections are made directly".into(),
             ],
             Error::Inspector { rule, .. } => vec![match rule {

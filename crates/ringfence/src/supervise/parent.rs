@@ -9,13 +9,13 @@ use std::os::unix::ffi::OsStrExt;
 use ringfence_egress::parent::{Credentials, Parent};
 use ringfence_plan::{ParentProxy, Plan, ProxyScheme, ProxyServer, Source};
 
+use zeroize::Zeroizing;
+
+use super::secrets::{self, Taken};
 use crate::error::Error;
 
 /// The caller's variables.
 type Variables = [(OsString, OsString)];
-
-/// Longest credential, bytes: more than both protocols carry.
-const LONGEST: u64 = 4096;
 
 /// The proxy that connections of this run go through.
 ///
@@ -73,24 +73,14 @@ fn credentials(source: &Source, variables: &Variables) -> Result<Credentials, St
     let text = match source {
         Source::Env(name) => {
             let found = variables.iter().find(|(known, _)| known == OsStr::new(name));
-            found.map(|(_, value)| value.as_bytes().to_vec()).ok_or("is not set")?
+            Zeroizing::new(found.map(|(_, value)| value.as_bytes().to_vec()).ok_or("is not set")?)
         }
-        Source::File(path) => read(path.as_path()).map_err(|error| format!("cannot be read: {error}"))?,
-        Source::Command(_) | Source::Secret { .. } => {
-            return Err(
-                "is no source for a proxy's credential in this version; a variable or a file is".into()
-            );
+        Source::File(_) | Source::Command(_) | Source::Secret { .. } => {
+            secrets::value(source, &Taken::default())?
         }
     };
     let line = text.strip_suffix(b"\n").unwrap_or(&text);
     Credentials::of_text(line.strip_suffix(b"\r").unwrap_or(line)).map_err(str::to_owned)
-}
-
-fn read(path: &std::path::Path) -> std::io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut text = Vec::new();
-    std::fs::File::open(path)?.take(LONGEST).read_to_end(&mut text)?;
-    Ok(text)
 }
 
 fn text(variables: &Variables, name: &str) -> Option<String> {
@@ -107,12 +97,15 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_a_variable_or_a_file_and_its_failure_does_not_show_it() {
+    fn a_credential_is_user_and_password_and_its_failure_does_not_show_it() {
         let known = variables(&[("CORP", "user:pass word\n"), ("BAD", "secret")]);
         let of = |name: &str| credentials(&Source::Env(name.into()), &known);
         assert!(of("CORP").is_ok());
         assert_eq!(of("NONE").unwrap_err(), "is not set");
         assert!(!of("BAD").unwrap_err().contains("secret"));
+        let command = |text: &str| credentials(&Source::Command(vec!["echo".into(), text.into()]), &known);
+        assert!(command("u:p").is_ok());
+        assert!(!command("secret").unwrap_err().contains("secret"));
     }
 
     #[test]

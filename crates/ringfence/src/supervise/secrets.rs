@@ -58,8 +58,8 @@ pub(super) fn read(credentials: &[Credential], taken: &Taken) -> Result<Vec<Secr
     credentials.iter().map(value).collect()
 }
 
-/// The error reads after the source's name.
-fn value(source: &Source, taken: &Taken) -> Result<Zeroizing<Vec<u8>>, String> {
+/// One value. The error reads after the source's name.
+pub(super) fn value(source: &Source, taken: &Taken) -> Result<Zeroizing<Vec<u8>>, String> {
     match source {
         Source::Env(name) => taken.get(name).cloned().ok_or_else(|| "is not set".into()),
         Source::File(path) => read_file(path.as_path()).map_err(|error| format!("cannot be read: {error}")),
