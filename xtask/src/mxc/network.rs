@@ -63,7 +63,7 @@ fn refused_connection_hangs(place: &Place) -> Result<Seen> {
     ensure!(ran.stdout.contains("answered"), "it was not tried: {} {}", ran.stdout, ran.stderr);
     let hangs = ran.stdout.contains("answered 124");
     let took = ran.took.as_millis();
-    Ok(Seen::of(hangs, "the client waits for its own time-out", format!("refused at once; {took} ms in all")))
+    Ok(Seen::of(hangs, "the client waits for its own time-out", format!("reset at once; {took} ms in all")))
 }
 
 fn root_takes_the_rules_away(place: &Place) -> Result<Seen> {
