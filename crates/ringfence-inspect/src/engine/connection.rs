@@ -10,8 +10,9 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use ringfence_egress::budget::Spent;
+use ringfence_egress::greeted::Crooked;
 use ringfence_egress::handed::{Handed, Progress};
-use ringfence_egress::hello::{self, Hello, hello};
+use ringfence_egress::hello::{self, ClientHello, Hello, hello};
 use ringfence_plan::{Barrier, Event, HostName, Protocol, RuleId, Target};
 use rustls::pki_types::ServerName;
 use rustls::server::Acceptor;
@@ -22,6 +23,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 use super::exchange::{Exchange, Peer};
 use super::stream::{Counts, Purse, Stream};
 use super::strict::{Shared, Strict};
+use super::tunnel;
 use super::upstream::{Server, Upstream};
 use super::{
     CONNECTION_WINDOW, Inspector, LocalExecutor, MOST_BUFFERED, MOST_FIELDS, MOST_STREAMS, STREAM_WINDOW,
@@ -107,11 +109,25 @@ async fn carry(common: Common<'_>, handed: &Handed, (mut client, mut server): (S
     {
         Ok(kind) => kind,
         // Where nobody is to be looked into, both may be silent as long as they like.
-        Err(_) if is_nobody(inspector, handed) => Kind::Tunnel,
+        Err(_) if is_nobody(inspector, handed) => recognise(inspector, handed, &mut client, &server).await,
         Err(_) => Kind::Gone,
     };
     match kind {
-        Kind::Tunnel => drop(tokio::io::copy_bidirectional(&mut client, &mut server).await),
+        Kind::Tunnel => {
+            let may_pass = |greeting: &ClientHello| {
+                let may_hide = !greeting.hides || inspector.rules().may_hide().is_ok();
+                may_hide && matches!(kind_of_tls(inspector, handed, greeting.name.clone()), Kind::Tunnel)
+            };
+            if let Err(crooked) = tunnel::carry(may_pass, &mut client, &mut server).await {
+                client.reset_when_closed();
+                server.reset_when_closed();
+                let barrier = match crooked {
+                    Crooked::OtherName => Barrier::OtherName,
+                    Crooked::Malformed(_) => Barrier::Malformed,
+                };
+                tell_refused(inspector, handed, None, (barrier, inspector.rules().fallback()));
+            }
+        }
         Kind::Secure(name) => secure(common, handed, (client, server), name).await,
         Kind::Plain => plain(common, handed, (client, server)).await,
         Kind::Hides(rule) => {

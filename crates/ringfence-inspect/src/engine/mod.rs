@@ -9,6 +9,7 @@ mod exchange;
 mod reporter;
 mod stream;
 mod strict;
+mod tunnel;
 mod upgrade;
 mod upstream;
 
