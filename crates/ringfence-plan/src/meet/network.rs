@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{stricter, union};
 use crate::endpoint::first_of_block;
-use crate::{EncryptedHello, Endpoint, HostPattern, HttpRule, Network, NetworkMode, NetworkRule, RuleId};
+use crate::{
+    EncryptedHello, Endpoint, Granted, HostPattern, HttpRule, Network, NetworkMode, NetworkRule, Publish,
+    RuleId,
+};
 
 pub(super) fn meet(left: &Network, right: &Network) -> Network {
     // No `..`: a field that is added has to be met.
@@ -15,7 +18,7 @@ pub(super) fn meet(left: &Network, right: &Network) -> Network {
         http,
         credentials,
         budgets,
-        publish,
+        publish: _,
         host,
         parent,
         resolver,
@@ -31,9 +34,12 @@ pub(super) fn meet(left: &Network, right: &Network) -> Network {
             Vec::new()
         }
     };
+    let publish = published(left)
+        .meet(&published(right), |own, its| (own.outside, own.inside) == (its.outside, its.inside));
     if mode == NetworkMode::None {
-        // Nothing is asked for, looked up or run for a network that is not there.
-        return Network { deny: union(deny, &right.deny, |rule| &rule.endpoint), ..Network::none(rule) };
+        // Nothing is asked for, looked up or run for a network that is not there; it may be listened in.
+        let deny = union(deny, &right.deny, |rule| &rule.endpoint);
+        return Network { deny, publish, ..Network::none(rule) };
     }
     Network {
         mode,
@@ -45,14 +51,21 @@ pub(super) fn meet(left: &Network, right: &Network) -> Network {
         budgets: union(budgets, &right.budgets, |budget| {
             (&budget.host, budget.sent, budget.connections, budget.requests)
         }),
-        publish: publish
-            .meet(&right.publish, |own, its| (own.outside, own.inside) == (its.outside, its.inside)),
+        publish,
         host: host.meet(&right.host, |own, its| own.port == its.port),
         // Not commutative, as little as credentials are: whoever bounds a run may say how it leaves the house.
         parent: right.parent.as_ref().or(parent.as_ref()).cloned(),
         resolver: right.resolver.as_ref().or(resolver.as_ref()).cloned(),
         encrypted_hello: if encrypted_hello.is_allowed() { right.encrypted_hello } else { *encrypted_hello },
         rule,
+    }
+}
+
+/// The ports that lead inside. Who says that there is no network has bounded them too, unless he names some.
+fn published(network: &Network) -> Granted<Publish> {
+    match (network.mode, &network.publish) {
+        (NetworkMode::None, Granted::Any) => Granted::default(),
+        (_, publish) => publish.clone(),
     }
 }
 

@@ -28,10 +28,16 @@ pub(super) fn network(composed: &Fields, rules: &mut Rules<'_>) -> Network {
     };
     // Rules speak only where rules decide.
     let allow = if mode == NetworkMode::Rules { allow } else { Vec::new() };
-    if mode == NetworkMode::None {
-        return Network { deny, ..Network::none(rule) };
-    }
     let gateway = &composed.gateway;
+    let publish = granted(composed, &gateway.publish, |(outside, inside), at| Publish {
+        outside,
+        inside,
+        rule: rules.id(at),
+    });
+    if mode == NetworkMode::None {
+        // What reaches nobody may still be reached.
+        return Network { deny, publish, ..Network::none(rule) };
+    }
     let http: Vec<HttpRule> =
         gateway.http.iter().map(|(said, at)| HttpRule { rule: rules.id(*at), ..said.clone() }).collect();
     let credentials = gateway.credentials.iter();
@@ -46,11 +52,7 @@ pub(super) fn network(composed: &Fields, rules: &mut Rules<'_>) -> Network {
             .map(|(said, at)| Credential { rule: rules.id(*at), ..said.clone() })
             .collect(),
         budgets: budgets.map(|(said, at)| Budget { rule: rules.id(*at), ..said.clone() }).collect(),
-        publish: granted(composed, &gateway.publish, |(outside, inside), at| Publish {
-            outside,
-            inside,
-            rule: rules.id(at),
-        }),
+        publish,
         host: granted(composed, &gateway.host, |port, at| HostPort { port, rule: rules.id(at) }),
         parent: parent.map(|(said, at)| ParentProxy { rule: rules.id(*at), ..said.clone() }),
         resolver: match composed.single("network.resolver") {

@@ -49,7 +49,7 @@ print("never broken off")
 "#;
 
 /// A run in the background whose command is `inside`, then `outside` on the host that is played, then the run's end.
-fn beside(
+pub(super) fn beside(
     session: &Session,
     place: &Place,
     flags: &[&str],
@@ -70,7 +70,7 @@ fn beside(
     internet::bare(session, place, &line)
 }
 
-fn words(command: &Command) -> String {
+pub(super) fn words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
 }
@@ -79,7 +79,7 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-fn judge(told: &Told, good: bool) -> Result<Outcome, String> {
+pub(super) fn judge(told: &Told, good: bool) -> Result<Outcome, String> {
     if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", told.ran.describe(), told.log)) }
 }
 

@@ -15,6 +15,7 @@ mod gateway_datagrams;
 mod gateway_live;
 mod gateway_names;
 mod gateway_parent;
+mod gateway_ports;
 mod guardrails;
 mod inherited;
 mod input;
@@ -57,6 +58,7 @@ pub fn all() -> Vec<Row> {
         gateway_clients::rows(),
         gateway_datagrams::rows(),
         gateway_live::rows(),
+        gateway_ports::rows(),
         gateway_names::rows(),
         gateway_parent::rows(),
         gateway_budget::rows(),

@@ -171,9 +171,8 @@ pub(super) fn ports(network: &Network) -> Vec<bool> {
     let pairs = PORTS.iter().flat_map(|outside| PORTS.map(|inside| (*outside, inside)));
     let published = pairs.map(|pair| match &network.publish {
         Granted::Any => is_there,
-        Granted::Only(entries) => {
-            is_there && entries.iter().any(|entry| (entry.outside, entry.inside) == pair)
-        }
+        // Without a network of its own, too.
+        Granted::Only(entries) => entries.iter().any(|entry| (entry.outside, entry.inside) == pair),
     });
     let reached = PORTS.iter().map(|port| match &network.host {
         Granted::Any => is_there,
