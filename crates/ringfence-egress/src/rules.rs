@@ -264,11 +264,6 @@ impl Rules {
         }
     }
 
-    /// Whether requests to this host are read by an inspector; where those of https are, those without encryption are too.
-    pub fn are_inspected(&self, targets: &[Target], port: u16) -> bool {
-        self.network.is_inspected(targets, port) || (port == 80 && self.network.is_inspected(targets, 443))
-    }
-
     /// What the plan says of a target, without regard to what is special about it.
     fn plainly(&self, target: &Target, service: Service) -> Result<RuleId, Refusal> {
         match self.network.decide(target, service.port, service.protocol) {

@@ -4,12 +4,13 @@
 //! It is the proxy that reads these bytes, and it would go wherever they say: nothing passes but one request that is read
 //! without doubt, and no other protocol can follow.
 
+use ringfence_plan::ProxyScheme;
+
 use super::Gateway;
 use super::connection::{Connection, Manner, Opening};
 use super::gate::{Gate, Judge, Stop};
 use crate::hello::{Hello, hello};
 use crate::http::{self, Head, Host, Malformed};
-use ringfence_plan::{ProxyScheme, Target};
 
 /// A request that is not whole yet, and for whom.
 #[derive(Debug)]
@@ -49,14 +50,12 @@ impl Gateway {
             Manner::Captured => port == PLAIN,
             Manner::Connect | Manner::Socks => false,
         };
-        // An inspector ends what the client says, and needs the server itself.
-        let inspected = self.rules.are_inspected(&[Target::Name(name.clone())], port);
         let authority =
             if port == PLAIN { name.as_str().to_owned() } else { format!("{}:{port}", name.as_str()) };
         let credentials = parent.credentials.as_ref().map(|known| known.basic());
         let authorization = credentials.map(|basic| format!("Proxy-Authorization: {basic}\r\n"));
         let authorization = Secret(authorization.unwrap_or_default());
-        (plain && !inspected).then(|| Gate::Forward(Forward { held: Vec::new(), authority, authorization }))
+        plain.then(|| Gate::Forward(Forward { held: Vec::new(), authority, authorization }))
     }
 }
 

@@ -425,7 +425,10 @@ impl Gateway {
         };
         let said = [out.as_slice(), &behind].concat();
         let fed = match connection.watch.as_mut().and_then(|watch| watch.see(&said)) {
-            Some(found) => Err(judge.misplaced(found, (&connection.gate, &said))),
+            Some(found) => {
+                out.clear();
+                Err(judge.misplaced(found, (&connection.gate, &said)))
+            }
             None => connection.gate.feed(&judge, &behind, &mut out),
         };
         let fed = judge.afford(&mut out, &mut connection.sent, &connection.gate).and(fed);

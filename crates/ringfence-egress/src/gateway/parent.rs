@@ -98,14 +98,16 @@ impl Gateway {
     /// The parent proxy is dialled: it gets the request itself, or is asked for a connection.
     pub(super) fn begin_with_parent(&mut self, index: usize, mut opening: Opening) {
         let Some(Some(connection)) = self.connections.get(index) else { return };
+        // An inspector reads what the client says, and needs the server itself.
+        let inspected = self.is_inspected(index);
         match self.forwarding(connection, &opening) {
-            Some(gate) => {
+            Some(gate) if !inspected => {
                 // What was written for the server itself is written once more.
                 opening.behind = [std::mem::take(&mut opening.first), opening.behind].concat();
                 opening.gate = Some(gate);
                 self.begin_relay(index, opening, &[]);
             }
-            None => self.ask_parent(index, opening),
+            _ => self.ask_parent(index, opening),
         }
     }
 
