@@ -67,6 +67,11 @@ impl Rules {
         Some(Rules { network, reach, texts: plan.rules.clone(), places })
     }
 
+    #[cfg(test)]
+    pub(crate) fn over(network: Network, reach: Reach) -> Rules {
+        Rules { network: widened(&network), reach, texts: Vec::new(), places: Vec::new() }
+    }
+
     /// The same for requests, and these for who may be named.
     pub fn with_reach(&self, network: Network) -> Rules {
         Rules { reach: Reach::new(network, self.texts.clone()), ..self.clone() }

@@ -97,10 +97,10 @@ fn socket(descriptor: OwnedFd) -> std::io::Result<TcpStream> {
 
 /// What a connection shares with others, and what its requests share.
 #[derive(Clone, Copy)]
-struct Common<'a> {
-    inspector: &'a Rc<Inspector>,
-    requests: &'a Rc<super::Requests>,
-    purse: &'a Arc<Purse>,
+pub(super) struct Common<'a> {
+    pub(super) inspector: &'a Rc<Inspector>,
+    pub(super) requests: &'a Rc<super::Requests>,
+    pub(super) purse: &'a Arc<Purse>,
 }
 
 async fn carry(common: Common<'_>, handed: &Handed, (mut client, mut server): (Stream, Stream)) {
@@ -324,7 +324,7 @@ async fn dial(
 }
 
 /// Serves HTTP/1 until either side has ended.
-async fn one<S>(common: Common<'_>, (peer, server): (Peer, Server), client: S)
+pub(super) async fn one<S>(common: Common<'_>, (peer, server): (Peer, Server), client: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -354,7 +354,7 @@ where
 }
 
 /// Serves HTTP/2 until either side has ended.
-async fn two<S>(common: Common<'_>, (peer, server): (Peer, Server), client: S)
+pub(super) async fn two<S>(common: Common<'_>, (peer, server): (Peer, Server), client: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
