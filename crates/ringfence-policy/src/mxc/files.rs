@@ -161,13 +161,14 @@ impl Paths<'_, '_> {
     /// bind mounts) is seen when it is opened.
     fn tighten(&mut self, links: &BTreeMap<AbsPath, Link>) {
         let real = |path: &AbsPath| links.get(path).map_or_else(|| path.clone(), |link| link.real.clone());
-        let mut strictest: BTreeMap<AbsPath, Access> = BTreeMap::new();
+        let mut strictest: BTreeMap<AbsPath, (Access, u32)> = BTreeMap::new();
         for claim in &self.claims {
-            let access = strictest.entry(real(&claim.path)).or_insert(claim.access);
-            *access = claim.access.min(*access);
+            let own = (claim.access, claim.statement);
+            let before = strictest.entry(real(&claim.path)).or_insert(own);
+            *before = own.min(*before);
         }
         for claim in &mut self.claims {
-            claim.access = strictest[&real(&claim.path)];
+            (claim.access, claim.statement) = strictest[&real(&claim.path)];
             claim.optional |= claim.access == Access::Deny;
         }
     }

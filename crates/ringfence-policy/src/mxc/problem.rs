@@ -3,7 +3,7 @@
 //! Nothing about which problems there are.
 
 use super::{Code, Refusal};
-use crate::diagnostic::Report;
+use crate::diagnostic::{Report, printable};
 use crate::source::Positions;
 
 /// A refusal in the making.
@@ -40,6 +40,8 @@ impl Problem {
 
     pub(super) fn refusal(self, text: &str) -> Refusal {
         let (line, column) = self.at.map_or((0, 0), |at| Positions::new(text).of(at));
-        Refusal { code: self.code, message: self.what, field: self.field, line, column }
+        // A key may be anything.
+        let field = self.field.map(|field| field.chars().flat_map(printable).collect());
+        Refusal { code: self.code, message: self.what, field, line, column }
     }
 }
