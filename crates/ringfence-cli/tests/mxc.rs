@@ -297,6 +297,30 @@ fn debug_speaks_on_standard_error_and_leaves_standard_output_alone() {
 }
 
 #[test]
+fn debug_that_nobody_reads_does_not_stop_the_clock() {
+    let place = Place::new();
+    let more = json!({
+        "process": { "timeout": 3000 },
+        "filesystem": { "readwritePaths": [place.project().display().to_string()] },
+    });
+    // Some hundred refusals, each of which is told, come to more than a pipe holds.
+    let script = "n=0; while [ $n -lt 900 ]; do echo x 2>/dev/null >.git/config; n=$((n+1)); done
+        while :; do echo x >>beat; sleep 0.1; done";
+    fs::write(place.beside("request.json"), request(script, &more).to_string()).unwrap();
+    let file = place.beside("request.json").display().to_string();
+    let child = place.ringfence(&["mxc", "--debug", &file]).stderr(Stdio::piped()).spawn().unwrap();
+    let beats = || fs::read(place.project().join("beat")).unwrap_or_default().len();
+    std::thread::sleep(Duration::from_millis(6500));
+    let before = beats();
+    std::thread::sleep(Duration::from_millis(1000));
+    let after = beats();
+    let output = child.wait_with_output().unwrap();
+    let told = errors(&output).matches("\"denied\"").count();
+    assert!(told > 300 && before > 0, "{told} refusals and {before} beats are no test");
+    assert_eq!((after, code(&output)), (before, 255), "the command went on");
+}
+
+#[test]
 fn a_dry_run_runs_nothing_and_says_whether_a_run_would_start() {
     let place = Place::new();
     let more = json!({ "filesystem": { "readwritePaths": [place.project().display().to_string()] } });

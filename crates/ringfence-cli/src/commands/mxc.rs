@@ -133,9 +133,9 @@ fn act(matches: &ArgMatches) -> Result<u8, Failure> {
     }
     let answer = match source::find(matches) {
         Ok(None) => {
-            return Ok(plainly(
-                "no request: name a file, --config, --config-base64, or - for standard input",
-            ));
+            let why = "no request: name a file, --config, --config-base64, or - for standard input";
+            telling.tell(&Reply::malformed(why).as_event());
+            return Ok(plainly(why));
         }
         Ok(Some(source)) => dialect::read(&source).and_then(|asked| match matches.get_flag("dry-run") {
             true => dry_run(asked, &mut telling),
@@ -173,13 +173,16 @@ fn run(asked: Asked, telling: &mut Telling) -> Result<u8, Reply> {
     if telling.takes_notes() {
         prepared.verdicts().0.iter().for_each(|entry| telling.note(&verdict(entry)));
     }
+    telling.begins();
     let mut happened = |event: &Event| {
         let rule = event.rule().and_then(|id| rules.get(id.0 as usize)).map(ToString::to_string);
         let mut told = json!(event);
         told["rule"] = json!(rule);
         telling.note(&told);
     };
-    let outcome = prepared.run(&mut happened).map_err(|error| Reply::of(&error))?;
+    let outcome = prepared.run(&mut happened);
+    telling.ended();
+    let outcome = outcome.map_err(|error| Reply::of(&error))?;
     end(&outcome, time, telling)
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::render::escape::escape;
-use crate::render::style::{Stream, Style};
+use crate::render::style::{Colours, Style};
 
 pub(super) use ringfence_policy::mxc::Code;
 
@@ -69,7 +69,7 @@ impl Reply {
 
     /// The surroundings cannot be known.
     pub(super) fn set_up(failure: &Failure) -> Reply {
-        let message = failure.as_text(Style::of(Stream::Error)).trim_end().to_owned();
+        let message = failure.as_text(Style { colours: Colours::Off, width: None }).trim_end().to_owned();
         Reply { phase: Phase::SetUp, code: Code::BackendError, message, field: None }
     }
 

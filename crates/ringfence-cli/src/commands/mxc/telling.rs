@@ -19,6 +19,9 @@ pub(super) struct Telling {
     status: Option<File>,
     log: Option<File>,
     debug: bool,
+    /// What `--debug` has to say once the command has ended. Whoever reads standard error may read nothing until then, and
+    /// a full pipe must not keep the run's clock from being looked at.
+    later: Option<String>,
 }
 
 impl Telling {
@@ -32,7 +35,7 @@ impl Telling {
             Some(path) => Some(log(path)?),
             None => None,
         };
-        Ok(Telling { status, log, debug: matches.get_flag("debug") })
+        Ok(Telling { status, log, debug: matches.get_flag("debug"), later: None })
     }
 
     /// Tells everybody. A listener that has gone away is nobody's error: the run is none the worse for it.
@@ -46,7 +49,23 @@ impl Telling {
             let _ = log.write_all(dated(event).as_bytes());
         }
         if self.debug {
-            let _ = io::stderr().write_all(format!("mxc: {line}").as_bytes());
+            let line = format!("mxc: {line}");
+            match &mut self.later {
+                Some(later) => later.push_str(&line),
+                None => drop(io::stderr().write_all(line.as_bytes())),
+            }
+        }
+    }
+
+    /// The command begins: from here on nothing waits for a reader.
+    pub(super) fn begins(&mut self) {
+        self.later = Some(String::new());
+    }
+
+    /// The command has ended.
+    pub(super) fn ended(&mut self) {
+        if let Some(later) = self.later.take() {
+            let _ = io::stderr().write_all(later.as_bytes());
         }
     }
 
