@@ -79,6 +79,8 @@ pub enum Operation {
     Write,
     /// Connecting to a host and port.
     Connect,
+    /// Making a request, as `GET https://api.example.org/x`.
+    Request,
     /// Getting the caller's variable.
     Env,
 }
@@ -119,10 +121,11 @@ struct Reader {
 /// The first words of a line.
 const WORDS: [&str; 10] =
     ["policy", "preset", "layer", "agent", "task", "stage", "given", "allow", "private", "deny"];
-const OPERATIONS: [(&str, Operation); 4] = [
+const OPERATIONS: [(&str, Operation); 5] = [
     ("read", Operation::Read),
     ("write", Operation::Write),
     ("connect", Operation::Connect),
+    ("request", Operation::Request),
     ("env", Operation::Env),
 ];
 

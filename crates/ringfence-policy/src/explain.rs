@@ -4,11 +4,11 @@
 //!
 //! # As data
 //!
-//! An [`Answer`] serializes with these names, which stay: `question` (`ask` and `path`, `endpoint` or `name`),
+//! An [`Answer`] serializes with these names, which stay: `question` (`ask` and `path`, `endpoint`, `request` or `name`),
 //! `verdict`, `because`, `words`, `rule`, `stage`, `shadowed` (each with `rule`, `stage`, `lost`), `notes`, `change`
 //! (`to`, `by`, `steps`, `flags`, `notes`). A rule is `text`, `origin` and perhaps `reason`.
 
-use ringfence_plan::{AbsPath, Origin, Plan, Protocol, Rule, RuleId, Target};
+use ringfence_plan::{AbsPath, Origin, Plan, Protocol, RequestPath, Rule, RuleId, Target};
 
 use crate::{Stage, StageKind, Void};
 
@@ -43,6 +43,17 @@ pub enum Question {
         port: u16,
         /// Over which protocol.
         protocol: Protocol,
+    },
+    /// Making this request there.
+    Request {
+        /// The host.
+        host: Target,
+        /// The port.
+        port: u16,
+        /// The method.
+        method: String,
+        /// The path.
+        path: RequestPath,
     },
     /// Having the caller's variable of this name.
     Env(String),
@@ -109,6 +120,8 @@ pub enum Because {
     NoNetwork,
     /// The network's rules do not name it.
     NotInRules,
+    /// No rule over requests lets it through to that host.
+    RequestRefused,
     /// Nothing names the variable.
     NotPassed,
     /// The variable tells programs what to run, so it never passes.
@@ -162,6 +175,8 @@ pub enum Lost {
     Untrusted,
     /// The project's policy is not trusted, so it can only refuse, which it does.
     Narrowed,
+    /// It speaks of other requests to the same host.
+    OtherRequests,
     /// A pattern does not reach what is kept back from patterns.
     Pattern,
     /// The value that the policy sets comes first.
@@ -236,6 +251,9 @@ fn decide(stage: &Stage, question: &Question) -> Decision {
         Question::Read(path) => files::read(plan, path),
         Question::Write(path) => files::write(plan, path),
         Question::Connect { host, port, protocol } => network::decide(plan, host, *port, *protocol),
+        Question::Request { host, port, method, path } => {
+            network::request(plan, (host, *port), (method, path))
+        }
         Question::Env(name) => environment::decide(plan, name),
     };
     let absent = matches!(decision.because, Because::NotGranted | Because::NotPassed | Because::NotInRules);

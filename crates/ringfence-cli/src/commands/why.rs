@@ -30,10 +30,11 @@ pub(crate) fn command() -> Command {
     let command = Command::new("why")
         .about("Say whether something is allowed, by which rule, and what would change that")
         .override_usage(
-            "ringfence why [OPTIONS] <read|write|connect|env> <WHICH>\n       ringfence why --last [--json]",
+            "ringfence why [OPTIONS] <read|write|connect|env> <WHICH>\n       ringfence why [OPTIONS] request <METHOD> <URL>\n       ringfence why --last [--json]",
         )
-        .arg(word("what", "read, write, connect or env"))
-        .arg(word("which", "A path, a host with its port, or a variable"))
+        .arg(word("what", "read, write, connect, request or env"))
+        .arg(word("which", "A path, a host with its port, a variable, or the method of a request"))
+        .arg(Arg::new("url").value_name("URL").conflicts_with("last").help("Of a request: its address"))
         .arg(
             Arg::new("last")
                 .long("last")
@@ -50,6 +51,7 @@ Examples:
   ringfence why read ~/.ssh/id_ed25519
   ringfence why write .git/hooks/pre-commit
   ringfence why connect api.github.com:443
+  ringfence why request GET https://api.github.com/repos/acme/x
   ringfence why env AWS_SECRET_ACCESS_KEY
   ringfence why --last
 Inside a sandbox the answer is about that sandbox.";
@@ -60,7 +62,8 @@ pub(crate) fn why(matches: &ArgMatches) -> Result<u8, Failure> {
     if matches.get_flag("last") {
         return last(matches, &policy);
     }
-    let words: Vec<&String> = ["what", "which"].iter().filter_map(|word| matches.get_one(word)).collect();
+    let words: Vec<&String> =
+        ["what", "which", "url"].iter().filter_map(|word| matches.get_one(word)).collect();
     let question = Question::parse(&words, &policy.request.context()?, policy.workspace())
         .map_err(|why| Failure::Policy(why.into()))?;
     let asked = policy.ask(question);
@@ -145,7 +148,7 @@ impl Asked {
 fn path_of(question: &Question) -> Option<&AbsPath> {
     match question {
         Question::Read(path) | Question::Write(path) => Some(path),
-        Question::Connect { .. } | Question::Env(_) => None,
+        Question::Connect { .. } | Question::Request { .. } | Question::Env(_) => None,
     }
 }
 

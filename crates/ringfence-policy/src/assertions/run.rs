@@ -100,6 +100,7 @@ fn question(
         Operation::Read => "read",
         Operation::Write => "write",
         Operation::Connect => "connect",
+        Operation::Request => "request",
         Operation::Env => "env",
     };
     Question::parse(&[word, &assertion.subject], context, workspace)

@@ -197,6 +197,7 @@ fn to_allow(stage: &Stage, question: &Question, void: &[Void]) -> Suggestion {
         Question::Read(path) => files::to_read(&said, path),
         Question::Write(path) => files::to_write(&said, path),
         Question::Connect { .. } => network::to_allow(&stage.plan, question),
+        Question::Request { .. } => network::to_let_through(&stage.plan, question),
         Question::Env(name) => environment::to_allow(&stage.plan, name),
     }
 }
@@ -206,6 +207,8 @@ fn to_refuse(stage: &Stage, question: &Question) -> Option<Change> {
         Question::Read(path) => files::to_refuse_reading(&stage.plan, path),
         Question::Write(path) => files::to_refuse_writing(&stage.plan, path),
         Question::Connect { .. } => network::to_refuse(question),
+        // That takes naming what else may be asked.
+        Question::Request { .. } => None,
         Question::Env(name) => environment::to_refuse(name),
     };
     let Suggestion { steps, flags, notes, never: _ } = suggestion?;

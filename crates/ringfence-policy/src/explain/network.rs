@@ -2,7 +2,10 @@
 //!
 //! Names are not resolved: a rule for an address says nothing of a name.
 
-use ringfence_plan::{Endpoint, HostPattern, NetworkMode, NetworkRule, Plan, Ports, Protocol, Target};
+use ringfence_plan::{
+    Bytes, Credential, Endpoint, HostPattern, HttpRule, NetworkMode, NetworkRule, Plan, Ports, Protocol,
+    Request, RequestPath, Target, Unfit, UrlPattern,
+};
 
 use super::{Because, Decision, Lost, Verdict};
 
@@ -39,6 +42,61 @@ pub(super) fn decide(plan: &Plan, host: &Target, port: u16, protocol: Protocol) 
     decision
 }
 
+/// Whether a request may be made: the host has to be reached first.
+pub(super) fn request(
+    plan: &Plan,
+    (host, port): (&Target, u16),
+    (method, path): (&str, &RequestPath),
+) -> Decision {
+    let mut decision = decide(plan, host, port, Protocol::Tcp);
+    if decision.verdict == Verdict::Refused {
+        return decision;
+    }
+    let network = &plan.network;
+    let targets = std::slice::from_ref(host);
+    match network.decide_request(&Request { targets, port, method, path, header: 0 }) {
+        Err(refused) => {
+            let mut refusal = Decision::new(Verdict::Refused, Because::RequestRefused, Some(refused.rule));
+            refusal.notes.push(match refused.unfit {
+                Unfit::Path => "that rule comes nearest, and names other paths".into(),
+                Unfit::Method => "that rule comes nearest: it names the path, and other methods".into(),
+                Unfit::Header => "that rule comes nearest, and lets no header through".into(),
+            });
+            let speaks = |rule: &&HttpRule| rule.speaks_of(targets, port) && rule.rule != refused.rule;
+            let others = network.http.iter().flatten().filter(speaks);
+            refusal.lost = others.map(|rule| (rule.rule, Lost::OtherRequests)).collect();
+            return refusal;
+        }
+        Ok(leave) => {
+            if let Some(rule) = leave.rule {
+                decision.lost.retain(|(other, _)| *other != rule);
+                decision.rule = Some(rule);
+            } else {
+                decision
+                    .notes
+                    .push("no rule over requests speaks of this host: every request is let through".into());
+            }
+            if let Some(most) = leave.max_body {
+                decision.notes.push(format!("its body may have {} at most", Bytes(most)));
+            }
+        }
+    }
+    let of_method = |methods: &[String]| methods.is_empty() || methods.iter().any(|known| known == method);
+    let of_path = |paths: &[UrlPattern]| paths.is_empty() || paths.iter().any(|known| known.covers(path));
+    for credential in &network.credentials {
+        if credential.endpoint.covers(host, port, Protocol::Tcp)
+            && of_method(&credential.methods)
+            && of_path(&credential.paths)
+        {
+            let Credential { header, source, placeholder, .. } = credential;
+            decision
+                .notes
+                .push(format!("in {header}, what {placeholder} holds inside becomes {source} outside"));
+        }
+    }
+    decision
+}
+
 /// What the gateway refuses whatever rules say, where it may matter to this connection: the rules' answer is no more than
 /// theirs, since addresses of a name are known only when it is looked up.
 fn floor(host: &Target) -> Option<&'static str> {
@@ -64,6 +122,16 @@ pub(super) fn words(host: &Target, port: u16, protocol: Protocol) -> String {
         }
     };
     Endpoint { host, ports: Ports::one(port), protocol }.to_string()
+}
+
+/// A request as one types it.
+pub(super) fn request_words(host: &Target, port: u16, (method, path): (&str, &RequestPath)) -> String {
+    let (scheme, port) = match port {
+        443 => ("https", String::new()),
+        80 => ("http", String::new()),
+        port => ("https", format!(":{port}")),
+    };
+    format!("{method} {scheme}://{host}{port}{path}")
 }
 
 fn is_loopback(host: &Target) -> bool {

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use ringfence_plan::{AbsPath, Endpoint, HostPattern, Ports, Target};
+use ringfence_plan::{AbsPath, Endpoint, HostPattern, Ports, RequestPath, Target};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Question;
@@ -14,8 +14,9 @@ use crate::diagnostic::{Diagnostic, quoted};
 use crate::nearest::nearest;
 use crate::path_text::{self, Names};
 use crate::read::entry::bad_name;
+use crate::read::record::is_token;
 
-const KINDS: [&str; 4] = ["read", "write", "connect", "env"];
+const KINDS: [&str; 5] = ["read", "write", "connect", "request", "env"];
 
 impl Question {
     /// Reads `words`, a kind and what it is about; a path is relative to the current directory, and `workspace` is what
@@ -29,6 +30,9 @@ impl Question {
         workspace: Option<&AbsPath>,
     ) -> Result<Question, Diagnostic> {
         let (kind, subject) = match words {
+            [kind, method, url] if kind.as_ref() == "request" => {
+                return request(method.as_ref(), url.as_ref());
+            }
             [kind, subject] => (kind.as_ref(), subject.as_ref()),
             [only] => return Err(incomplete(only.as_ref())),
             _ => return Err(incomplete("")),
@@ -37,6 +41,10 @@ impl Question {
             "read" => Ok(Question::Read(path(subject, &Names { context, workspace })?)),
             "write" => Ok(Question::Write(path(subject, &Names { context, workspace })?)),
             "connect" => connect(subject),
+            "request" => match subject.split_once(char::is_whitespace) {
+                Some((method, url)) => request(method, url.trim_start()),
+                None => Err(incomplete("request")),
+            },
             "env" => match bad_name(subject) {
                 Some(why) => {
                     Err(Diagnostic::error(format!("{} is no name of a variable: {why}", quoted(subject))))
@@ -100,10 +108,41 @@ fn connect(text: &str) -> Result<Question, Diagnostic> {
     }
 }
 
+/// A method and an address of the web.
+fn request(method: &str, url: &str) -> Result<Question, Diagnostic> {
+    let bad = |what: &str, why: &str| {
+        Diagnostic::error(format!(
+            "{} is no {what}: {why}",
+            quoted(if what == "method" { method } else { url })
+        ))
+        .help("name a method and an address: request GET https://api.example.org/repos/acme")
+    };
+    if !is_token(method) {
+        return Err(bad("method", "it has characters that no method has"));
+    }
+    let Some(("https" | "http", rest)) = url.split_once("://") else {
+        return Err(bad("address to ask", "it begins with neither https:// nor http://"));
+    };
+    let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let target = rest[at..].split('#').next().unwrap_or_default();
+    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+    let path = RequestPath::parse(&target).map_err(|why| {
+        bad("address to ask", &format!("its path {why}, so that every such request is refused"))
+    })?;
+    // A password before the host is nothing to connect to.
+    match connect(&url[..url.len() - rest.len() + at])? {
+        Question::Connect { host, port, .. } => {
+            Ok(Question::Request { host, port, method: method.into(), path })
+        }
+        other => Ok(other),
+    }
+}
+
 fn incomplete(kind: &str) -> Diagnostic {
     let subject = match kind {
         "read" | "write" => "a path",
         "connect" => "a host and a port",
+        "request" => "a method and an address",
         "env" => "the name of a variable",
         "" => return Diagnostic::error("nothing is asked").help(EXAMPLES),
         other => return unknown(other),
@@ -119,8 +158,8 @@ fn unknown(kind: &str) -> Diagnostic {
     Diagnostic::error(format!("{} is nothing that can be asked", quoted(kind))).help(help)
 }
 
-const EXAMPLES: &str =
-    "for example: read ~/.ssh/id_ed25519, write .git/hooks/pre-commit, connect api.example.org:443, env HOME";
+const EXAMPLES: &str = "for example: read ~/.ssh/id_ed25519, write .git/hooks/pre-commit, connect api.example.org:443, \
+     request GET https://api.example.org/x, env HOME";
 
 impl Serialize for Question {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -129,6 +168,9 @@ impl Serialize for Question {
             Question::Write(path) => ("write", "path", path.to_string()),
             Question::Connect { host, port, protocol } => {
                 ("connect", "endpoint", network::words(host, *port, *protocol))
+            }
+            Question::Request { host, port, method, path } => {
+                ("request", "request", network::request_words(host, *port, (method, path)))
             }
             Question::Env(variable) => ("env", "name", variable.clone()),
         };

@@ -9,6 +9,7 @@ use super::*;
 use crate::{Composed, Context, Sources, Surroundings, compose};
 
 mod plans;
+mod requests;
 mod stages;
 mod suggestions;
 
@@ -404,13 +405,13 @@ fn what_is_no_question_is_told_with_what_would_be_one() {
         questions.iter().map(|words| (words.join(" "), ask(words))).collect();
     let told: Vec<String> = told.into_iter().map(|(words, told)| format!("{words:?}: {told}")).collect();
     assert_snapshot!(told.join("\n"), @r#"
-    "": nothing is asked; for example: read ~/.ssh/id_ed25519, write .git/hooks/pre-commit, connect api.example.org:443, env HOME
+    "": nothing is asked; for example: read ~/.ssh/id_ed25519, write .git/hooks/pre-commit, connect api.example.org:443, request GET https://api.example.org/x, env HOME
     "connect *.example.org:443": `*.example.org:443` is no place to connect to: it is a pattern, not one host; name a host and a port: api.example.org:443, [2001:db8::1]:443, udp://192.0.2.1:53
     "connect 10.0.0.0/8:1-2": `10.0.0.0/8:1-2` is no place to connect to: it is a pattern, not one host; name a host and a port: api.example.org:443, [2001:db8::1]:443, udp://192.0.2.1:53
     "env A*": `A*` is a pattern; ask about one variable by its full name
     "env A=B": `A=B` is no name of a variable: a name holds no `=`; a value is set in [environment] set = { … }; 
     "raed x": `raed` is nothing that can be asked; did you mean `read`?
-    "read": `read` needs a path; for example: read ~/.ssh/id_ed25519, write .git/hooks/pre-commit, connect api.example.org:443, env HOME
+    "read": `read` needs a path; for example: read ~/.ssh/id_ed25519, write .git/hooks/pre-commit, connect api.example.org:443, request GET https://api.example.org/x, env HOME
     "read a/../b": `a/../b` names no place: it contains `..`;
     "#);
 }

@@ -15,6 +15,7 @@ use crate::diagnostic::printable;
 pub(super) fn because(because: Because, question: &Question) -> &'static str {
     match (because, question) {
         (Because::Granted, Question::Connect { .. }) => "the network's rules allow it",
+        (Because::Granted, Question::Request { .. }) => "the network's rules let it through",
         (Because::Granted, Question::Env(_)) => "the policy names it",
         (Because::Granted, _) => "it is granted",
         (Because::ReadOnly, _) => "it is granted for reading only",
@@ -25,6 +26,9 @@ pub(super) fn because(because: Because, question: &Question) -> &'static str {
         (Because::Floor, _) => "no policy can grant it",
         (Because::NoNetwork, _) => "there is no network",
         (Because::NotInRules, _) => "the network's rules do not name it",
+        (Because::RequestRefused, _) => {
+            "the host may be reached, and no rule over its requests lets this one through"
+        }
         (Because::NotPassed, _) => "nothing names the variable",
         (Because::Dangerous, _) => "the variable tells programs what to load or run, so it never passes",
         (Because::Kept, _) => "it looks like a credential or a socket, so it passes only by its full name",
@@ -38,7 +42,7 @@ pub(super) fn place(question: &Question, plan: &Plan, answer: (Verdict, Because)
     let (path, writes) = match question {
         Question::Read(path) => (path, false),
         Question::Write(path) => (path, true),
-        Question::Connect { .. } | Question::Env(_) => return None,
+        Question::Connect { .. } | Question::Request { .. } | Question::Env(_) => return None,
     };
     let home = &plan.files.home;
     let within = |tree: &str| AbsPath::new(tree).is_ok_and(|tree| path.is_within(&tree));
@@ -75,6 +79,9 @@ impl fmt::Display for Question {
             Question::Write(path) => format!("write {path}"),
             Question::Connect { host, port, protocol } => {
                 format!("connect {}", network::words(host, *port, *protocol))
+            }
+            Question::Request { host, port, method, path } => {
+                format!("request {}", network::request_words(host, *port, (method, path)))
             }
             Question::Env(name) => format!("env {name}"),
         };
@@ -114,6 +121,7 @@ impl fmt::Display for Lost {
             Lost::Ceiling => "a ceiling says no",
             Lost::Untrusted => "it is not trusted",
             Lost::Narrowed => "a policy that is not trusted may narrow",
+            Lost::OtherRequests => "it lets other requests through",
             Lost::Pattern => "no pattern reaches it",
             Lost::Set => "the value that is set comes first",
             Lost::Same => "says the same",

@@ -2,9 +2,9 @@
 //!
 //! Not what counts: that is the plan's.
 
-use ringfence_plan::{NetworkMode, NetworkRule, Origin, Plan};
+use ringfence_plan::{NetworkMode, NetworkRule, Origin, Plan, Protocol};
 
-use super::{Suggestion, text};
+use super::{Step, Suggestion, text};
 use crate::explain::{Question, cite, network};
 
 pub(super) fn to_allow(plan: &Plan, question: &Question) -> Suggestion {
@@ -38,6 +38,18 @@ pub(super) fn to_allow(plan: &Plan, question: &Question) -> Suggestion {
         let words = network::words(host, *port, *protocol);
         suggestion.add("network.allow", &text::list(&words), &words);
     }
+    suggestion
+}
+
+/// A rule over requests lets its host be reached too, and no more of it than is asked for.
+pub(super) fn to_let_through(plan: &Plan, question: &Question) -> Suggestion {
+    let Question::Request { host, port, method, path } = question else { return Suggestion::default() };
+    let connect = Question::Connect { host: host.clone(), port: *port, protocol: Protocol::Tcp };
+    let mut suggestion = to_allow(plan, &connect);
+    suggestion.steps.retain(|step| !matches!(step, Step::Add { line, .. } if line.starts_with("allow = ")));
+    let endpoint = network::words(host, *port, Protocol::Tcp);
+    let rule = format!("[{{ host = {endpoint:?}, methods = [{method:?}], paths = [{:?}] }}]", path.as_str());
+    suggestion.add("network.http", &rule, "");
     suggestion
 }
 

@@ -69,6 +69,15 @@ pub(super) fn decides(plan: &Plan, question: &Question) -> Verdict {
             (true, _) => Verdict::Allowed,
             (false, _) => Verdict::Refused,
         },
+        Question::Request { host, port, method, path } => {
+            let targets = std::slice::from_ref(host);
+            let request = ringfence_plan::Request { targets, port: *port, method, path, header: 0 };
+            let reached = plan.network.decide(host, *port, ringfence_plan::Protocol::Tcp).0;
+            match reached && plan.network.decide_request(&request).is_ok() {
+                true => Verdict::Allowed,
+                false => Verdict::Refused,
+            }
+        }
         Question::Env(name) => match plan.environment.decide(name.as_ref()) {
             (Passage::Passes | Passage::Set, _) => Verdict::Allowed,
             _ => Verdict::Refused,
