@@ -30,12 +30,23 @@ pub fn probe() -> Host {
         notification: missing(),
         cgroup: CgroupHost::None { why: "control groups are Linux's".into() },
         overlay: missing(),
+        capture: ringfence_plan::Capture::None { why: "there is no backend for this system".into() },
         root: false,
         enclosure: None,
     }
 }
 
 /// The same: there is nothing to try.
+pub fn probe_for(_: &ringfence_plan::Plan) -> Host {
+    probe()
+}
+
+/// Nothing is captured here.
+pub fn probe_capture() -> ringfence_plan::Capture {
+    probe().capture
+}
+
+/// The same.
 pub fn probe_deeply() -> Host {
     probe()
 }

@@ -26,16 +26,16 @@ mod sys;
 use ringfence_plan::{Host, Plan, Verdicts};
 
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{ALL, Command, LaunchError, Running, probe, probe_deeply};
+pub use elsewhere::{ALL, Command, LaunchError, Running, probe, probe_capture, probe_deeply, probe_for};
 #[cfg(target_os = "linux")]
 pub use launch::{LaunchError, Running};
 pub use limits::HeldLimits;
 #[cfg(target_os = "linux")]
-pub use probe::{probe, probe_deeply};
+pub use probe::{probe, probe_capture, probe_deeply, probe_for};
 #[cfg(target_os = "linux")]
 pub use ringfence_enter::protocol::{Control, FromInit, ToInit};
 #[cfg(target_os = "linux")]
-pub use ringfence_enter::{Command, SetUpError, StdioSource};
+pub use ringfence_enter::{Command, SetUpError, StdioSource, Step};
 #[cfg(target_os = "linux")]
 pub use scratch::Scratch;
 #[cfg(target_os = "linux")]

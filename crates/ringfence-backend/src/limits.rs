@@ -300,6 +300,7 @@ mod tests {
             notification: Support::Yes,
             cgroup,
             overlay: Support::Yes,
+            capture: ringfence_plan::Capture::Tables,
             root,
             enclosure: None,
         }

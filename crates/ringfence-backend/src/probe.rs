@@ -6,7 +6,7 @@ mod cgroup;
 use std::io::{self, Read};
 
 use ringfence_enter::nest::Around;
-use ringfence_plan::{CgroupHost, Enclosure, Host, Support};
+use ringfence_plan::{Capture, CgroupHost, Enclosure, Host, NetworkMode, Plan, Support};
 
 use crate::sys::features;
 use crate::sys::trial::{Trial, attempt};
@@ -24,6 +24,7 @@ pub fn probe() -> Host {
         notification: notification(kernel),
         cgroup: cgroup::find(),
         overlay: overlay(kernel),
+        capture: capture(),
         root,
         enclosure: if hindered { enclosure() } else { None },
     };
@@ -41,6 +42,17 @@ pub fn probe() -> Host {
     host
 }
 
+/// The same for a run of `plan`: where a filter may refuse what its network takes, that is tried. Elsewhere it is believed
+/// until the set-up says otherwise ([`probe_capture`]): a trial takes as long as the network itself.
+pub fn probe_for(plan: &Plan) -> Host {
+    let mut host = probe();
+    let captures = plan.network.held_as() == NetworkMode::Rules && host.user_namespaces.is_yes();
+    if captures && host.enclosure.is_none() && features::is_filtered() {
+        host.capture = probe_capture();
+    }
+    host
+}
+
 /// The sandbox of ours that stands over this process, if it is one of ours.
 fn enclosure() -> Option<Enclosure> {
     let around = ringfence_enter::nest::around()?;
@@ -53,7 +65,37 @@ pub fn probe_deeply() -> Host {
     for trial in [Trial::UserNamespaceMount, Trial::Notification, Trial::Overlay] {
         deepen(&mut host, trial);
     }
+    if host.user_namespaces.is_yes() {
+        host.capture = probe_capture();
+    }
     host
+}
+
+/// Whether the kernel knows of netfilter at all: the cheapest part of the answer. The rest shows when a network is made.
+fn capture() -> Capture {
+    match features::netfilter() {
+        Ok(()) => Capture::Tables,
+        Err(error) => no_tables(&error),
+    }
+}
+
+/// How connections can be captured, by making such networks in a child process, the best first.
+pub fn probe_capture() -> Capture {
+    let Err(error) = attempt(Trial::Tables) else { return Capture::Tables };
+    match attempt(Trial::Listeners) {
+        Ok(()) => no_tables(&error),
+        Err(error) => Capture::None {
+            why: format!("a network in which every address is local cannot be made ({error})"),
+        },
+    }
+}
+
+/// What a host has that refused nf_tables with this error.
+fn no_tables(error: &io::Error) -> Capture {
+    Capture::Listeners {
+        why: format!("the kernel lacks nf_tables or its TPROXY ({error})"),
+        mend: "use a kernel with CONFIG_NFT_TPROXY, or load the modules: sudo modprobe -a nf_tables nft_tproxy nft_reject_inet".into(),
+    }
 }
 
 /// Believes a trial over what the files say, where the files say yes.
@@ -62,6 +104,8 @@ fn deepen(host: &mut Host, trial: Trial) {
         Trial::UserNamespaceMount => &mut host.user_namespaces,
         Trial::Overlay => &mut host.overlay,
         Trial::Notification => &mut host.notification,
+        // A feature of another kind: `probe_capture`.
+        Trial::Tables | Trial::Listeners => return,
     };
     if let (true, Err(error)) = (fact.is_yes(), attempt(trial)) {
         *fact = refused(trial, &error);
@@ -79,6 +123,9 @@ fn refused(trial: Trial, error: &io::Error) -> Support {
             format!("creating a user namespace and mounting in it is refused here ({error})"),
             "run outside the container, or start the container with a seccomp profile that allows unshare, clone and mount",
         ),
+        Trial::Tables | Trial::Listeners => {
+            (format!("connections cannot be captured ({error})"), "use a newer kernel")
+        }
         Trial::Overlay => (
             format!("overlayfs cannot be mounted in a user namespace ({error})"),
             "load the kernel module: sudo modprobe overlay",

@@ -15,6 +15,7 @@ fn host(notification: Support) -> Host {
         notification,
         cgroup: CgroupHost::None { why: "a test".into() },
         overlay: Support::Yes,
+        capture: ringfence_plan::Capture::Tables,
         root: false,
         enclosure: None,
     }

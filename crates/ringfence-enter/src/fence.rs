@@ -201,9 +201,10 @@ pub enum Step {
     IdentityMap,
     /// sethostname(2).
     Hostname,
-    /// Making the network namespace, with its loopback up and, where connections are captured, its routes and nf_tables
-    /// rules.
+    /// Making the network namespace, with its loopback up and, where connections are captured, its routes and listeners.
     Network,
+    /// Leading what is sent there to the gateway by nf_tables(8).
+    Capture,
     /// Handing the listeners to the gateway.
     Gateway,
     /// Opening a path that the policy names.
@@ -259,6 +260,7 @@ impl Step {
         Step::IdentityMap,
         Step::Hostname,
         Step::Network,
+        Step::Capture,
         Step::Gateway,
         Step::OpenPath,
         Step::NewRoot,
@@ -291,6 +293,7 @@ impl Step {
             Step::IdentityMap => "map user and group ids into the user namespace",
             Step::Hostname => "set the host name of the UTS namespace",
             Step::Network => "make a network namespace",
+            Step::Capture => "capture connections with nf_tables",
             Step::Gateway => "hand the network to the gateway",
             Step::OpenPath => "open",
             Step::NewRoot => "make the new root directory",

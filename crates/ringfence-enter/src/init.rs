@@ -153,7 +153,7 @@ fn enter_namespaces(
     root.write_plan(command)?;
     root.seal()?;
     if let Some(network) = network {
-        let listeners = network.join().during(Step::Network)?;
+        let listeners = network.join().or_else(|(step, error)| Err(error).during(step))?;
         if let Some(gateway) = &command.gateway {
             capture::hand_over(listeners, gateway).during(Step::Gateway)?;
         }

@@ -19,6 +19,9 @@ pub struct Host {
     pub cgroup: CgroupHost,
     /// Whether overlayfs may be mounted in a user namespace (kernel 5.11).
     pub overlay: Support,
+    /// How connections of a sandbox can be brought to its gateway.
+    #[serde(default)]
+    pub capture: Capture,
     /// Whether the caller is root, who on the host could do more than the sandbox lets him.
     pub root: bool,
     /// The sandbox of this program's that this process is in already, and whose broker holds fences within its own.
@@ -55,6 +58,27 @@ impl Support {
     pub fn is_yes(&self) -> bool {
         matches!(self, Support::Yes)
     }
+}
+
+/// How a host can bring what is sent inside a sandbox to its gateway, the best first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capture {
+    /// By nf_tables with TPROXY: every port. Believed until a set-up finds otherwise.
+    #[default]
+    Tables,
+    /// Without: by a listener on each port that rules name.
+    Listeners {
+        /// What is missing.
+        why: String,
+        /// What would bring it.
+        mend: String,
+    },
+    /// Not at all.
+    None {
+        /// What is missing.
+        why: String,
+    },
 }
 
 /// The control groups of a host, as far as this user can use them (cgroups(7)).

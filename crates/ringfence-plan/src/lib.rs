@@ -25,7 +25,7 @@ pub use environment::{EnvPattern, Environment, Passage};
 pub use event::{Barrier, Change, Ending, Event, Limit, Operation, Place};
 pub use failure::Failure;
 pub use files::{Access, DenyGlob, Files, Grant, Protect};
-pub use host::{CgroupHost, Enclosure, Host, Support};
+pub use host::{Capture, CgroupHost, Enclosure, Host, Support};
 pub use limits::{Bytes, Limits, Millicpus, Millis};
 pub use network::{
     BadUrlPath, Budget, Credential, EncryptedHello, Granted, HostPort, HttpRule, Leave, Network, NetworkMode,

@@ -8,6 +8,9 @@ fn main() -> std::process::ExitCode {
     match arguments.split_first() {
         // Before all else: the attempts are made by this same program inside the fence, where nothing may be assumed.
         Some((verb, rest)) if verb == "attempt" => ringfence_trial::attempts::main(rest),
+        Some((verb, rest)) if verb == "without-netfilter" => {
+            ringfence_trial::attempts::without_netfilter(rest)
+        }
         Some((verb, rest)) if verb == "play" => ringfence_trial::model::main(rest),
         Some((verb, rest)) if verb.starts_with("internet") => ringfence_trial::serve_internet(verb, rest),
         Some((verb, rest)) if verb == "run" => match ringfence_trial::parse(rest) {

@@ -236,6 +236,22 @@ impl Error {
         }
     }
 
+    /// Whether the set-up failed, before the command was started, since nf_tables or a part of it is missing: then
+    /// [`ringfence_backend::probe_capture`] tells what there is instead.
+    #[cfg(target_os = "linux")]
+    pub fn is_uncaptured(&self) -> bool {
+        let Error::SetUp { source, .. } = self else { return false };
+        source
+            .downcast_ref::<ringfence_backend::SetUpError>()
+            .is_some_and(|error| error.step == ringfence_backend::Step::Capture)
+    }
+
+    /// Nothing is set up on this system.
+    #[cfg(not(target_os = "linux"))]
+    pub fn is_uncaptured(&self) -> bool {
+        false
+    }
+
     pub(crate) fn supervise(what: &'static str) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Supervise { what, source }
     }
@@ -308,6 +324,7 @@ mod tests {
             notification: Support::Yes,
             cgroup: CgroupHost::None { why: "no delegation".into() },
             overlay: Support::Yes,
+            capture: ringfence_plan::Capture::Tables,
             root: false,
             enclosure: None,
         }

@@ -21,7 +21,7 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         tmp: limits.tmp,
         network: match network.held_as() {
             NetworkMode::None => NetworkLayout::Own,
-            NetworkMode::Rules => NetworkLayout::Captured(super::capture::means(network)),
+            NetworkMode::Rules => NetworkLayout::Captured(super::capture::means(network, &host.capture)),
             NetworkMode::Host => NetworkLayout::Host,
         },
         host_ports: match network.held_as() {
@@ -109,8 +109,22 @@ pub(super) fn steps(fence: &Fence) -> Vec<String> {
 }
 
 fn capture_steps(means: &capture::Means) -> Vec<String> {
-    let capture::Means::Tables(openings) = means;
     let (port, questions) = (capture::PORT, capture::DNS_PORT);
+    let openings = match means {
+        capture::Means::Tables(openings) => openings,
+        capture::Means::Listeners { tcp, udp } => {
+            let named = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" ");
+            return vec![
+                "make every address local there".into(),
+                format!(
+                    "listen on ports {port} {questions} {} of TCP and {questions} {} of UDP",
+                    named(tcp),
+                    named(udp)
+                ),
+                "hand the descriptors to the gateway outside".into(),
+            ];
+        }
+    };
     let mut steps = vec![format!("make every address local there; nf_tables: TCP by tproxy to port {port}")];
     steps.extend(openings.iter().map(|opening| {
         let to = opening.block.map(|(address, prefix)| format!(" to {address}/{prefix}")).unwrap_or_default();

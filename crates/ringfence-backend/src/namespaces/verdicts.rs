@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use ringfence_enter::CROWD;
 use ringfence_plan::{
-    AbsPath, Access, Field, FieldVerdict, Files, Host, Level, Network, NetworkMode, Plan, Support, Verdicts,
+    AbsPath, Access, Capture, Field, FieldVerdict, Files, Host, Level, Network, NetworkMode, Plan, Support,
+    Verdicts,
 };
 
+use super::capture;
 use crate::answer::{enforced, narrowed, unenforced};
 use crate::gateway;
 use crate::limits::HeldLimits;
@@ -80,9 +82,20 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
 fn rules(network: &Network, host: &Host) -> FieldVerdict {
     let mechanism = "a network namespace where every address leads to a gateway outside, which decides by name, address \
                      and port";
+    if let Capture::None { why } = &host.capture {
+        return unenforced(Field::Network, why);
+    }
     if !host.notification.is_yes() {
         let why = "no unix sockets, which only the broker could keep from a host service's";
         return narrowed(Field::Network, why, mechanism);
+    }
+    if let Capture::Listeners { why, .. } = &host.capture {
+        let mechanism = "a network namespace where each port that a rule names leads to a gateway outside, which decides \
+                         by name, address and port";
+        return match capture::lost(network) {
+            Some(lost) => narrowed(Field::Network, format!("{lost} ({why})"), mechanism),
+            None => enforced(Field::Network, mechanism),
+        };
     }
     match network.mode {
         NetworkMode::Host => narrowed(

@@ -35,3 +35,11 @@ pub(crate) fn is_filtered() -> bool {
     // SAFETY: takes no pointers.
     unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) != 0 }
 }
+
+/// Whether the kernel knows of netfilter (netlink(7)): opens a socket and closes it.
+pub(crate) fn netfilter() -> std::io::Result<()> {
+    let flags = rustix::net::SocketFlags::CLOEXEC;
+    let (family, kind) = (rustix::net::AddressFamily::NETLINK, rustix::net::SocketType::RAW);
+    rustix::net::socket_with(family, kind, flags, Some(rustix::net::netlink::NETFILTER))?;
+    Ok(())
+}

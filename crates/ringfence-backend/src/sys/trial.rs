@@ -3,6 +3,9 @@
 
 use std::io;
 
+use ringfence_enter::capture::{Means, Opening};
+use ringfence_enter::sys::net::Rehearsal;
+
 use super::check;
 
 /// A kernel feature that can only be known by using it.
@@ -15,16 +18,28 @@ pub(crate) enum Trial {
     Overlay,
     /// A seccomp filter with a listener; EBUSY where an outer filter has one (seccomp_unotify(2)).
     Notification,
+    /// A network namespace whose connections nf_tables brings to listeners, TCP and UDP.
+    Tables,
+    /// The same without nf_tables.
+    Listeners,
 }
 
 /// Whether it works; otherwise the kernel's answer.
 pub(crate) fn attempt(trial: Trial) -> io::Result<()> {
+    // What takes memory is done here.
+    let rehearsal = match trial {
+        Trial::Tables => Some(Means::Tables(vec![Opening { block: None, first: 1, last: u16::MAX }])),
+        Trial::Listeners => Some(Means::Listeners { tcp: vec![443], udp: vec![443] }),
+        _ => None,
+    };
+    let rehearsal = rehearsal.as_ref().map(Rehearsal::new);
     // SAFETY: the child makes raw system calls and exits: it allocates nothing and takes no lock, so it is sound even
     // where the caller has threads.
     let pid = unsafe { libc::fork() };
     match check(pid.into())? {
         0 => {
-            let errno = run(trial).map_or_else(|error| error.raw_os_error().unwrap_or(libc::EINVAL), |()| 0);
+            let errno = run(trial, rehearsal.as_ref())
+                .map_or_else(|error| error.raw_os_error().unwrap_or(libc::EINVAL), |()| 0);
             // SAFETY: ends the child without exit handlers, which belong to the parent. An errno fits an exit code
             // (the largest that these calls give is EOVERFLOW or so, far below 256).
             unsafe { libc::_exit(errno & 0xff) }
@@ -51,8 +66,12 @@ fn wait(pid: libc::pid_t) -> io::Result<()> {
     }
 }
 
-fn run(trial: Trial) -> io::Result<()> {
+fn run(trial: Trial, rehearsal: Option<&Rehearsal>) -> io::Result<()> {
     match trial {
+        Trial::Tables | Trial::Listeners => {
+            enter_namespaces()?;
+            rehearsal.map_or(Ok(()), Rehearsal::perform)
+        }
         Trial::UserNamespaceMount => {
             enter_namespaces()?;
             mount(c"tmpfs", c"/", c"tmpfs", c"")

@@ -25,6 +25,10 @@ pub(crate) fn command() -> Command {
 pub(crate) fn plan(matches: &ArgMatches) -> Result<u8, Failure> {
     let (plan, composed) = flags::plan(matches)?;
     let mut run = super::run::request(plan.clone(), matches, &composed)?;
+    if plan.network.held_as() == ringfence_plan::NetworkMode::Rules && run.host.enclosure.is_none() {
+        // A run would find out; here nothing runs.
+        run.host.capture = ringfence_backend::probe_capture();
+    }
     if run.argv.is_empty() {
         run.argv.push("true".into());
     }

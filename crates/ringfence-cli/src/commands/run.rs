@@ -7,7 +7,7 @@ use std::mem::ManuallyDrop;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use ringfence::live::Bound;
-use ringfence::{Record, Run, Text};
+use ringfence::{Outcome, Record, Run, Text};
 use ringfence_plan::{Plan, Rule};
 use ringfence_policy::{Composed, Stage, StageKind};
 
@@ -47,15 +47,18 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
     // Neither is taken apart at the end: the process goes, and its memory with it, all at once.
     let composed: &'static Composed = Box::leak(Box::new(composed));
     let mut summary = ManuallyDrop::new(Summary::of(&plan, composed));
-    let prepared = request(plan, matches, composed)?.prepare()?.changeable(|| bounds(composed));
-    summary.fence(&prepared);
-    if speaks(matches) {
-        if composed.unsettled().is_some() {
-            say(&policy::untrusted(composed, Style::of(Stream::Error)));
-        }
-        say(&summary.beforehand(|| Style::of(Stream::Error)));
+    if speaks(matches) && composed.unsettled().is_some() {
+        say(&policy::untrusted(composed, Style::of(Stream::Error)));
     }
-    let outcome = prepared.run(&mut |event| summary.note(event))?;
+    let outcome = match attempt(request(plan, matches, composed)?, matches, composed, &mut summary)? {
+        // Nothing was started: what the kernel turned out to lack, the second plan of the fence does without.
+        Err(error) if error.is_uncaptured() => {
+            let mut run = request(ringfence_policy::compile(composed)?, matches, composed)?;
+            run.host.capture = ringfence_backend::probe_capture();
+            attempt(run, matches, composed, &mut summary)?
+        }
+        outcome => outcome,
+    }?;
     if outcome.denied > 0 || matches.get_flag("json") {
         summary.explain(rules(composed));
     }
@@ -66,6 +69,22 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
         say(&summary.as_text(&outcome, || Style::of(Stream::Error)));
     }
     Ok(code)
+}
+
+/// Prepares a run, says what is to be said beforehand, and runs it.
+fn attempt(
+    run: Run,
+    matches: &ArgMatches,
+    composed: &'static Composed,
+    summary: &mut Summary,
+) -> Result<Result<Outcome, ringfence::Error>, Failure> {
+    let capture = run.host.capture.clone();
+    let prepared = run.prepare()?.changeable(|| bounds(composed));
+    summary.fence(&prepared, &capture);
+    if speaks(matches) {
+        say(&summary.beforehand(|| Style::of(Stream::Error)));
+    }
+    Ok(prepared.run(&mut |event| summary.note(event)))
 }
 
 /// The plan's rules. Compiled again, which is pure, rather than kept by every run that has nothing to tell.
@@ -87,8 +106,8 @@ pub(super) fn request(plan: Plan, matches: &ArgMatches, composed: &Composed) -> 
     let no_tty = matches.try_get_one("no-tty").ok().flatten().copied();
     let record = record(&plan, matches, composed);
     Ok(Run {
+        host: ringfence_backend::probe_for(&plan),
         plan,
-        host: ringfence_backend::probe(),
         argv,
         cwd: flags::working_directory(matches)?,
         caller_env: std::env::vars_os().collect(),

@@ -1,7 +1,7 @@
 //! What a host offers and what would mend the rest, for `ringfence doctor`.
 //! Not the finding out: that is the probe.
 
-use ringfence_plan::{CgroupHost, Host, Support, Verdicts};
+use ringfence_plan::{Capture, CgroupHost, Host, Support, Verdicts};
 use serde_json::json;
 
 use super::escape::escape;
@@ -80,6 +80,7 @@ fn facts(host: &Host, style: Style) -> String {
         support("user namespaces", &host.user_namespaces),
         support("seccomp notification", &host.notification),
         support("overlayfs", &host.overlay),
+        capture(&host.capture),
         cgroup(&host.cgroup),
     ];
     if host.root {
@@ -101,6 +102,18 @@ fn support(name: &str, support: &Support) -> Vec<Cell> {
     match support {
         Support::Yes => fact(name, Meaning::Good, String::new()),
         Support::No { why, .. } => fact(name, Meaning::Bad, why.clone()),
+    }
+}
+
+/// What rules of the network stand on.
+fn capture(capture: &Capture) -> Vec<Cell> {
+    const NAME: &str = "network rules";
+    match capture {
+        Capture::Tables => fact(NAME, Meaning::Good, "nf_tables with TPROXY: every port is captured".into()),
+        Capture::Listeners { why, .. } => {
+            fact(NAME, Meaning::Warning, format!("a listener on each port that a rule names; {why}"))
+        }
+        Capture::None { why } => fact(NAME, Meaning::Bad, why.clone()),
     }
 }
 
@@ -129,6 +142,9 @@ fn mends(host: &Host) -> Vec<(&'static str, String)> {
         if let Support::No { mend, .. } = support {
             mends.push((name, mend.clone()));
         }
+    }
+    if let Capture::Listeners { mend, .. } = &host.capture {
+        mends.push(("network rules", mend.clone()));
     }
     if let CgroupHost::None { .. } = host.cgroup {
         let scope = "systemd-run --user --scope -p Delegate=yes ringfence … (version 2 with systemd), for exact limits";
@@ -159,6 +175,7 @@ mod tests {
                 controllers: vec!["pids".into()],
             },
             overlay: Support::Yes,
+            capture: ringfence_plan::Capture::Tables,
             root: false,
             enclosure: None,
         };

@@ -263,6 +263,7 @@ mod tests {
                 controllers: vec!["memory".into(), "pids".into(), "cpu".into()],
             },
             overlay: Support::Yes,
+            capture: ringfence_plan::Capture::Tables,
             root: false,
             enclosure: None,
         }

@@ -2,7 +2,9 @@
 //! Silence when nothing was refused and no limit reached.
 
 use ringfence::{BackendRefusal, Outcome, Prepared, Unheld};
-use ringfence_plan::{AbsPath, Barrier, Event, Limit, Operation, Plan, Rule, Target};
+use ringfence_plan::{
+    AbsPath, Barrier, Capture, Event, Field, Limit, Operation, Plan, Rule, Target, Verdict,
+};
 use ringfence_policy::{Composed, Report};
 use serde_json::json;
 
@@ -22,6 +24,8 @@ pub(crate) struct Summary {
     backend: &'static str,
     /// Stronger backends that `auto` passed over, with the reason.
     passed_over: Vec<BackendRefusal>,
+    /// What is lost where the kernel lacks nf_tables.
+    uncaptured: Option<String>,
     events: Vec<Event>,
 }
 
@@ -39,14 +43,20 @@ impl Summary {
             workspace: plan.files.workspace.clone(),
             backend: "",
             passed_over: Vec::new(),
+            uncaptured: None,
             events: Vec::new(),
         }
     }
 
     /// Takes down which fence it became.
-    pub(crate) fn fence(&mut self, prepared: &Prepared) {
+    pub(crate) fn fence(&mut self, prepared: &Prepared, capture: &Capture) {
         self.backend = prepared.backend();
         self.passed_over = prepared.passed_over().to_vec();
+        let network = prepared.verdicts().0.iter().find(|entry| entry.field == Field::Network);
+        self.uncaptured = match (capture, network.map(|entry| &entry.verdict)) {
+            (Capture::Listeners { .. }, Some(Verdict::Narrowed { why })) => Some(why.clone()),
+            _ => None,
+        };
     }
 
     /// Takes down an event. The library bounds them, so that this does not grow with the command's insistence.
@@ -67,7 +77,7 @@ impl Summary {
 
     /// What is to be said before the command starts; nothing as a rule.
     pub(crate) fn beforehand(&self, style: impl FnOnce() -> Style) -> String {
-        if self.warnings.0.is_empty() && self.passed_over.is_empty() {
+        if self.warnings.0.is_empty() && self.passed_over.is_empty() && self.uncaptured.is_none() {
             return String::new();
         }
         let style = style();
@@ -76,6 +86,10 @@ impl Summary {
             text.push_str(&self.warnings.render(style.colours == Colours::On));
         }
         text.push_str(&self.weaker(style));
+        if let Some(why) = &self.uncaptured {
+            let name = style.paint(Meaning::Warning, "ringfence:");
+            text.push_str(&format!("{name} network rules are held more narrowly: {}\n", escape(why)));
+        }
         text
     }
 
@@ -297,6 +311,7 @@ mod tests {
             workspace: Some(AbsPath::new("/home/u/project").unwrap()),
             backend: "namespaces",
             passed_over: Vec::new(),
+            uncaptured: None,
             events: Vec::new(),
         };
         events.iter().for_each(|event| summary.note(event));

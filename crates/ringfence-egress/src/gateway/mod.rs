@@ -119,6 +119,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const DIAL: Duration = Duration::from_secs(30);
 /// The port by which a connection is a question of names.
 const NAMES: u16 = 53;
+/// The port of the loopback on which the proxy is.
+const PROXY: u16 = 1023;
 /// Most connections that are open at once; more wait until some end.
 const MOST_CONNECTIONS: usize = 16_384;
 
@@ -223,7 +225,10 @@ impl Gateway {
         let Ok(local) = socket::local(&client) else { return };
         let (address, port) = (canonical(local.ip()), local.port());
         let target = Target { address: Some(address), port, ..Target::default() };
-        if address.is_loopback() {
+        if address.is_loopback() && port != PROXY {
+            // Where each port has a listener, its own loopback arrives there as well.
+            socket::reset_when_closed(&client);
+        } else if address.is_loopback() {
             let target = Target { address: None, ..target };
             self.open(client, Stage::Greeting(Greeting::default()), target, Expected::Anybody, GREETING);
         } else if port == NAMES {

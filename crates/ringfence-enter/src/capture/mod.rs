@@ -44,6 +44,13 @@ pub(crate) const MARK: u32 = 0x7266_0001;
 pub enum Means {
     /// By nf_tables(8): TCP to every port, and of UDP what these let through.
     Tables(Vec<Opening>),
+    /// By a listener on each of these ports; every other one answers that nobody listens.
+    Listeners {
+        /// Of TCP.
+        tcp: Vec<u16>,
+        /// Of UDP.
+        udp: Vec<u16>,
+    },
 }
 
 /// Datagrams that come to the gateway; others are refused where they are sent.
@@ -65,7 +72,7 @@ pub(crate) struct Capture {
     /// The same for the sixth version, which a host may lack.
     pub(crate) routes6: Batch,
     /// nf_tables(8) rules.
-    pub(crate) tables: Batch,
+    pub(crate) tables: Option<Batch>,
 }
 
 /// The channel from init, who makes the listeners, to the gateway.
@@ -90,7 +97,8 @@ impl Capture {
             routes: message::local_everywhere(&OWN.octets()),
             routes6: message::local_everywhere(&OWN6.octets()),
             tables: match means {
-                Means::Tables(openings) => tables::rules(openings),
+                Means::Tables(openings) => Some(tables::rules(openings)),
+                Means::Listeners { .. } => None,
             },
         }
     }

@@ -3,7 +3,9 @@
 //! They are made in the new network namespace (`sys::net`), and stay in it wherever their descriptors go.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{DNS_PORT, HOST_PORT, LAST, Means, PORT};
 use crate::socket;
@@ -43,6 +45,16 @@ pub(crate) fn wanted(means: Option<&Means>, host_ports: &[u16]) -> Vec<Wanted> {
                 sockets.extend([(Kind::Datagrams, PORT), (Kind::Raw, 0)]);
             }
         }
+        Some(Means::Listeners { tcp, udp }) => {
+            sockets.extend([(Kind::Streams, PORT), (Kind::Streams, DNS_PORT), (Kind::Questions, DNS_PORT)]);
+            let free = |port: &&u16| !matches!(**port, PORT | DNS_PORT) && !host_ports.contains(port);
+            sockets.extend(tcp.iter().filter(free).map(|port| (Kind::Streams, *port)));
+            let free = |port: &&u16| **port != DNS_PORT;
+            sockets.extend(udp.iter().filter(free).map(|port| (Kind::Datagrams, *port)));
+            if !udp.is_empty() {
+                sockets.push((Kind::Raw, 0));
+            }
+        }
     }
     let both = |(kind, port)| [false, true].map(|sixth| Wanted { kind, sixth, port });
     sockets.into_iter().flat_map(both).collect()
@@ -65,7 +77,21 @@ impl Wanted {
 /// Gives the sockets away, each in a packet whose only byte says which it is; then one that says [`LAST`].
 pub(crate) fn hand_over(sockets: Vec<(Wanted, OwnedFd)>, gateway: &OwnedFd) -> io::Result<()> {
     for (wanted, socket) in &sockets {
-        socket::send(gateway.as_fd(), &[wanted.place()], Some(socket.as_fd()))?;
+        send(gateway, wanted.place(), Some(socket.as_fd()))?;
     }
-    socket::send(gateway.as_fd(), &[LAST], None)
+    send(gateway, LAST, None)
+}
+
+/// Waits for the gateway where it has not yet taken what came before.
+fn send(gateway: &OwnedFd, place: u8, socket: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+    loop {
+        match socket::send(gateway.as_fd(), &[place], socket) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return sent,
+        }
+        if poll(&mut [PollFd::new(gateway, PollFlags::OUT)], Some(&PATIENCE))? == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
 }

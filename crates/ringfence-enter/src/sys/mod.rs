@@ -6,7 +6,7 @@ pub(crate) mod ids;
 pub(crate) mod memory;
 pub(crate) mod mount;
 pub(crate) mod nest;
-pub(crate) mod net;
+pub mod net;
 pub(crate) mod notify;
 
 use std::io;

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -15,11 +15,60 @@ use rustix::thread::{
 
 use crate::capture::sockets::{self, Kind, Wanted};
 use crate::capture::{Capture, MARK, Means, acknowledged};
+use crate::fence::Step;
 
 /// A namespace that is being made by a process that shares this one's memory and descriptors.
 pub(crate) struct Network {
     helper: Pid,
     shared: Box<Shared>,
+}
+
+impl Work {
+    fn new(means: Option<&Means>, host_ports: &[u16]) -> Work {
+        let wanted = sockets::wanted(means, host_ports);
+        let sockets = wanted.iter().map(|_| AtomicI32::default()).collect();
+        let outcome = AtomicI32::new(-libc::EIO);
+        let uncaptured = AtomicBool::new(false);
+        Work { capture: means.map(Capture::new), outcome, uncaptured, wanted, sockets }
+    }
+}
+
+/// What could not be made.
+enum Unmade {
+    /// The rules of nf_tables; all before them is there.
+    Capture(rustix::io::Errno),
+    Other(rustix::io::Errno),
+}
+
+impl Unmade {
+    fn errno(&self) -> rustix::io::Errno {
+        let (Unmade::Capture(errno) | Unmade::Other(errno)) = self;
+        *errno
+    }
+}
+
+impl From<rustix::io::Errno> for Unmade {
+    fn from(errno: rustix::io::Errno) -> Unmade {
+        Unmade::Other(errno)
+    }
+}
+
+/// The same network, made to see whether it can be: everything that takes memory is done before.
+pub struct Rehearsal(Work);
+
+impl Rehearsal {
+    /// Of a network whose connections are captured by `means`.
+    pub fn new(means: &Means) -> Rehearsal {
+        Rehearsal(Work::new(Some(means), &[]))
+    }
+
+    /// Makes it for this process, which has to end then. It allocates nothing.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn perform(&self) -> io::Result<()> {
+        make(&self.0).map(drop).map_err(|unmade| unmade.errno().into())
+    }
 }
 
 /// What maker and user share.
@@ -34,6 +83,8 @@ struct Work {
     capture: Option<Capture>,
     /// The descriptor of the namespace, or a negated errno.
     outcome: AtomicI32,
+    /// Whether it is nf_tables that failed.
+    uncaptured: AtomicBool,
     wanted: Vec<Wanted>,
     /// The descriptors of what is wanted, in its order; 0 where there is none.
     sockets: Vec<AtomicI32>,
@@ -44,10 +95,7 @@ const STACK: usize = 32 * 1024;
 impl Network {
     /// Starts making it. The caller must be alone in its process, with CAP_SYS_ADMIN in its user namespace.
     pub(crate) fn start(means: Option<&Means>, host_ports: &[u16]) -> io::Result<Network> {
-        let outcome = AtomicI32::new(-libc::EIO);
-        let wanted = sockets::wanted(means, host_ports);
-        let sockets = wanted.iter().map(|_| AtomicI32::default()).collect();
-        let work = Work { capture: means.map(Capture::new), outcome, wanted, sockets };
+        let work = Work::new(means, host_ports);
         let mut shared = Box::new(Shared { work, stack: Vec::with_capacity(STACK / size_of::<u128>()) });
         let flags = libc::CLONE_VM | libc::CLONE_FILES | libc::SIGCHLD;
         // SAFETY: the stack is ours, aligned and large enough for `make`; stack and work stay in place (in the box) until
@@ -64,18 +112,26 @@ impl Network {
     }
 
     /// Waits until it is made, and moves this process into it. What it gives is the gateway's.
-    pub(crate) fn join(self) -> io::Result<Vec<(Wanted, OwnedFd)>> {
+    ///
+    /// # Errors
+    /// With the step that failed.
+    pub(crate) fn join(self) -> Result<Vec<(Wanted, OwnedFd)>, (Step, io::Error)> {
         self.wait();
         let work = &self.shared.work;
         match work.outcome.load(Ordering::Acquire) {
-            errno if errno < 0 => Err(io::Error::from_raw_os_error(-errno)),
+            errno if errno < 0 => {
+                let uncaptured = work.uncaptured.load(Ordering::Acquire);
+                let step = if uncaptured { Step::Capture } else { Step::Network };
+                Err((step, io::Error::from_raw_os_error(-errno)))
+            }
             fd => {
                 // SAFETY: the helper opened it in the shared table and left it to us.
                 let namespace = unsafe { OwnedFd::from_raw_fd(fd) };
                 move_into_link_name_space(
                     std::os::fd::AsFd::as_fd(&namespace),
                     Some(LinkNameSpaceType::Network),
-                )?;
+                )
+                .map_err(|errno| (Step::Network, errno.into()))?;
                 let made = |(wanted, fd): (&Wanted, &AtomicI32)| match fd.load(Ordering::Acquire) {
                     0 => None,
                     // SAFETY: as above.
@@ -111,12 +167,16 @@ fn run_elsewhere(helper: Pid) {
 extern "C" fn run(work: *mut libc::c_void) -> libc::c_int {
     // SAFETY: the pointer is to the work in the box, which outlives this process.
     let work = unsafe { &*work.cast::<Work>() };
-    work.outcome.store(make(work).unwrap_or_else(|errno| -errno.raw_os_error()), Ordering::Release);
+    let outcome = make(work).unwrap_or_else(|unmade| {
+        work.uncaptured.store(matches!(unmade, Unmade::Capture(_)), Ordering::Release);
+        -unmade.errno().raw_os_error()
+    });
+    work.outcome.store(outcome, Ordering::Release);
     0
 }
 
 /// In the helper: by rustix, whose calls write no `errno`, which is shared.
-fn make(work: &Work) -> rustix::io::Result<i32> {
+fn make(work: &Work) -> Result<i32, Unmade> {
     // SAFETY: only the network namespace of this process changes; no descriptor or memory of anybody does.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET)? };
     let socket =
@@ -131,7 +191,7 @@ fn make(work: &Work) -> rustix::io::Result<i32> {
         match open(*wanted) {
             Ok(socket) => place.store(socket.into_raw_fd(), Ordering::Release),
             Err(_) if wanted.sixth && (!sixth || wanted.kind == Kind::HostPort) => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -139,12 +199,15 @@ fn make(work: &Work) -> rustix::io::Result<i32> {
 }
 
 /// Makes every address local, with rules that lead to the sockets; whether the sixth version is there.
-fn lead_everything_to_them(capture: &Capture) -> rustix::io::Result<bool> {
+fn lead_everything_to_them(capture: &Capture) -> Result<bool, Unmade> {
     // NETLINK_ROUTE is protocol 0, which rustix writes as none.
     const ROUTE: Option<Protocol> = None;
     carry_out(ROUTE, capture.routes.bytes(), capture.routes.answers())?;
     let sixth = carry_out(ROUTE, capture.routes6.bytes(), capture.routes6.answers()).is_ok();
-    carry_out(Some(rustix::net::netlink::NETFILTER), capture.tables.bytes(), capture.tables.answers())?;
+    if let Some(tables) = &capture.tables {
+        let carried = carry_out(Some(rustix::net::netlink::NETFILTER), tables.bytes(), tables.answers());
+        carried.map_err(Unmade::Capture)?;
+    }
     Ok(sixth)
 }
 

@@ -68,6 +68,18 @@ pub fn main(arguments: &[String]) -> ExitCode {
     }
 }
 
+/// Becomes the program that `arguments` name, on what looks like a machine without netfilter.
+pub fn without_netfilter(arguments: &[String]) -> ExitCode {
+    use std::os::unix::process::CommandExt;
+    let Some((program, rest)) = arguments.split_first() else { return ExitCode::from(3) };
+    let error = match sys::forget_netfilter() {
+        Ok(()) => std::process::Command::new(program).args(rest).exec(),
+        Err(error) => error,
+    };
+    eprintln!("without-netfilter {program}: {error}");
+    ExitCode::from(3)
+}
+
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -155,7 +155,8 @@ pub(crate) fn with_secure(
     within(session, place, command)
 }
 
-fn within(session: &Session, place: &Place, command: Command) -> Result<Told, String> {
+/// Runs a command in the small internet.
+pub(crate) fn within(session: &Session, place: &Place, command: Command) -> Result<Told, String> {
     let fail = |error: std::io::Error| format!("preparing the small internet: {error}");
     // Both beside the home, where no fenced line comes.
     let (log, resolver) = (place.outside.join("internet.log"), place.outside.join("resolv.conf"));

@@ -12,6 +12,7 @@ mod gateway_bad;
 mod gateway_budget;
 mod gateway_clients;
 mod gateway_datagrams;
+mod gateway_listeners;
 mod gateway_live;
 mod gateway_names;
 mod gateway_parent;
@@ -57,6 +58,7 @@ pub fn all() -> Vec<Row> {
         gateway_bad::rows(),
         gateway_clients::rows(),
         gateway_datagrams::rows(),
+        gateway_listeners::rows(),
         gateway_live::rows(),
         gateway_ports::rows(),
         gateway_names::rows(),

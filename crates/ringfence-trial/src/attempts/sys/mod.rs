@@ -2,10 +2,12 @@
 //! where rustix has the call and the detour does not matter, the attempts use rustix.
 #![expect(unsafe_code, reason = "an attack is made of calls that no safe library offers")]
 
+mod filter;
 #[cfg(target_arch = "x86_64")]
 mod foreign;
 mod memory;
 
+pub(super) use filter::forget_netfilter;
 #[cfg(target_arch = "x86_64")]
 pub(super) use foreign::{int80, x32};
 pub(super) use memory::{SharedText, map_low};

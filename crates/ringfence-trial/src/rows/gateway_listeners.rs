@@ -1,0 +1,187 @@
+//! A machine whose kernel lacks netfilter: each port that a rule names has a listener, and no other leads anywhere. What a
+//! rule names works there too; what none names does not get out; and what is lost is said.
+
+use std::process::Command;
+
+use crate::internet::{self, TOOLS, Told};
+use crate::row::{Outcome, Row, Scope};
+use crate::session::{BEGUN, Session, strip_begun};
+
+const ALLOW: &[&str] = &[
+    "good.example",
+    "203.0.113.10:8080",
+    "udp://203.0.113.10:7",
+    "udp://good.example:7000-7100",
+    "private.example",
+];
+
+/// Clients are captured, not led by the variables.
+const UNSET: &str = "unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY\n";
+
+const WORKS: &[(&str, &str)] = &[
+    ("a name", "curl -sS -m 5 http://good.example/"),
+    ("an address and a port", "curl -sS -m 5 http://203.0.113.10:8080/"),
+    (
+        "datagrams",
+        r#"python3 -c 'import socket
+for host, port in (("203.0.113.10", 7), ("good.example", 7000)):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3); s.sendto(b"hello", (host, port)); print(s.recvfrom(99))'"#,
+    ),
+    (
+        "a server of its own on a port that no rule names",
+        r#"python3 -c 'import socket
+s = socket.create_server(("127.0.0.1", 5555)); c = socket.create_connection(("127.0.0.1", 5555)); print(s.accept()[0] is not None)'"#,
+    ),
+];
+
+/// Each must fail fast; without a fence it reaches what it names.
+const ESCAPES: &[(&str, &str, &str)] = &[
+    ("another_address_at_a_port_of_a_rule", "curl -s -m 5 http://203.0.113.11/", "tcp 203.0.113.11 80"),
+    ("port_that_no_rule_names", "curl -s -m 5 telnet://203.0.113.10:22/ </dev/null", "tcp 203.0.113.10 22"),
+    ("name_that_no_rule_names", "curl -s -m 5 http://evil.example/", "tcp 203.0.113.11 80"),
+    ("name_that_leads_to_a_private_address", "curl -s -m 5 http://private.example/", "tcp 10.9.9.9 80"),
+    ("address_of_ipv6", "curl -s -m 5 'http://[2001:db8:1::10]/'", "tcp 2001:db8:1::10 80"),
+    ("loopback_of_the_host", "curl -s -m 5 http://127.0.0.1:8080/", "tcp 127.0.0.1 8080"),
+    (
+        "datagram_to_another_address",
+        r#"python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3); s.connect(("203.0.113.11", 7)); s.send(b"x"); print(s.recv(99))'"#,
+        "datagram 203.0.113.11 7",
+    ),
+    (
+        "datagram_to_another_port",
+        r#"python3 -c 'import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3); s.connect(("203.0.113.10", 8001)); s.send(b"x"); print(s.recv(99))'"#,
+        "datagram 203.0.113.10 8001",
+    ),
+];
+
+/// Takes the place of a listener, on every address, on the one that others connect to, and on the loopback.
+const STEAL: &str = r#"python3 - <<'E'
+import socket
+for host in ("0.0.0.0", "203.0.113.10", "127.0.0.1"):
+    for kind, port in ((socket.SOCK_STREAM, 8080), (socket.SOCK_DGRAM, 7000)):
+        s = socket.socket(socket.AF_INET, kind)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try: s.bind((host, port)); print("took", host, port)
+        except OSError: pass
+E
+curl -sS -m 5 http://203.0.113.10:8080/"#;
+
+pub(super) fn rows() -> Vec<Row> {
+    let works = WORKS.iter().map(|(name, line)| {
+        Row::new(format!("works: through the gateway without netfilter: {name}"), &[], move |session| {
+            judge_works(session, line).unwrap_or_else(Outcome::Failed)
+        })
+    });
+    let escapes = ESCAPES.iter().map(|(name, line, reaches)| {
+        Row::new(format!("gateway: without netfilter: {name}"), &[44, 47], move |session| {
+            judge_escape(session, line, reaches).unwrap_or_else(Outcome::Failed)
+        })
+    });
+    let own = [
+        Row::new("gateway: without netfilter: listener_that_the_command_would_take", &[44], |session| {
+            steal(session).unwrap_or_else(Outcome::Failed)
+        }),
+        Row::new("gateway: without netfilter: what is lost is said, and doctor tells", &[], |session| {
+            said(session).unwrap_or_else(Outcome::Failed)
+        }),
+    ];
+    let only = Scope::Namespaces("only a network namespace of its own can be captured");
+    works.chain(escapes).chain(own).map(|row| row.only(only)).collect()
+}
+
+fn missing() -> Option<Outcome> {
+    let tool = TOOLS.iter().find(|tool| !Session::has(tool))?;
+    Some(Outcome::Skipped(format!("this host has no {tool}")))
+}
+
+/// `command` where it believes that there is no netfilter.
+fn without_netfilter(command: &Command) -> Result<Command, String> {
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut outer = Command::new(this);
+    outer.arg("without-netfilter").arg(command.get_program()).args(command.get_args());
+    outer.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(directory) = command.get_current_dir() {
+        outer.current_dir(directory);
+    }
+    Ok(outer)
+}
+
+fn fenced(session: &Session, line: &str) -> Result<Told, String> {
+    let place = session.place()?;
+    let allow = ALLOW.iter().flat_map(|endpoint| ["--allow-net".to_owned(), (*endpoint).to_owned()]);
+    let flags: Vec<String> = ["--network".to_owned(), "rules".to_owned()].into_iter().chain(allow).collect();
+    let mut command = session.fence(&place, &flags);
+    command.args(["sh", "-c", &format!("echo {BEGUN}\n{UNSET}{line}")]);
+    let mut told = internet::within(session, &place, without_netfilter(&command)?)?;
+    strip_begun(&mut told.ran)?;
+    Ok(told)
+}
+
+fn judge_works(session: &Session, line: &str) -> Result<Outcome, String> {
+    if let Some(skipped) = missing() {
+        return Ok(skipped);
+    }
+    let bare = internet::bare(session, &session.place()?, line)?;
+    if bare.ran.code != 0 {
+        return Ok(Outcome::NotProved(format!("nor does it work without a fence: {}", bare.ran.describe())));
+    }
+    let told = fenced(session, line)?;
+    match told.ran.code == 0 && told.ran.stdout == bare.ran.stdout {
+        true => Ok(Outcome::Passed),
+        false => {
+            Err(format!("inside: {}\noutside: {}\n{}", told.ran.describe(), bare.ran.describe(), told.log))
+        }
+    }
+}
+
+fn judge_escape(session: &Session, line: &str, reaches: &str) -> Result<Outcome, String> {
+    if let Some(skipped) = missing() {
+        return Ok(skipped);
+    }
+    let reached = |told: &Told| told.log.lines().any(|line| line.starts_with(reaches));
+    let timed = format!(
+        "curl -sS -m 5 http://good.example/alive || exit 99\nbegun=$(date +%s); {line} && exit 98\n\
+         [ $(($(date +%s) - begun)) -lt 3 ] || exit 97"
+    );
+    let told = fenced(session, &timed)?;
+    if told.ran.code != 0 || !told.log.contains("GET /alive") || reached(&told) {
+        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+    }
+    let bare = internet::bare(session, &session.place()?, line)?;
+    Ok(match reached(&bare) {
+        true => Outcome::Passed,
+        false => Outcome::NotProved(format!("nor does it get out without a fence: {}", bare.ran.describe())),
+    })
+}
+
+fn steal(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = missing() {
+        return Ok(skipped);
+    }
+    let told = fenced(session, STEAL)?;
+    if told.ran.out() != "served by 203.0.113.10\n" {
+        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+    }
+    // Where nobody listens yet, it is to be had.
+    let bare = internet::bare(session, &session.place()?, STEAL)?;
+    Ok(match bare.ran.out().contains("took") {
+        true => Outcome::Passed,
+        false => Outcome::NotProved(format!("nor without a fence: {}", bare.ran.describe())),
+    })
+}
+
+fn said(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = missing() {
+        return Ok(skipped);
+    }
+    let told = fenced(session, "true")?;
+    let text = String::from_utf8_lossy(&told.ran.stderr).into_owned();
+    if !text.contains("network rules are held more narrowly") || !text.contains("nf_tables") {
+        return Err(told.ran.describe());
+    }
+    let place = session.place()?;
+    let doctor = session.bare_command(&place, &[session.ringfence.as_os_str(), "doctor".as_ref()]);
+    let told = internet::within(session, &place, without_netfilter(&doctor)?)?;
+    let found = told.ran.out().lines().any(|line| line.contains("a listener on each port"));
+    if found { Ok(Outcome::Passed) } else { Err(told.ran.describe()) }
+}
