@@ -233,7 +233,14 @@ impl Gateway {
         let allowed = |gateway: &mut Gateway, given: &Given| {
             let port = given.target.port;
             match (&given.names, given.target.address) {
-                (Some(names), _) => names.iter().any(|name| gateway.rules.by_name(name, port).is_ok()),
+                (Some(names), address) => {
+                    // The parent proxy's own address is nobody's to allow.
+                    let leads = address.filter(|_| given.target.via.is_none()).is_none_or(|address| {
+                        let owner = gateway.owner(address);
+                        gateway.rules.leads_to(address, port, owner).is_ok()
+                    });
+                    leads && names.iter().any(|name| gateway.rules.by_name(name, port).is_ok())
+                }
                 (None, Some(address)) => {
                     let known = given.target.host.as_deref().and_then(|host| HostName::parse(host).ok());
                     let owner = gateway.owner(address);

@@ -43,18 +43,26 @@ impl Current {
         bounds: &[Bound],
     ) -> Result<Changed, String> {
         let Some(first) = request.endpoints.first() else { return Err("no host was named".into()) };
-        if request.endpoints.iter().any(|endpoint| endpoint.protocol != Protocol::Tcp) {
-            return Err("only rules for TCP can be changed while it runs".into());
+        // What UDP may carry is made up at the start.
+        let is_tcp = |endpoint: &Endpoint| endpoint.protocol == Protocol::Tcp;
+        if change == Change::Allow && !request.endpoints.iter().all(is_tcp) {
+            return Err("only TCP can be allowed in addition while it runs".into());
         }
         let target = written(&request.endpoints);
         let rule = RuleId(self.texts.len() as u32);
         let notes = match change {
             Change::Allow => self.allow(&request.endpoints, rule, bounds)?,
             Change::Deny => {
-                // Without a port it speaks of the host, as in a policy.
-                let ports = if request.endpoints.len() > 1 { Ports::ALL } else { first.ports };
-                let endpoint = Endpoint { ports, ..first.clone() };
-                self.network.deny.push(NetworkRule { endpoint, rule });
+                // Without a port it speaks of the host, whatever the port and the protocol, as in a policy.
+                let whole = request.endpoints.len() > 1;
+                let all = [Protocol::Tcp, Protocol::Udp].map(|protocol| Endpoint {
+                    ports: Ports::ALL,
+                    protocol,
+                    ..first.clone()
+                });
+                let endpoints = if whole { all.to_vec() } else { vec![first.clone()] };
+                let rule_of = |endpoint| NetworkRule { endpoint, rule };
+                self.network.deny.extend(endpoints.into_iter().map(rule_of));
                 self.denied.insert(rule);
                 Vec::new()
             }
@@ -243,8 +251,10 @@ mod tests {
         assert!(notes[0].contains("stays so: network.deny"), "{notes:?}");
         assert!(!allows(&now, "bad.example", 443));
         now.change(Change::Deny, &request("worse.example"), &[]).unwrap();
+        assert_eq!(now.network.deny.last().unwrap().endpoint.protocol, Protocol::Udp);
         assert!(!allows(&now, "worse.example", 443) && !allows(&now, "worse.example", 22));
         let notes = now.change(Change::Remove, &request("worse.example"), &[]).unwrap().notes;
+        assert!(now.network.deny.iter().all(|rule| rule.rule == RuleId(1)));
         assert!(allows(&now, "worse.example", 443) && notes[0].contains("still allowed by"), "{notes:?}");
     }
 
