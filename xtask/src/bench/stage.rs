@@ -6,6 +6,7 @@ use super::{
     Options, SECTIONS, host_mounts, machine, many, memory, mounts_seen, mxc, network, path_rules, policy,
     startup, work,
 };
+use crate::mxc::tun;
 use crate::person::Person;
 use crate::{root, target_dir};
 use anyhow::{Context, Result, bail, ensure};
@@ -193,15 +194,23 @@ fn compile(source: &Path, program: &Path) -> Result<()> {
 
 fn measure(words: &[String], person: &Person, scratch: &Path) -> Result<()> {
     person.give(scratch)?;
-    let mut command = Command::new(scratch.join("work/.bench-server"));
-    command.arg("bench-staged").arg(scratch).args(words).current_dir(scratch.join("work"));
+    let server = scratch.join("work/.bench-server").display().to_string();
+    // MXC's rules want /dev/net/tun, which is root's on many hosts.
+    let wants_tunnel = Options::parse(words)?.wants("mxc") && person.other && !tun::is_open_to_all();
+    let after = tun::After { uid: person.uid, gid: person.gid };
+    let before = if wants_tunnel { tun::wrapper(&after) } else { Vec::new() };
+    let all: Vec<String> = before.into_iter().chain([server]).collect();
+    let mut command = Command::new(&all[0]);
+    command.args(&all[1..]).arg("bench-staged").arg(scratch).args(words).current_dir(scratch.join("work"));
     command
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .env("HOME", &person.home)
         .env("LANG", "C.UTF-8");
     command.env("USER", &person.name);
-    person.start(&mut command);
+    if !wants_tunnel {
+        person.start(&mut command);
+    }
     let status = command.status().context("failed to start the measuring process")?;
     ensure!(status.success(), "the measuring process ended with {status}");
     Ok(())
