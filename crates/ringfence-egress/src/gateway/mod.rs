@@ -5,6 +5,8 @@
 
 mod connection;
 mod decide;
+mod dialling;
+mod ending;
 mod flows;
 mod forward;
 mod gate;
@@ -36,8 +38,8 @@ use std::time::{Duration, Instant};
 
 use ringfence_plan::{Failure, HostName};
 
-use self::connection::{Connection, Dial, Greeting, MOST, Manner, Moved, Opening, Side, Stage, Target, Way};
-use self::gate::{Expected, Gate, Judge, Stop};
+use self::connection::{Connection, Dial, Greeting, MOST, Manner, Moved, Opening, Side, Stage, Target};
+use self::gate::{Expected, Gate, Judge};
 use self::poller::{Happened, Poller, Token};
 use self::spend::Spending;
 use crate::budget::Ledger;
@@ -45,7 +47,7 @@ use crate::dns::pool::Pool;
 use crate::dns::resolver::Resolver;
 use crate::dns::told::Told;
 use crate::guard::canonical;
-use crate::http::{self, Host};
+use crate::http::Host;
 use crate::parent::Parent;
 use crate::rules::{Owner, Rules};
 
@@ -334,122 +336,6 @@ impl Gateway {
         }
     }
 
-    /// Begins to connect to the first address that does not fail at once.
-    fn dial(&mut self, index: usize) {
-        if !self.may_spend(index) {
-            return;
-        }
-        loop {
-            let Some(Some(connection)) = self.connections.get_mut(index) else { return };
-            let Stage::Dialing(dial) = &connection.stage else { return };
-            let Some(address) = dial.addresses.front().copied() else { return self.unreachable(index) };
-            if let Way::In(_) = connection.target.way {
-                return self.ask_for_socket(index, address);
-            }
-            match socket::connected(address, rustix::net::SocketType::STREAM) {
-                Ok(socket) => {
-                    socket::without_delay(&socket);
-                    if self.poller.add(&socket, Token::Server(index)).is_err() {
-                        return self.unreachable(index);
-                    }
-                    connection.server = Some(Side::new(socket, false));
-                    return self.see_dialing(index);
-                }
-                Err(_) => self.next_address(index),
-            }
-        }
-    }
-
-    fn next_address(&mut self, index: usize) {
-        if let Some(Some(connection)) = self.connections.get_mut(index) {
-            connection.server = None;
-            if let Stage::Dialing(dial) = &mut connection.stage {
-                dial.addresses.pop_front();
-            }
-        }
-    }
-
-    fn see_dialing(&mut self, index: usize) {
-        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
-        let (Stage::Dialing(dial), Some(server)) = (&connection.stage, &connection.server) else { return };
-        let Some(address) = dial.addresses.front().copied() else { return };
-        match socket::is_connected(&server.fd, address) {
-            Ok(false) => {}
-            Ok(true) => self.dialled(index, address.ip()),
-            Err(_) => {
-                self.next_address(index);
-                self.dial(index);
-            }
-        }
-    }
-
-    fn dialled(&mut self, index: usize, address: IpAddr) {
-        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
-        let Stage::Dialing(Dial { opening, .. }) = std::mem::replace(&mut connection.stage, Stage::Relaying)
-        else {
-            return;
-        };
-        if connection.target.via.is_some() {
-            connection.target.proxy = Some(address);
-            self.begin_with_parent(index, opening);
-        } else {
-            connection.target.address = Some(address);
-            self.begin_relay(index, opening, &[]);
-        }
-    }
-
-    /// Begins to carry bytes; `early` are the server's first, where the parent proxy sent them behind its answer.
-    fn begin_relay(&mut self, index: usize, opening: Opening, early: &[u8]) {
-        if self.is_inspected(index) {
-            return self.give_to_inspector(index, opening, early);
-        }
-        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
-        connection.stage = Stage::Relaying;
-        connection.stages += 1;
-        let Opening { manner, first, behind, gate } = opening;
-        connection.gate = gate.unwrap_or_else(|| Gate::new(&connection.expected));
-        match manner {
-            Manner::Captured | Manner::Request => {}
-            Manner::Connect => {
-                connection.client.pending.extend(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            }
-            Manner::Socks => {
-                connection.client.pending.extend(crate::socks::reply(crate::socks::Code::Succeeded))
-            }
-        }
-        connection.client.pending.extend_from_slice(early);
-        connection.received += early.len() as u64;
-        let mut out = first;
-        let charges = connection.charges.take().unwrap_or_default();
-        let judge = Judge {
-            rules: &self.rules,
-            expected: &connection.expected,
-            address: connection.target.address,
-            port: connection.target.port,
-            spending: Spending { ledger: &self.ledger, charges: &charges },
-        };
-        let said = [out.as_slice(), &behind].concat();
-        let fed = match connection.watch.as_mut().and_then(|watch| watch.see(&said)) {
-            Some(found) => {
-                out.clear();
-                Err(judge.misplaced(found, (&connection.gate, &said)))
-            }
-            None => connection.gate.feed(&judge, &behind, &mut out),
-        };
-        let fed = judge.afford(&mut out, &mut connection.sent, &connection.gate).and(fed);
-        connection.charges = Some(charges);
-        if let Some(server) = &mut connection.server {
-            server.pending = out;
-        }
-        let flushed =
-            connection.client.flush().and_then(|()| connection.server.as_mut().map_or(Ok(()), Side::flush));
-        match (fed, flushed) {
-            (Err(stop), _) => self.stop(index, stop),
-            (Ok(()), Err(_)) => self.break_off(index),
-            (Ok(()), Ok(())) => self.relay(index),
-        }
-    }
-
     fn relay(&mut self, index: usize) {
         let Some(mut connection) = self.connections.get_mut(index).and_then(Option::take) else { return };
         let expected = std::mem::replace(&mut connection.expected, Expected::Anybody);
@@ -473,53 +359,6 @@ impl Gateway {
             Ok(Moved::Ended) => self.close(index),
             Ok(Moved::Broken) => self.break_off(index),
             Err(stop) => self.stop(index, stop),
-        }
-    }
-
-    /// A connection that may not go on: over HTTP it is told why, unless the server has been heard already.
-    fn stop(&mut self, index: usize, Stop { refusal, http }: Stop) {
-        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
-        let target = connection.target.clone();
-        let tells = http && connection.received == 0;
-        self.tell_refused(&target, refusal);
-        if tells {
-            let text = self.rules.explain(refusal, &display(&target));
-            self.answer(index, http::answer(spend::status(refusal), &text));
-        } else {
-            self.break_off(index);
-        }
-    }
-
-    /// The last that a client hears.
-    fn answer(&mut self, index: usize, bytes: Vec<u8>) {
-        let Some(Some(connection)) = self.connections.get_mut(index) else { return };
-        if let Some(server) = connection.server.take() {
-            socket::reset_when_closed(&server.fd);
-        }
-        connection.client.pending.extend(bytes);
-        connection.stage = Stage::Farewell;
-        connection.stages += 1;
-        self.set_deadline(index, FAREWELL);
-        self.advance(index);
-    }
-
-    fn break_off(&mut self, index: usize) {
-        if let Some(Some(connection)) = self.connections.get(index) {
-            connection.reset();
-        }
-        self.close(index);
-    }
-
-    fn close(&mut self, index: usize) {
-        let Some(connection) = self.connections.get_mut(index).and_then(Option::take) else { return };
-        self.free.push(index);
-        self.held -= connection.weight;
-        if let Some(event) = tell::ended(&connection) {
-            self.tell(&event);
-        }
-        drop(connection);
-        if std::mem::take(&mut self.starved) {
-            self.accept_again();
         }
     }
 
@@ -558,15 +397,5 @@ impl Gateway {
         for answered in self.resolver.give_up(&self.poller, now) {
             self.answered(answered);
         }
-    }
-}
-
-/// A target as it stands in a rule.
-fn display(target: &Target) -> String {
-    let Target { host, address, port, .. } = target;
-    match (host, address) {
-        (Some(host), _) => format!("{host}:{port}"),
-        (None, Some(address)) => SocketAddr::new(*address, *port).to_string(),
-        (None, None) => format!("port {port}"),
     }
 }

@@ -8,8 +8,9 @@ use ringfence_plan::Failure;
 
 use super::connection::{Dial, Lookup, Manner, Opening, Stage};
 use super::decide::Allowed;
+use super::ending::display;
 use super::gate::Gate;
-use super::{DIAL, Gateway, display};
+use super::{DIAL, Gateway};
 use crate::dns::message::Unanswered;
 use crate::dns::resolver::Answer;
 use crate::http::{self, Change, Head, Host, Malformed};
