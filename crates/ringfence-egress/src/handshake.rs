@@ -63,6 +63,11 @@ impl Handshake {
         (Handshake { to, port, credentials, next, held: Vec::new() }, first)
     }
 
+    /// Bytes that it holds.
+    pub fn holds(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// Hears what the proxy says.
     pub fn hear(&mut self, bytes: &[u8]) -> Step {
         self.held.extend_from_slice(bytes);

@@ -41,7 +41,7 @@ pub enum Event {
     Connected {
         /// The name, where there is one.
         host: Option<String>,
-        /// The address.
+        /// The address that was dialled: the parent proxy's, where it goes through one.
         address: IpAddr,
         /// The port.
         port: u16,

@@ -22,7 +22,7 @@ impl Connection {
             Stage::Resolving(lookup) => lookup.opening.holds(),
             Stage::Seeking(opening) => opening.holds(),
             Stage::Dialing(dial) => dial.opening.holds(),
-            Stage::Asking(asking) => asking.opening.holds(),
+            Stage::Asking(asking) => asking.opening.holds() + asking.handshake.holds(),
             Stage::Relaying | Stage::Farewell => 0,
         };
         let unsent = self.server.as_ref().map_or(0, |server| server.pending.capacity());
