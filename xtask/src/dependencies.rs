@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 /// The crates that ship, lowest first.
-pub(crate) const SHIPPED: [&str; 6] = [
+pub(crate) const SHIPPED: [&str; 8] = [
     "ringfence-plan",
     "ringfence-policy",
+    "ringfence-egress",
+    "ringfence-inspect",
     "ringfence-enter",
     "ringfence-backend",
     "ringfence",

@@ -2,7 +2,7 @@
 //! on when the other side has room.
 
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -28,7 +28,7 @@ pub(crate) struct Watched {
     inner: Incoming,
     /// Bytes that may still come.
     left: Option<u64>,
-    needles: Rc<Needles>,
+    needles: Arc<Needles>,
     scan: Scan,
     /// Behind what the scan held back.
     last: Option<Frame<Bytes>>,
@@ -64,7 +64,7 @@ impl Watched {
     pub(crate) fn new(
         inner: Incoming,
         left: Option<u64>,
-        needles: Rc<Needles>,
+        needles: Arc<Needles>,
         on_cut: impl Fn(Cut) + 'static,
     ) -> Watched {
         let scan = Scan::default();

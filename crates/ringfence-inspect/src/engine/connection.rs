@@ -13,7 +13,7 @@ use ringfence_egress::budget::Spent;
 use ringfence_egress::greeted::Crooked;
 use ringfence_egress::handed::{Handed, Progress};
 use ringfence_egress::hello::{self, ClientHello, Hello, hello};
-use ringfence_plan::{Barrier, Event, HostName, Protocol, RuleId, Target};
+use ringfence_plan::{Barrier, Event, HostName, Place, Protocol, RuleId, Target};
 use rustls::pki_types::ServerName;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -82,6 +82,15 @@ pub(super) async fn serve(inspector: Rc<Inspector>, handed: Handed, client: Owne
     if let Some(Spent { rule, .. }) = over.filter(told) {
         tell_refused(&inspector, &handed, None, (Barrier::OverBudget, rule));
     }
+    if let Some(at) = *counts.misplaced.lock().unwrap_or_else(PoisonError::into_inner) {
+        let host = handed.names.last().map(|name| name.as_str().to_owned());
+        inspector.reporter.tell(&Event::CredentialAlarm {
+            host: host.or_else(|| Some(handed.address.ip().to_string())),
+            port: handed.address.port(),
+            place: Place::Connection,
+            rule: inspector.rules().rule_of_placeholder(at),
+        });
+    }
     inspector.tell_requests(&requests);
     inspector.progress(progress(&handed, &counts, &requests, true)).await;
 }
@@ -118,6 +127,9 @@ async fn carry(common: Common<'_>, handed: &Handed, (mut client, mut server): (S
                 let may_hide = !greeting.hides || inspector.rules().may_hide().is_ok();
                 may_hide && matches!(kind_of_tls(inspector, handed, greeting.name.clone()), Kind::Tunnel)
             };
+            if client.watch_for(inspector.placeholders.clone()).is_err() {
+                return server.reset_when_closed();
+            }
             if let Err(crooked) = tunnel::carry(may_pass, &mut client, &mut server).await {
                 client.reset_when_closed();
                 server.reset_when_closed();

@@ -44,7 +44,7 @@ pub(crate) struct Exchange {
 pub(crate) struct Upgraded {
     client: OnUpgrade,
     server: OnUpgrade,
-    needles: Rc<Needles>,
+    needles: Arc<Needles>,
     rules: Vec<RuleId>,
     asking: Asking,
 }
@@ -325,7 +325,7 @@ impl Exchange {
             return Ok(text_answer(StatusCode::BAD_GATEWAY, text));
         }
         let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let needles = Rc::new(needles);
+        let needles = Arc::new(needles);
         if switched {
             let Some(client) = asked_for else {
                 return Ok(text_answer(

