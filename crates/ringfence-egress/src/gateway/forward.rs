@@ -55,7 +55,9 @@ impl Gateway {
         let credentials = parent.credentials.as_ref().map(|known| known.basic());
         let authorization = credentials.map(|basic| format!("Proxy-Authorization: {basic}\r\n"));
         let authorization = Secret(authorization.unwrap_or_default());
-        plain.then(|| Gate::Forward(Forward { held: Vec::new(), authority, authorization }))
+        // Its requests are the inspector's to read, who speaks to a server, not to a proxy: it gets a tunnel.
+        (plain && !self.inspects(connection))
+            .then(|| Gate::Forward(Forward { held: Vec::new(), authority, authorization }))
     }
 }
 

@@ -102,7 +102,14 @@ impl Inspected {
 impl Gateway {
     /// Whether a connection may be to somebody whose requests are looked into.
     pub(super) fn is_inspected(&self, index: usize) -> bool {
-        let Some(Some(connection)) = self.connections.get(index) else { return false };
+        self.connections
+            .get(index)
+            .and_then(Option::as_ref)
+            .is_some_and(|connection| self.inspects(connection))
+    }
+
+    /// The same of one that is at hand.
+    pub(super) fn inspects(&self, connection: &Connection) -> bool {
         let port = connection.target.port;
         if connection.target.way != Way::Out || !self.rules.inspect_on(port) {
             return false;
