@@ -7,6 +7,7 @@ use std::fs;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use ringfence_plan::{Access, NetworkMode, Plan, Request as Asked, RequestPath, Target};
+use ringfence_policy::difference::{Area, Change, Difference, difference};
 use ringfence_policy::{Report, Request, compile, compose, load};
 
 /// The plan of a project's own file, if it has one, a policy that is named, and ceilings.
@@ -174,7 +175,8 @@ fn decisions(plan: &Plan) -> Vec<u64> {
         [80, 81, 82].map(|port| u64::from(network.publish.iter().any(|known| known.inside == port)));
     let host = [90, 91].map(|port| u64::from(network.host.iter().any(|known| known.port == port)));
     let most = network.budgets.iter().filter_map(|budget| budget.connections).min().unwrap_or(u64::MAX);
-    let none = network.mode == NetworkMode::None;
+    // Where nothing is reached, nothing is sent.
+    let none = network.mode == NetworkMode::None || network.allow.is_empty();
     let rest = [if none { 0 } else { most }, u64::from(!none && network.encrypted_hello.is_allowed())];
     requests.chain(publish).chain(host).chain(rest).collect()
 }
@@ -195,6 +197,43 @@ proptest! {
         prop_assert!(not_above(&decisions(&bounded), &alone));
         prop_assert!(not_above(&decisions(&found), &decisions(&bounded)));
     }
+}
+
+/// Only that: the two plans are of two projects.
+fn of_network(plans: &[Plan; 2]) -> Difference {
+    let Difference { widened, narrowed } = difference(&plans[0], &plans[1]);
+    let keep = |changes: Vec<Change>| changes.into_iter().filter(|one| one.area == Area::Network).collect();
+    Difference { widened: keep(widened), narrowed: keep(narrowed) }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn what_lets_more_is_said_to_have_widened(before in layer(), after in layer()) {
+        let plans = [&before, &after].map(|text| plan(None, text, &[]).unwrap());
+        let [was, is] = plans.each_ref().map(decisions);
+        let Difference { widened, narrowed } = of_network(&plans);
+        prop_assert!(was.iter().zip(&is).all(|(was, is)| is <= was) || !widened.is_empty());
+        prop_assert!(was.iter().zip(&is).all(|(was, is)| was <= is) || !narrowed.is_empty());
+        prop_assert!(difference(&plans[0], &plans[0].clone()).is_empty());
+    }
+}
+
+#[test]
+fn a_difference_is_told_by_what_is_let() {
+    let before = "[network]\nlisten = [3000]\nencrypted_hello = \"refuse\"\nproxy = \"environment\"\n\
+        [[network.http]]\nhost = \"api.example\"\nmethods = [\"GET\"]\n[[network.budget]]\nconnections = 5\n";
+    let after = format!(
+        "[network]\nhost = [5432]\nresolver = \"tls://192.0.2.1\"\nproxy = \"http://p.example:3128\"\n\
+         [[network.http]]\nhost = \"api.example\"\nmethods = [\"GET\", \"PUT\"]\n\
+         {CREDENTIAL}source = {{ env = \"A\" }}\nplaceholder = {{ env = \"A\" }}\n\
+         [[network.budget]]\nconnections = 6\n"
+    );
+    let plans = [plan(None, before, &[]).unwrap(), plan(None, &after, &[]).unwrap()];
+    let told = of_network(&plans);
+    let line = |line: &str| line.split("; ").next().unwrap().to_owned();
+    insta::assert_snapshot!(told.to_string().lines().map(line).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

@@ -11,6 +11,8 @@ use super::policy;
 use super::style::{Colours, Meaning, Style};
 use super::table::{Cell, table};
 
+mod gateway;
+
 /// A plan with the fence that it gets.
 pub(crate) struct Held<'a> {
     /// What to hold.
@@ -57,7 +59,7 @@ impl Held<'_> {
         text.push_str(&files(self.plan, &self.absent, style));
         text.push_str(&title("Protected: readable, never created, changed, renamed or removed"));
         text.push_str(&protected(self.plan, style));
-        if self.plan.network.mode != NetworkMode::None {
+        if self.plan.network.mode != NetworkMode::None || self.plan.network.publish.iter().next().is_some() {
             text.push_str(&title("Network"));
             text.push_str(&hosts(self.plan, style));
         }
@@ -152,6 +154,7 @@ fn hosts(plan: &Plan, style: Style) -> String {
         rows.push(line(plan, "reachable", "everything that this host reaches", network.rule));
     }
     rows.extend(of("denied", &network.deny));
+    rows.extend(gateway::rows(plan));
     table(&rows, style)
 }
 

@@ -8,8 +8,13 @@ use ringfence_plan::{Endpoint, HostPattern, Network, NetworkMode, NetworkRule, P
 
 use super::{Area, Sides, rule};
 
+mod gateway;
+
 pub(super) fn compare(sides: &mut Sides<'_>) {
     let (before, after) = (&sides.before.network, &sides.after.network);
+    // What leads inside takes no network.
+    gateway::ports(sides);
+    // Taken apart in `gateway`, so that a new field stops the build there.
     let Network { mode, allow, .. } = after;
     match (before.mode, *mode) {
         (_, NetworkMode::None) => return,
@@ -28,7 +33,9 @@ pub(super) fn compare(sides: &mut Sides<'_>) {
     }
     if before.mode != NetworkMode::None {
         denied_no_more(sides);
+        gateway::bounds(sides);
     }
+    gateway::leads(sides);
 }
 
 /// Endpoints that were denied, and that the new rules let.
