@@ -6,9 +6,10 @@
 use std::net::IpAddr;
 
 use super::Gateway;
-use super::connection::{Dial, Manner, Opening, Side, Stage, Way};
+use super::connection::{Dial, Manner, Opening, Stage, Way};
 use super::gate::{Gate, Judge};
 use super::poller::Token;
+use super::side::Side;
 use super::socket;
 use super::spend::Spending;
 

@@ -9,9 +9,10 @@ use std::os::fd::OwnedFd;
 use ringfence_plan::RuleId;
 use rustix::net::{SendFlags, send};
 
-use super::connection::{Dial, Manner, Opening, Side, Stage, Target, Way};
+use super::connection::{Dial, Manner, Opening, Stage, Target, Way};
 use super::gate::Expected;
 use super::poller::Token;
+use super::side::Side;
 use super::{DIAL, Gateway, host, socket};
 
 /// Where the places of its listeners begin.

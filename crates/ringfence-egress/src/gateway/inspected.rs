@@ -16,9 +16,10 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 use super::Gateway;
-use super::connection::{Connection, Manner, Opening, Side, Way};
+use super::connection::{Connection, Manner, Opening, Way};
 use super::gate::Expected;
 use super::poller::{Poller, Token};
+use super::side::Side;
 use crate::handed::{self, Handed, NO_CONNECTION, Progress};
 use crate::scan::{Found, Needles, Watch};
 

@@ -3,6 +3,7 @@
 //! No thread and no runtime: a connection costs two descriptors and a few hundred bytes, and the loop is done with most
 //! of them in a handful of calls.
 
+mod arriving;
 mod connection;
 mod decide;
 mod dialling;
@@ -23,6 +24,7 @@ mod packet;
 mod parent;
 pub(crate) mod poller;
 mod proxy;
+mod side;
 pub(crate) mod socket;
 mod spend;
 mod tell;
@@ -38,16 +40,15 @@ use std::time::{Duration, Instant};
 
 use ringfence_plan::{Failure, HostName};
 
-use self::connection::{Connection, Dial, Greeting, MOST, Manner, Moved, Opening, Side, Stage, Target};
+use self::connection::{Connection, Moved, Stage, Target};
 use self::gate::{Expected, Gate, Judge};
 use self::poller::{Happened, Poller, Token};
+use self::side::{MOST, Side};
 use self::spend::Spending;
 use crate::budget::Ledger;
 use crate::dns::pool::Pool;
 use crate::dns::resolver::Resolver;
 use crate::dns::told::Told;
-use crate::guard::canonical;
-use crate::http::Host;
 use crate::parent::Parent;
 use crate::rules::{Owner, Rules};
 
@@ -119,10 +120,6 @@ const GREETING: Duration = Duration::from_secs(30);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long a connection may take to come about, all its addresses together.
 const DIAL: Duration = Duration::from_secs(30);
-/// The port by which a connection is a question of names.
-const NAMES: u16 = 53;
-/// The port of the loopback on which the proxy is.
-const PROXY: u16 = 1023;
 /// Most connections that are open at once; more wait until some end.
 const MOST_CONNECTIONS: usize = 16_384;
 
@@ -218,49 +215,6 @@ impl Gateway {
                 if let Some(answered) = self.resolver.ready(&self.poller, index) {
                     self.answered(answered);
                 }
-            }
-        }
-    }
-
-    /// A new connection: its own address tells what it is.
-    fn begin(&mut self, client: OwnedFd) {
-        let Ok(local) = socket::local(&client) else { return };
-        let (address, port) = (canonical(local.ip()), local.port());
-        let target = Target { address: Some(address), port, ..Target::default() };
-        if address.is_loopback() && port != PROXY {
-            // Where each port has a listener, its own loopback arrives there as well.
-            socket::reset_when_closed(&client);
-        } else if address.is_loopback() {
-            let target = Target { address: None, ..target };
-            self.open(client, Stage::Greeting(Greeting::default()), target, Expected::Anybody, GREETING);
-        } else if port == NAMES {
-            self.open(client, Stage::Names(Vec::new()), target, Expected::Anybody, GREETING);
-        } else {
-            self.captured(client, target);
-        }
-    }
-
-    fn captured(&mut self, client: OwnedFd, mut target: Target) {
-        let (Some(address), port) = (target.address, target.port) else { return };
-        match self.decide(&Host::Address(address), port) {
-            Ok((allowed, via)) => {
-                target.host = allowed.host;
-                target.rule = Some(allowed.rule);
-                let opening =
-                    Opening { manner: Manner::Captured, first: Vec::new(), behind: Vec::new(), gate: None };
-                let addresses = [SocketAddr::new(address, port)].into();
-                let stage = match via {
-                    Some(_) => Stage::Seeking(opening),
-                    None => Stage::Dialing(Dial { addresses, opening }),
-                };
-                target.go_via(via);
-                self.open(client, stage, target, allowed.expected, DIAL);
-            }
-            Err(refusal) => {
-                let name = self.pool.name(address).or(self.told.names(address).last());
-                target.host = name.map(|name| name.as_str().into());
-                self.tell_refused(&target, refusal);
-                socket::reset_when_closed(&client);
             }
         }
     }
