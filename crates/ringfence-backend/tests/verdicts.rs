@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use ringfence_backend::ALL;
+use ringfence_plan::Capture;
 use ringfence_plan::{
     AbsPath, Access, CgroupHost, DenyGlob, Enclosure, Field, Grant, Host, Level, Match, NetworkMode,
     NetworkRule, PathPattern, Plan, Protect, RuleId, Support, Verdict,
@@ -62,7 +63,8 @@ fn rules_of_the_network_are_held_where_it_can_be_captured_and_never_by_the_hosts
     let cases = [
         (plan(NetworkMode::None, &some, &some), held, false),
         (plan(NetworkMode::Rules, &some, &[]), captured, false),
-        // Only TCP is carried.
+        (plan(NetworkMode::Rules, &["a.example:443", "udp://1.2.3.4:123"], &[]), captured, false),
+        // Whoever is asked for a name, the gateway answers.
         (plan(NetworkMode::Rules, &["a.example:443", "udp://1.2.3.4:53"], &[]), less, false),
         // Nothing is allowed, so no network is what was asked for.
         (plan(NetworkMode::Rules, &[], &some), held, false),
@@ -74,6 +76,26 @@ fn rules_of_the_network_are_held_where_it_can_be_captured_and_never_by_the_hosts
         assert_eq!(answers(&plan, &host(Support::Yes), Field::Network), expected, "{:?}", plan.network);
         assert_eq!(shares_network(&plan, 0), shared, "{:?}", plan.network);
     }
+}
+
+#[test]
+fn without_nf_tables_rules_are_held_where_their_ports_can_have_listeners() {
+    let listeners = Capture::Listeners { why: "a test".into(), mend: String::new() };
+    let none = Capture::None { why: "a test".into() };
+    let answer = |capture: &Capture, allow: &[&str]| {
+        let mut plan = Plan::top(AbsPath::new("/home/u").unwrap());
+        plan.network.mode = NetworkMode::Rules;
+        let rule = |text: &&str| NetworkRule { endpoint: text.parse().unwrap(), rule: RuleId(0) };
+        plan.network.allow = allow.iter().map(rule).collect();
+        let host = Host { capture: capture.clone(), ..host(Support::Yes) };
+        answers(&plan, &host, Field::Network)[0].1
+    };
+    assert_eq!(answer(&listeners, &["a.example:443", "udp://b.example:123"]), "enforced");
+    // The command cannot listen there itself.
+    assert_eq!(answer(&listeners, &["a.example:8080"]), "narrowed");
+    // More ports than listeners.
+    assert_eq!(answer(&listeners, &["10.0.0.0/8:1-65535"]), "narrowed");
+    assert_eq!(answer(&none, &["a.example:443"]), "unenforced");
 }
 
 #[test]

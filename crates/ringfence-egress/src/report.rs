@@ -26,6 +26,7 @@ const BARRIERS: &[Barrier] = &[
     Barrier::Unnamed,
     Barrier::NoInspector,
     Barrier::Placeholder,
+    Barrier::OnlyTcp,
 ];
 
 /// Puts the event behind those of `packet`; false if there is no room for it.

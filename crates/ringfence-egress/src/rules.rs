@@ -116,6 +116,11 @@ impl Rules {
         self.network.rule
     }
 
+    /// The refusal of UDP where only TCP is carried.
+    pub fn only_tcp(&self) -> Refusal {
+        self.barred(Barrier::OnlyTcp, "")
+    }
+
     /// The refusal of what only the inspector, which is gone, may carry.
     pub fn uninspected(&self) -> Refusal {
         self.barred(Barrier::NoInspector, "")
@@ -364,6 +369,10 @@ impl Rules {
                 "the placeholder of a credential stands where that credential does not belong, and its owner was told"
                     .into(),
                 "send it in that rule's header, over https to its host and paths, and nowhere else".into(),
+            ),
+            Barrier::OnlyTcp => (
+                "it is UDP, and what goes there goes through a proxy or an inspector that carries TCP alone".into(),
+                "use TCP".into(),
             ),
             Barrier::NoInspector => (
                 "HTTP rules speak of that host, and the inspector that holds them is gone".into(),

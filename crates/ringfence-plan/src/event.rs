@@ -214,6 +214,8 @@ pub enum Barrier {
     NoInspector,
     /// A credential's placeholder stands where it does not belong.
     Placeholder,
+    /// UDP, where only TCP is carried: through the parent proxy, and to hosts whose requests are read.
+    OnlyTcp,
 }
 
 /// Where a credential's placeholder, or its value, has no business.

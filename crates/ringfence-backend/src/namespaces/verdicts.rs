@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use ringfence_enter::CROWD;
 use ringfence_plan::{
-    AbsPath, Access, Capture, Field, FieldVerdict, Files, Host, Level, Network, NetworkMode, Plan, Support,
-    Verdicts,
+    AbsPath, Access, Capture, Field, FieldVerdict, Files, Host, Level, Network, NetworkMode, Plan, Ports,
+    Support, Verdicts,
 };
 
 use super::capture;
@@ -103,9 +103,17 @@ fn rules(network: &Network, host: &Host) -> FieldVerdict {
             "by TCP and UDP alone, and not to this machine's own loopback: with a deny it goes through the gateway",
             mechanism,
         ),
+        _ if network.allow.iter().any(|rule| rule.endpoint.ports == QUESTIONS) => narrowed(
+            Field::Network,
+            "questions of names are answered by the gateway, whoever they are sent to",
+            mechanism,
+        ),
         _ => enforced(Field::Network, mechanism),
     }
 }
+
+/// The port of name servers.
+const QUESTIONS: Ports = Ports { first: 53, last: 53 };
 
 /// Where many grants stand side by side their directory is mounted once, which shows more than mounts of each would.
 fn files_read(files: &Files, host: &Host) -> FieldVerdict {

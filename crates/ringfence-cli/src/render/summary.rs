@@ -245,6 +245,7 @@ pub(super) fn barrier_name(barrier: Barrier) -> &'static str {
         Barrier::OtherName => "the request named another host",
         Barrier::Malformed => "the request could be read in two ways",
         Barrier::HiddenName => "the client hid the server's name",
+        Barrier::OnlyTcp => "only TCP is carried there",
         Barrier::OverBudget => "over the budget",
         Barrier::HttpRules => "the host's HTTP rules let other requests through",
         Barrier::TooLarge => "larger than the host's HTTP rules let it be",

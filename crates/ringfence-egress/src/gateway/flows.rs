@@ -12,6 +12,8 @@ use ringfence_plan::{Barrier, Event, Protocol, RuleId, Target};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType};
 
+use super::decide::Allowed;
+use super::gate::Expected;
 use super::listeners::Listener;
 use super::poller::Token;
 use super::{Gateway, packet, socket};
@@ -221,7 +223,7 @@ impl Gateway {
     fn open_flow(&mut self, ends: FlowEnds) -> Option<usize> {
         let target = SocketAddr::new(canonical(ends.target.ip()), ends.target.port());
         let service = Service { port: target.port(), protocol: Protocol::Udp };
-        let judged = self.by_address(target.ip(), service).and_then(|allowed| {
+        let judged = self.judge_flow(target, service).and_then(|allowed| {
             let charges = self.ledger.charges(self.may_be_at(target.ip()).iter());
             let spent = self.ledger.connect(&charges);
             let over = |Spent { rule, kind }: Spent| self.rules.over_budget(rule, kind.name());
@@ -258,6 +260,25 @@ impl Gateway {
         self.flows.by_ends.insert(ends, index);
         self.flows.due.get_or_insert(now + SWEEP);
         Some(index)
+    }
+
+    /// As a connection is judged. Where that would go through another proxy, or be read, a datagram goes nowhere: it would
+    /// be a way round both.
+    fn judge_flow(&mut self, target: SocketAddr, service: Service) -> Result<Allowed, Refusal> {
+        let (address, port) = (target.ip(), target.port());
+        if self.pool.name(address).is_some() {
+            return Err(self.rules.only_tcp());
+        }
+        let allowed = self.by_address(address, service)?;
+        let was_told = !self.told.names(address).is_empty();
+        let is_read = match &allowed.expected {
+            Expected::OneOf(_) => self.rules.inspect(&self.may_be_at(address), port),
+            Expected::Anybody | Expected::NotDenied => self.rules.inspect_on(port),
+        };
+        if is_read || !was_told && self.goes_through_parent(&Target::address(address)) {
+            return Err(self.rules.only_tcp());
+        }
+        Ok(allowed)
     }
 
     /// Everybody whose budget an address may count for.
@@ -300,7 +321,8 @@ impl Gateway {
         for index in 0..self.flows.places.len() {
             let Some(ends) = self.flows.places[index].as_ref().map(|flow| flow.ends) else { continue };
             let service = Service { port: ends.target.port(), protocol: Protocol::Udp };
-            match (self.by_address(canonical(ends.target.ip()), service), &mut self.flows.places[index]) {
+            let target = SocketAddr::new(canonical(ends.target.ip()), ends.target.port());
+            match (self.judge_flow(target, service), &mut self.flows.places[index]) {
                 (Ok(allowed), Some(flow)) => flow.rule = allowed.rule,
                 (Err(refusal), _) => {
                     self.end_flow(index);
