@@ -30,11 +30,15 @@ enum Counted {
 }
 
 /// Five thousand letters to one server, in pieces.
-const SEND: &str = "python3 -c 'import socket,time\n\
+pub(super) const SEND: &str = "python3 -c 'import socket,time\n\
                     s=socket.create_connection((\"good.example\",8080),5)\n\
                     try:\n\
                     \x20for i in range(50): s.sendall((b\"\\x00\" if i==0 else b\"\")+b\"x\"*100); time.sleep(0.002)\n\
                     except OSError as e: print(e)'; sleep 0.3";
+/// Ten datagrams of thirty letters.
+const DATAGRAMS: &str = "python3 -c 'import socket,time\n\
+                         s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n\
+                         for i in range(10): s.sendto(b\"x\"*30,(\"203.0.113.10\",9999)); time.sleep(0.01)'; sleep 0.3";
 /// As many to each of two.
 const SEND_TO_TWO: &str = "python3 -c 'import socket,time\n\
                     for host in (\"good.example\",\"evil.example\"):\n\
@@ -80,6 +84,14 @@ const CASES: &[Case] = &[
         count: Counted::Bytes,
         with: 6000..=6000,
         without: 10_000,
+    },
+    Case {
+        name: "datagrams_beyond_it",
+        budget: "sent = 100",
+        line: DATAGRAMS,
+        count: Counted::Lines("udp xxx"),
+        with: 3..=3,
+        without: 10,
     },
     Case {
         name: "connections_beyond_it",
@@ -133,6 +145,8 @@ fn run(session: &Session, budget: &str, more: &[&str], line: &str) -> Result<Tol
         "good.example:8080",
         "--allow-net",
         "evil.example",
+        "--allow-net",
+        "udp://203.0.113.10:9999",
         "--policy",
         "$OUTSIDE/policy.toml",
     ] {

@@ -4,6 +4,7 @@
 use std::fs;
 
 use super::gateway::{UNSET, flags, missing};
+use super::gateway_budget::SEND;
 use crate::internet::{self, Told};
 use crate::row::{Outcome, Row, Scope};
 use crate::session::Session;
@@ -190,7 +191,8 @@ pub(super) fn rows() -> Vec<Row> {
             move |session| judge_bad(session, this).unwrap_or_else(Outcome::Failed),
         )
     });
-    let own: [(&str, Judge); 5] = [
+    let own: [(&str, Judge); 6] = [
+        ("gateway: parent proxy: bytes_beyond_a_budget_do_not_go_through_it", over_budget),
         ("gateway: parent proxy that keeps silent is given up and told", silent),
         ("works: through a parent proxy: a name that only it resolves", only_it_resolves),
         ("gateway: parent proxy: exceptions go round it and nothing else does", exceptions),
@@ -290,6 +292,25 @@ fn judge_bad(session: &Session, this: &Bad) -> Result<Outcome, String> {
     match has(&sound, "tcp 203.0.113.10 8080") {
         true => Ok(Outcome::Passed),
         false => Ok(Outcome::NotProved(format!("nor through a good one: {}", sound.ran.describe()))),
+    }
+}
+
+fn over_budget(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = missing(None) {
+        return Ok(skipped);
+    }
+    let arrived = |told: &Told| {
+        let data = told.log.lines().filter(|line| line.starts_with("data 203.0.113.10 8080"));
+        data.map(|line| line.replace("\\x00", "").matches('x').count()).sum::<usize>()
+    };
+    let with = run(session, Some(&format!("{OPEN}\n[[network.budget]]\nsent = 1031")), &[], SEND)?;
+    let without = run(session, Some(OPEN), &[], SEND)?;
+    match (arrived(&with), has(&with, "parent 3128 good.example:8080"), arrived(&without)) {
+        (1030, true, 5000) => Ok(Outcome::Passed),
+        (1030, true, other) => {
+            Ok(Outcome::NotProved(format!("{other} without it: {}", without.ran.describe())))
+        }
+        other => Err(format!("{other:?}: {}\n{}", with.ran.describe(), with.log)),
     }
 }
 
