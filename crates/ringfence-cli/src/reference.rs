@@ -75,6 +75,8 @@ NO_COLOR, CLICOLOR_FORCE and TERM=dumb are followed.
 | `ringfence.toml` in the project | the project's policy: only narrows until `ringfence policy trust`. The nearest one, here or above, counts alone; the project itself is still the whole repository |
 | `~/.local/state/ringfence/trust` | what was trusted, with its text |
 | `~/.local/state/ringfence/last-run.json` | what the last run was refused, for `ringfence why --last` |
+| `~/.local/state/ringfence/log` | what was decided in the last runs, for `ringfence log` |
+| `~/.local/state/ringfence/run` | sockets of runs that are under way, for `ringfence network` |
 
 Inside a sandbox the variable RINGFENCE_PLAN names a file with its plan, which `ringfence why` and `ringfence run` read
 there. `init`, `trust` and `trust --remove` refuse to work inside.

@@ -398,6 +398,8 @@ fn block_of(endpoint: &Endpoint) -> Option<Block> {
 
 #[cfg(test)]
 mod tests {
+    use ringfence_plan::{Granted, HostPort};
+
     use super::*;
 
     fn name(text: &str) -> HostName {
@@ -460,6 +462,27 @@ mod tests {
         assert!(lan.by_address(address("10.1.2.3"), 5432, Owner::ThisMachine).is_err());
         let own = rules(vec![rule(block("10.1.2.3", 32), 1, 65535, 1)], vec![]);
         assert!(own.by_address(address("10.1.2.3"), 1, Owner::ThisMachine).is_ok());
+    }
+
+    #[test]
+    fn a_port_of_the_host_needs_its_own_rule_and_a_denial_wins() {
+        let named = HostPort { port: 5432, rule: RuleId(1) };
+        let network = Network {
+            mode: NetworkMode::Rules,
+            host: Granted::Only(vec![named]),
+            ..Network::none(RuleId(0))
+        };
+        let denying = |host: HostPattern| Network { deny: vec![rule(host, 1, 65535, 2)], ..network.clone() };
+        let port = |network: &Network, port| Rules::new(network.clone(), Vec::new()).host_port(port);
+        assert_eq!(port(&network, 5432), Ok(RuleId(1)));
+        assert_eq!(port(&network, 5433).unwrap_err().barrier, Barrier::NothingAllows);
+        for denied in [HostPattern::Name(name("localhost")), block("127.0.0.0", 8), block("::1", 128)] {
+            assert_eq!(port(&denying(denied), 5432).unwrap_err().rule, RuleId(2));
+        }
+        assert!(port(&denying(HostPattern::Name(name("other.example"))), 5432).is_ok());
+        // Not by its address either, as one of all addresses.
+        let loopback = "127.0.0.1".parse().unwrap();
+        assert!(Rules::new(network, Vec::new()).by_address(loopback, 5432, Owner::ThisMachine).is_err());
     }
 
     #[test]
