@@ -188,6 +188,7 @@ mod tests {
           user namespaces       no   AppArmor keeps them from programs without a profile
           seccomp notification  yes
           overlayfs             yes
+          network rules         yes  nf_tables with TPROXY: every port is captured
           control groups        yes  version 2 below /sys/fs/cgroup/user.slice: pids
 
         The namespaces backend does not hold the default policy

@@ -445,12 +445,17 @@ mod tests {
           "peak_memory": null,
           "presets": [],
           "traffic": {
+            "alarms": 0,
             "connections": 0,
             "failed": 0,
+            "inbound": 0,
             "lost": false,
             "received": 0,
             "refused": 0,
-            "sent": 0
+            "requests": 0,
+            "requests_refused": 0,
+            "sent": 0,
+            "uninspected": false
           },
           "unrecorded": [],
           "untrusted": null,
