@@ -191,7 +191,8 @@ pub(super) fn rows() -> Vec<Row> {
             move |session| judge_bad(session, this).unwrap_or_else(Outcome::Failed),
         )
     });
-    let own: [(&str, Judge); 6] = [
+    let own: [(&str, Judge); 7] = [
+        ("gateway: parent proxy: rules over requests hold through it", inspected),
         ("gateway: parent proxy: bytes_beyond_a_budget_do_not_go_through_it", over_budget),
         ("gateway: parent proxy that keeps silent is given up and told", silent),
         ("works: through a parent proxy: a name that only it resolves", only_it_resolves),
@@ -311,6 +312,27 @@ fn over_budget(session: &Session) -> Result<Outcome, String> {
             Ok(Outcome::NotProved(format!("{other} without it: {}", without.ran.describe())))
         }
         other => Err(format!("{other:?}: {}\n{}", with.ran.describe(), with.log)),
+    }
+}
+
+fn inspected(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = missing(None) {
+        return Ok(skipped);
+    }
+    let rule = format!("{OPEN}\n[[network.http]]\nhost = \"good.example:80\"\nmethods = [\"GET\"]");
+    let line = format!("{GET}first; curl -s -m 5 -d secret http://good.example/second; true");
+    let with = run(session, Some(&rule), &[], &line)?;
+    let good = with.log.contains("GET /first")
+        && with.ran.out().contains("served by 203.0.113.10")
+        && has(&with, "parent 3128 good.example:80")
+        && !with.log.contains("/second");
+    if !good {
+        return Err(format!("{}\n{}", with.ran.describe(), with.log));
+    }
+    let without = run(session, Some(OPEN), &[], &line)?;
+    match without.log.contains("POST /second") {
+        true => Ok(Outcome::Passed),
+        false => Ok(Outcome::NotProved(format!("nor without the rule: {}", without.ran.describe()))),
     }
 }
 
