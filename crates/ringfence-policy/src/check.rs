@@ -12,6 +12,7 @@ use crate::statement::{Place, Statement};
 use crate::{Stage, StageKind};
 
 mod broad;
+mod gateway;
 mod repeated;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ pub fn check(composed: &Composed, around: &Machine<'_>) -> Report {
     checker.void_endpoints(&bounds);
     checker.bounded_singles(&bounds);
     checker.broad();
+    checker.gateway();
     checker.repeated();
     checker.unmatched(around);
     checker.uncalled(around);

@@ -230,3 +230,27 @@ fn what_the_project_calls_for() {
      = help: extends = ["default", …] takes what the project's files call for, or name `rust` there
     "#);
 }
+
+#[test]
+fn lines_of_the_gateway_that_do_nothing_or_too_much() {
+    let credential = |host: &str, name: &str| {
+        format!(
+            "[[network.credential]]\nhost = \"{host}\"\nheader = \"Authorization\"\nsource = {{ env = \"{name}\" }}\n\
+             placeholder = {{ env = \"{name}\" }}\n"
+        )
+    };
+    let text = format!(
+        "[network]\nallow = [\"0.0.0.0/0:443\", \"plain.example:80\"]\npublish = [\"80:3000\", \"80:3001\"]\n\
+         no_proxy = [\"a.example\"]\n[[network.http]]\nhost = \"api.example\"\n{}{}{}\
+         [[network.budget]]\nhost = \"*.api.example\"\nconnections = 1\n",
+        credential("plain.example:80", "ONE"),
+        credential("*.example:443", "TWO"),
+        credential("other.example", "THREE"),
+    );
+    assert_snapshot!(checked(&text));
+    let meant = format!(
+        "[[network.http]]\nhost = \"api.example\"\n{}[[network.budget]]\nhost = \"api.example\"\nsent = 1\n",
+        credential("api.example", "ONE")
+    );
+    assert_eq!(checked(&meant).trim(), "");
+}

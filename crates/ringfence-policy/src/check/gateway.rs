@@ -1,0 +1,89 @@
+//! Lines about requests, secrets, budgets and ports that do nothing, or more than anybody is likely to mean.
+//!
+//! Hosts that are allowed in vain are in `void`.
+
+use ringfence_plan::{Endpoint, HostPattern, NetworkMode, Ports};
+
+use super::Checker;
+use crate::compose::StatementId;
+use crate::statement::Value;
+
+impl Checker<'_> {
+    pub(super) fn gateway(&mut self) {
+        let fields = self.fields;
+        self.credentials();
+        self.budgets();
+        for (rule, id) in &fields.gateway.http {
+            let named = !matches!(rule.endpoint.host, HostPattern::Block { .. });
+            if named
+                && fields.allow_net.iter().any(|(endpoint, _)| is_everywhere(endpoint, rule.endpoint.ports))
+            {
+                let help = "name hosts in `allow` in place of every address";
+                let label = "every address is allowed too, and an address is not this name";
+                self.warn(*id, "can be gone round", label, help.into());
+            }
+        }
+        let published = fields.gateway.publish.iter().flatten();
+        let published: Vec<((u16, u16), StatementId)> = published.copied().collect();
+        for (at, ((outside, _), id)) in published.iter().enumerate() {
+            if published[..at].iter().any(|((known, _), _)| known == outside) {
+                let help = "give each its own port of the host";
+                self.warn(*id, "has no effect", "this port of the host leads elsewhere already", help.into());
+            }
+        }
+        if fields.gateway.parent.is_none() {
+            let waiting = ["network.no_proxy", "network.proxy_credential"];
+            let said = (0..).zip(&fields.statements).filter(|(_, one)| waiting.contains(&one.field.key));
+            if let Some((id, _)) = said.into_iter().next() {
+                let help = "name it: proxy = \"http://proxy.example.org:3128\", or proxy = \"environment\"";
+                self.warn(id, "has no effect", "there is no proxy", help.into());
+            }
+        }
+    }
+
+    fn credentials(&mut self) {
+        let fields = self.fields;
+        for (credential, id) in &fields.gateway.credentials {
+            let endpoint = &credential.endpoint;
+            if endpoint.ports == Ports::one(80) {
+                let help = "name the port of TLS: without one it is 443";
+                self.warn(*id, "is sent readable", "port 80 is not encrypted", help.into());
+            }
+            if matches!(endpoint.host, HostPattern::Below(_) | HostPattern::Block { .. }) {
+                let help = "name the one host that is meant";
+                self.warn(*id, "is broad", "whoever has one of these hosts gets the secret", help.into());
+            }
+            if !self.is_reached(|allowed| allowed.intersect(endpoint).is_some()) {
+                let help = "name the host in `allow`, or in [[network.http]] with what it may be asked";
+                self.warn(*id, "has no effect", "nothing allows this host", help.into());
+            }
+        }
+    }
+
+    fn budgets(&mut self) {
+        let fields = self.fields;
+        for (budget, id) in &fields.gateway.budgets {
+            let Some(host) = &budget.host else { continue };
+            if !self.is_reached(|allowed| allowed.host.intersect(host).is_some()) {
+                let help = "look at its spelling: `*.example.org` is every name below, and not example.org";
+                self.warn(*id, "has no effect", "nothing allows such a host", help.into());
+            }
+        }
+    }
+
+    /// Whether anything that the network lets is one that `test` means.
+    fn is_reached(&self, test: impl Fn(&Endpoint) -> bool) -> bool {
+        match self.fields.single("network.mode") {
+            Some((Value::Network(NetworkMode::Host), _)) => true,
+            Some((Value::Network(NetworkMode::Rules), _)) => {
+                self.fields.allow_net.iter().any(|(endpoint, _)| test(endpoint))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether every address may be connected to, on some of these ports.
+fn is_everywhere(endpoint: &Endpoint, ports: Ports) -> bool {
+    matches!(endpoint.host, HostPattern::Block { prefix: 0, .. }) && endpoint.ports.intersect(ports).is_some()
+}
