@@ -267,7 +267,10 @@ fn paths_that_cannot_be_meant_are_refused_by_their_place() {
         scene.refusal(json!({ "filesystem": { "readwritePaths": ["/"] } })).code,
         Code::PolicyValidation
     );
-    assert_eq!(scene.refusal(json!({ "filesystem": { "deniedPaths": ["/"] } })).code, Code::PolicyValidation);
+    for denied in ["/", "/proc", "/proc/self/environ", "/dev/null"] {
+        let refusal = scene.refusal(json!({ "filesystem": { "deniedPaths": [denied] } }));
+        assert_eq!(refusal.field.as_deref(), Some("filesystem.deniedPaths[0]"), "{denied}");
+    }
     let nul = scene.refusal(json!({ "filesystem": { "readonlyPaths": ["/a\0b"] } }));
     assert_eq!(
         (nul.code, nul.field.as_deref()),
@@ -554,6 +557,9 @@ fn the_older_network_fields_are_enforced_whatever_the_version() {
         // Without the word for it, what is near is not meant.
         assert!(!all.network.allow.iter().any(|rule| rule.endpoint.to_string().contains("192.168")));
     }
+    let blocks =
+        legacy("0.8.0-alpha", json!({ "allowLocalNetwork": false, "allowedHosts": ["0.0.0.0/0"] })).unwrap();
+    assert!(!blocks.plan.network.allow.iter().any(|rule| rule.endpoint.to_string().contains("192.168")));
     let near = legacy("0.8.0-alpha", json!({ "defaultPolicy": "allow", "allowLocalNetwork": true })).unwrap();
     assert!(near.plan.network.allow.iter().any(|rule| rule.endpoint.to_string().contains("192.168")));
     assert_eq!(note(&near, "network.allowLocalNetwork").unwrap().0, NoteKind::Narrowed);
@@ -935,4 +941,23 @@ fn what_a_request_cannot_say_is_named_with_its_effect() {
     );
     assert!(has(Effect::Wider, "limits.processes", "") && has(Effect::Wider, "filesystem.protect", ""));
     assert!(read(&exported.request, &scene.context).is_ok(), "{}", exported.request);
+}
+
+#[test]
+fn a_request_cannot_be_made_too_long_to_be_read() {
+    let scene = Scene::new();
+    let paths: Vec<String> = (0..=10_000).map(|nth| format!("/nonexistent/{nth}")).collect();
+    let refusal = scene.refusal(json!({ "filesystem": { "readonlyPaths": paths } }));
+    assert_eq!(refusal.field.as_deref(), Some("filesystem.readonlyPaths[10000]"));
+    let holes: Vec<String> = (0..=512).map(|nth| format!("2001:db8:{nth:x}::1")).collect();
+    let refusal = scene.refusal(
+        json!({ "network": { "egress": { "allow": [{ "to": [{ "cidr": "::/0", "except": holes }] }] } } }),
+    );
+    assert_eq!(refusal.field.as_deref(), Some("network.egress.allow[0].to[0].cidr"));
+    let holes: Vec<String> = (0..512).map(|nth| format!("2001:db8:{nth:x}::1")).collect();
+    let to: Vec<Value> = (0..4).map(|_| json!({ "cidr": "::/0", "except": holes })).collect();
+    let refusal = scene.refusal(json!({ "network": { "egress": { "allow": [{ "to": to }] } } }));
+    assert!(refusal.message.contains("endpoints"), "{refusal}");
+    let env: Vec<&str> = vec!["A=1"; 100_000];
+    assert_eq!(scene.read(json!({ "process": { "commandLine": "x", "env": env } })).env.len(), 1);
 }

@@ -64,9 +64,9 @@ pub(super) fn network(
         let host = Granted::Only(vec![HostPort { port: proxy.value.port, rule }]);
         return Ok(Network { mode: NetworkMode::Rules, host, ..Network::none(rule) });
     }
-    let mut of = Endpoints { rules, remarks, found: Vec::new() };
+    let mut of = Endpoints { rules, remarks, everywhere: traffic.everywhere, found: Vec::new() };
     if traffic.default.value == Grant::Allow {
-        of.everywhere(traffic, default)?;
+        of.default(traffic, default)?;
     }
     for entry in &traffic.allow {
         of.entry(entry, Grant::Allow)?;
@@ -89,15 +89,16 @@ pub(super) fn network(
 struct Endpoints<'a, 'b> {
     rules: &'a mut Rules<'b>,
     remarks: &'a mut Vec<Remark>,
+    everywhere: Reach,
     found: Vec<NetworkRule>,
 }
 
 impl Endpoints<'_, '_> {
     /// All of the internet, and what the request means by "everywhere" beside it.
-    fn everywhere(&mut self, traffic: &Traffic, rule: RuleId) -> Result<(), Problem> {
+    fn default(&mut self, traffic: &Traffic, rule: RuleId) -> Result<(), Problem> {
         let place = Said { value: (), field: traffic.default.field.clone(), at: traffic.default.at };
         for block in [ALL4, ALL6] {
-            for block in reached(block, traffic.everywhere) {
+            for block in reached(block, self.everywhere) {
                 self.add(block.host(), None, rule, &place)?;
             }
         }
@@ -153,7 +154,7 @@ impl Endpoints<'_, '_> {
         let left = block.without(holes);
         for block in &left {
             // A deny holds in every address of its block as it is.
-            let reach = if grant == Grant::Allow { Reach::Networks } else { Reach::Internet };
+            let reach = if grant == Grant::Allow { self.everywhere } else { Reach::Internet };
             for block in reached(*block, reach) {
                 self.add(block.host(), entry.ports.as_deref(), rule, &entry.said)?;
             }

@@ -2,7 +2,7 @@
 //!
 //! Nothing of the caller's passes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use ringfence_plan::{EnvPattern, Environment};
 
@@ -26,6 +26,7 @@ pub(super) fn environment(
     remarks: &mut Vec<Remark>,
 ) -> Result<Environment, Problem> {
     let mut set = BTreeMap::new();
+    let mut seen = HashSet::new();
     if ask.env.is_none() || ask.inherits {
         let rule = rules.built_in("process.env", "the contract's default environment");
         set.extend(DEFAULT.map(|(name, value)| (name.to_owned(), (value.to_owned(), rule))));
@@ -41,20 +42,10 @@ pub(super) fn environment(
         }
         // Not the value: plans are shown and logged, and values of variables may be secrets.
         let rule = rules.said(said, &format!("{name}=…"));
-        if let Some((before, _)) = set.insert(name.to_owned(), (value.to_owned(), rule))
-            && ask
-                .env
-                .iter()
-                .flatten()
-                .take_while(|other| *other != said)
-                .any(|other| other.value == format!("{name}={before}"))
-        {
-            remarks.push(
-                said.remark(
-                    NoteKind::Honoured,
-                    format!("{} stands twice; the later one counts", quoted(name)),
-                ),
-            );
+        set.insert(name.to_owned(), (value.to_owned(), rule));
+        if !seen.insert(name) {
+            let text = format!("{} stands twice; the later one counts", quoted(name));
+            remarks.push(said.remark(NoteKind::Honoured, text));
         }
     }
     if let Some(proxy) = &ask.traffic.proxy {

@@ -129,8 +129,7 @@ fn environment(plan: &Plan, proxy: Option<&str>, process: &mut Map<String, Value
     let set: Vec<(&str, &str)> = set.map(|(name, (value, _))| (name.as_str(), value.as_str())).collect();
     let inherits = DEFAULT.iter().all(|(name, value)| set.contains(&(name, value)))
         || environment.passes("PATH".as_ref());
-    let own =
-        set.iter().filter(|(name, value)| !(inherits && default(name, value)) && !of_proxy(name, value));
+    let own = set.iter().filter(|(name, value)| !(of_proxy(name, value) || inherits && default(name, value)));
     let own: Vec<String> = own.map(|(name, value)| format!("{name}={value}")).collect();
     process.insert("env".into(), json!(own));
     process.insert("inheritDefaultEnv".into(), json!(inherits));

@@ -31,6 +31,9 @@ pub(super) const USR: [&str; 8] = [
     "/usr/share",
 ];
 
+/// As many paths as a request may have; each is compared with each.
+const MOST: usize = 10_000;
+
 /// Where a request is read.
 pub(super) struct Around<'a> {
     pub(super) context: &'a Context,
@@ -52,6 +55,10 @@ pub(super) fn files(
     rules: &mut Rules<'_>,
     remarks: &mut Vec<Remark>,
 ) -> Result<Laid, Problem> {
+    let lists = [&ask.write, &ask.read, &ask.deny];
+    if let Some(said) = lists.into_iter().flatten().nth(MOST) {
+        return Err(said.policy(format!("a request has at most {MOST} paths")));
+    }
     let mut paths = Paths { rules, remarks, places: BTreeMap::new(), claims: Vec::new() };
     for (list, access) in [(&ask.write, Access::Write), (&ask.read, Access::Read), (&ask.deny, Access::Deny)]
     {
@@ -112,6 +119,14 @@ impl Paths<'_, '_> {
         }
         if path == AbsPath::root() && access == Access::Deny {
             return Err(said.policy("nothing could run: it denies the whole machine"));
+        }
+        let of_kernel = ["/proc", "/dev"].iter().any(|tree| path.as_path().starts_with(tree));
+        if of_kernel && access == Access::Deny {
+            return Err(said.policy(format!(
+                "{} cannot be denied: the sandbox has a /proc of its own processes and a /dev without the machine's devices, \
+                 and no program runs without them",
+                quoted(&path)
+            )));
         }
         if let Some((why, mend)) = compose::impossible(&path, access) {
             return Err(said.policy(format!("{} cannot be granted: {why}; {mend}", quoted(&path))));

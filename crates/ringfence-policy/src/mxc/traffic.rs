@@ -75,6 +75,9 @@ pub(super) struct Proxy {
     pub(super) port: u16,
 }
 
+/// Each may cut a block into 128.
+const MOST_EXCEPTIONS: usize = 512;
+
 const LEGACY: [&str; 6] =
     ["defaultPolicy", "enforcementMode", "allowLocalNetwork", "allowedHosts", "blockedHosts", "proxy"];
 
@@ -235,8 +238,12 @@ fn destination(view: &View<'_>, remarks: &mut Vec<Remark>) -> Result<Destination
     let cidr = view.get("cidr").and_then(|cidr| cidr.text());
     let cidr = cidr.ok_or_else(|| Problem::malformed(&view.path, view.at(), "cidr is missing"))?;
     let cidr: Said<Block> = block(cidr)?;
+    let said = view.texts("except");
+    if said.len() > MOST_EXCEPTIONS {
+        return Err(cidr.policy(format!("it has more than {MOST_EXCEPTIONS} exceptions")));
+    }
     let mut except: Vec<Said<Block>> = Vec::new();
-    for said in view.texts("except") {
+    for said in said {
         let hole: Said<Block> = block(said)?;
         if !cidr.value.covers(hole.value) && !hole.value.covers(cidr.value) {
             remarks
