@@ -155,6 +155,32 @@ const ESCAPES: &[Escape] = &[
     },
 ];
 
+/// Policies whose own words are carried for TCP alone: UDP to the same place would be a way round them.
+const WAYS_ROUND: &[(&str, &str, &str)] = &[
+    (
+        "way_round_the_parent_proxy",
+        "203.0.113.11",
+        r#"version = 1
+[network]
+mode = "rules"
+allow = ["good.example", "udp://203.0.113.11:7"]
+proxy = "http://203.0.113.11:3128"
+no_proxy = ["good.example"]
+"#,
+    ),
+    (
+        "way_round_rules_of_http",
+        "203.0.113.10",
+        r#"version = 1
+[network]
+mode = "rules"
+allow = ["good.example", "udp://203.0.113.10:7", "udp://good.example:7"]
+[[network.http]]
+host = "good.example:7"
+"#,
+    ),
+];
+
 pub(super) fn rows() -> Vec<Row> {
     let escapes = ESCAPES.iter().map(|escape| {
         Row::new(format!("gateway: udp: {}", escape.name), escape.threats, move |session| {
@@ -166,12 +192,17 @@ pub(super) fn rows() -> Vec<Row> {
             judge_works(session, work).unwrap_or_else(Outcome::Failed)
         })
     });
+    let rounds = WAYS_ROUND.iter().map(|(name, host, policy)| {
+        Row::new(format!("gateway: udp: {name}"), &[44], move |session| {
+            judge_way_round(session, host, policy).unwrap_or_else(Outcome::Failed)
+        })
+    });
     let told =
         Row::new("gateway: udp: what was refused is told once, as a rule would say it", &[], |session| {
             told_once(session).unwrap_or_else(Outcome::Failed)
         });
     let only = Scope::Namespaces("only a network namespace of its own can be captured");
-    escapes.chain(works).chain([told]).map(|row| row.only(only)).collect()
+    escapes.chain(works).chain(rounds).chain([told]).map(|row| row.only(only)).collect()
 }
 
 fn missing() -> Option<Outcome> {
@@ -229,6 +260,35 @@ fn judge_works(session: &Session, work: &Works) -> Result<Outcome, String> {
         true => Ok(Outcome::Passed),
         false => Err(format!("inside: {}\noutside: {}", fenced.ran.describe(), bare.ran.describe())),
     }
+}
+
+fn judge_way_round(session: &Session, host: &str, policy: &str) -> Result<Outcome, String> {
+    if let Some(skipped) = missing() {
+        return Ok(skipped);
+    }
+    let line =
+        "curl -sS -m 5 --noproxy '*' http://good.example/alive || exit 99\ngetent ahosts good.example\n";
+    let line = format!("{line}{}", program(&format!("print('then'); ask('{host}', 7)")));
+    let run = |policy: &str| {
+        let place = session.place()?;
+        std::fs::write(place.outside.join("policy.toml"), policy).map_err(|error| error.to_string())?;
+        internet::fenced(session, &place, &["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()], &line)
+    };
+    let fenced = run(policy)?;
+    let reached = |told: &internet::Told| told.log.contains(&format!("datagram {host} 7"));
+    if reached(&fenced) || !fenced.ran.out().ends_with("then\nrefused\n") || fenced.ran.code == 99 {
+        return Err(format!("{}\n{}", fenced.ran.describe(), fenced.log));
+    }
+    // The same rule alone lets it through.
+    let rule = format!("udp://{host}:7");
+    let alone =
+        run(&format!("version = 1\n[network]\nmode = \"rules\"\nallow = [\"good.example\", \"{rule}\"]\n"))?;
+    Ok(match reached(&alone) {
+        true => Outcome::Passed,
+        false => {
+            Outcome::NotProved(format!("nor does the rule alone let it through: {}", alone.ran.describe()))
+        }
+    })
 }
 
 fn told_once(session: &Session) -> Result<Outcome, String> {
