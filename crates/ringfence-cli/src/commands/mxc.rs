@@ -16,11 +16,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use ringfence::Outcome;
-use ringfence_plan::{Ending, Event, FieldVerdict, Limit, Verdict};
+use ringfence::{Outcome, Run};
+use ringfence_plan::{Ending, Event, FieldVerdict, Limit, NetworkMode, Verdict};
 use serde_json::{Value, json};
 
-use self::dialect::Asked;
+use self::dialect::{Asked, Facts};
 use self::reply::{Reply, line};
 use self::telling::Telling;
 use crate::failure::Failure;
@@ -161,29 +161,41 @@ fn act(matches: &ArgMatches) -> Result<u8, Failure> {
 fn run(asked: Asked, telling: &mut Telling) -> Result<u8, Reply> {
     let Asked { run, notes, facts } = asked;
     let time = run.plan.limits.time.map(|limit| limit.0);
+    notes.iter().for_each(|note| telling.tell(note));
+    let again = (run.plan.network.held_as() == NetworkMode::Rules).then(|| run.clone());
+    let outcome = match (attempt(run, &facts, telling), again) {
+        // Nothing was started: what the kernel turned out to lack, the second plan of the fence does without.
+        (Err(error), Some(mut run)) if error.is_uncaptured() => {
+            run.host.capture = ringfence_backend::probe_capture();
+            attempt(run, &facts, telling)
+        }
+        (outcome, _) => outcome,
+    };
+    end(&outcome.map_err(|error| Reply::of(&error))?, time, telling)
+}
+
+/// Prepares a run, tells what holds it, and runs it.
+fn attempt(run: Run, facts: &Facts, telling: &mut Telling) -> Result<Outcome, ringfence::Error> {
     let rules = run.plan.rules.clone();
-    let prepared = run.prepare().map_err(|error| Reply::of(&error))?;
+    let prepared = run.prepare()?;
     telling.note(&json!({
         "event": "mxc.PolicyHash",
         "backend": prepared.backend(),
         "policy_hash": facts.hash,
         "config_schema_version": facts.version,
     }));
-    notes.iter().for_each(|note| telling.tell(note));
     if telling.takes_notes() {
         prepared.verdicts().0.iter().for_each(|entry| telling.note(&verdict(entry)));
     }
     telling.begins();
-    let mut happened = |event: &Event| {
+    let outcome = prepared.run(&mut |event: &Event| {
         let rule = event.rule().and_then(|id| rules.get(id.0 as usize)).map(ToString::to_string);
         let mut told = json!(event);
         told["rule"] = json!(rule);
         telling.note(&told);
-    };
-    let outcome = prepared.run(&mut happened);
+    });
     telling.ended();
-    let outcome = outcome.map_err(|error| Reply::of(&error))?;
-    end(&outcome, time, telling)
+    outcome
 }
 
 /// The exit code, and the last word to whoever listens.

@@ -84,8 +84,8 @@ fn asked(request: Request, around: Option<Plan>) -> Asked {
         notes: notes.collect(),
         facts: Facts { version: version.as_str(), hash: format!("sha256:{hash}"), command: line },
         run: Run {
+            host: ringfence_backend::probe_for(&plan),
             plan,
-            host: ringfence_backend::probe(),
             argv: command,
             cwd: cwd.as_path().to_path_buf(),
             // The plan lets none of them pass; TMPDIR tells where temporary files may lie.
