@@ -6,6 +6,7 @@
 use std::fs;
 
 use super::gateway::{UNSET, missing};
+use super::gateway_live;
 use crate::internet::{self, Told};
 use crate::row::{Outcome, Row, Scope};
 use crate::session::Session;
@@ -272,10 +273,11 @@ pub(super) fn rows() -> Vec<Row> {
             judge_works(session, work).unwrap_or_else(Outcome::Failed)
         })
     });
-    let own: [(&str, Judge); 4] = [
+    let own: [(&str, Judge); 5] = [
         ("inspect: refused says which rule and what would allow it", told_why),
         ("inspect: a server that nobody vouches for is not asked", unvouched),
         ("inspect: its certificate is trusted where it is meant and for no other host", issued),
+        ("inspect: what its owner denies while it runs is broken off", denied_meanwhile),
         ("inspect: killed_and_its_hosts_are_gone_and_others_are_not", killed),
     ];
     let own = own.into_iter().map(|(name, judge)| {
@@ -400,6 +402,58 @@ fn issued(session: &Session) -> Result<Outcome, String> {
     }
 }
 
+/// A connection that is kept, and asked again and again.
+const KEPT: &str = r#"
+import socket, ssl, time
+c = ssl.create_default_context()
+s = c.wrap_socket(socket.create_connection(("api.example", 443), 5), server_hostname="api.example")
+s.settimeout(5)
+for n in range(100):
+    try:
+        s.sendall(b"GET /ok/%d HTTP/1.1\r\nHost: api.example\r\n\r\n" % n)
+        if not s.recv(999): break
+    except OSError: break
+    if n == 3: open("connected", "w")
+    time.sleep(0.1)
+else: print("never broken off")
+"#;
+
+fn denied_meanwhile(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = lacks(None) {
+        return Ok(skipped);
+    }
+    let place = session.place()?;
+    let fail = |error: std::io::Error| format!("preparing the run: {error}");
+    fs::write(place.outside.join("policy.toml"), POLICY).map_err(fail)?;
+    fs::write(place.work.join("kept.py"), KEPT).map_err(fail)?;
+    let mut command = session.fence(&place, &["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()]);
+    command.args(["sh", "-c", &format!("{UNSET}python3 kept.py; echo went on")]);
+    let line = format!(
+        "{} & run=$!; for _ in $(seq 500); do [ -e connected ] && break; sleep 0.02; done; sleep 0.5\n\
+         '{}' network deny $DENIED || echo not denied; wait $run",
+        gateway_live::words(&command),
+        session.ringfence.display()
+    );
+    let deny = |host| internet::with_secure(session, &place, (None, &[("DENIED", host)]), &line);
+    let told = deny("api.example")?;
+    let broken = |told: &Told| {
+        let text = told.ran.text();
+        text.contains("went on")
+            && !text.contains("never")
+            && !text.contains("not denied")
+            && told.log.contains("/ok/3")
+    };
+    if !broken(&told) {
+        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+    }
+    fs::remove_file(place.work.join("connected")).map_err(fail)?;
+    let other = deny("other.example")?;
+    match other.ran.text().contains("never broken off") {
+        true => Ok(Outcome::Passed),
+        false => Err(format!("what nobody denied was broken off: {}\n{}", other.ran.describe(), other.log)),
+    }
+}
+
 /// The inspector is the supervisor's first child.
 fn killed(session: &Session) -> Result<Outcome, String> {
     if let Some(skipped) = lacks(None) {
@@ -414,14 +468,11 @@ fn killed(session: &Session) -> Result<Outcome, String> {
          curl -sS -m 5 https://api.example/ok/after && exit 1; curl -sS -m 5 https://other.example/still || exit 2; echo went on"
     );
     command.args(["sh", "-c", &inside]);
-    let words: Vec<String> = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")))
-        .collect();
+    let words = gateway_live::words(&command);
     let line = format!(
         "{} & run=$!; until [ -e ready ]; do sleep 0.02; done\n\
          set -- $(cat /proc/$run/task/$run/children); kill -9 $1; sleep 0.1; touch killed; wait $run",
-        words.join(" ")
+        words
     );
     let told = internet::with_secure(session, &place, (None, &[]), &line)?;
     let text = told.ran.text();
