@@ -269,7 +269,7 @@ impl Reader<'_> {
     }
 
     fn size(&mut self, table: &DeTable<'_>, key: &str) -> Result<Option<u64>, Told> {
-        Ok(self.quantity(table, (key, Kind::Size), |words| quantity::size(words).map(|bytes| bytes.0))?)
+        self.quantity(table, (key, Kind::Size), |words| quantity::size(words).map(|bytes| bytes.0))
     }
 
     fn number(&mut self, table: &DeTable<'_>, key: &str) -> Result<Option<u32>, Told> {
