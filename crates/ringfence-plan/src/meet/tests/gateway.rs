@@ -138,7 +138,7 @@ fn asked(network: &Network, target: &Target, (method, path): (&str, &str), heade
                 let said = rule.paths.iter().any(|path| path.as_str() == *pattern);
                 said && meant(&segments(pattern), &segments(path))
             };
-            let path = rule.paths.is_empty() || PATTERNS.iter().any(|text| pattern(text));
+            let path = rule.paths.is_empty() || PATTERNS.iter().any(pattern);
             method && path && rule.max_header.is_none_or(|most| header <= most)
         };
         let bodies = of_host.iter().filter(lets).map(|rule| rule.max_body.map_or(u64::MAX, |most| most + 1));
