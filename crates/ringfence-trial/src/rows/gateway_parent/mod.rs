@@ -1,41 +1,16 @@
 //! Parent proxies: what the rules allow goes through them by name and nothing else does, and nobody inside reaches or knows
 //! them. A row's control is the same line where it gets out, or without the part of the policy that holds it.
 
+mod cases;
+
 use std::fs;
 
+use self::cases::{BAD, Bad, ESCAPES, Escape, THROUGH, Through};
 use super::gateway::{UNSET, flags, missing};
 use super::gateway_budget::SEND;
 use crate::internet::{self, Told};
 use crate::row::{Outcome, Row, Scope};
 use crate::session::Session;
-
-/// A line that works through a proxy.
-struct Through {
-    name: &'static str,
-    /// Of the table `network` in the policy.
-    policy: &'static str,
-    /// The caller's variables.
-    variables: &'static [(&'static str, &'static str)],
-    line: &'static str,
-    /// A line in the proxies' log.
-    asks: &'static str,
-}
-
-/// A line that must not get somewhere while a proxy is named.
-struct Escape {
-    name: &'static str,
-    threats: &'static [u8],
-    line: &'static str,
-    /// A beginning of a line in the log, which the line makes without a fence.
-    reaches: &'static str,
-}
-
-/// A proxy that does not connect, and what of it is told.
-struct Bad {
-    name: &'static str,
-    policy: &'static str,
-    says: &'static str,
-}
 
 /// A row of its own.
 type Judge = fn(&Session) -> Result<Outcome, String>;
@@ -46,132 +21,6 @@ const SECRET: &str = "user:pass word";
 const ASK: &str = "python3 -c 'import socket; s=socket.create_connection((\"127.0.0.1\",1023),5)\n\
                    s.sendall(b\"CONNECT good.example:8080 HTTP/1.1\\r\\nHost: good.example:8080\\r\\n\\r\\n\"); print(s.makefile(\"rb\").read(400))'";
 const GET: &str = "curl -sS -m 5 http://good.example/";
-
-const THROUGH: &[Through] = &[
-    Through { name: "http", policy: OPEN, variables: &[], line: GET, asks: "parent 3128 good.example:80" },
-    Through {
-        name: "http that makes tunnels to https alone",
-        policy: "proxy = \"http://127.0.0.1:3133\"",
-        variables: &[],
-        line: GET,
-        asks: "parent 3133 good.example:80",
-    },
-    Through {
-        name: "a request to the sandbox's proxy",
-        policy: "proxy = \"http://127.0.0.1:3133\"",
-        variables: &[],
-        // Without a fence there is none, and curl goes on without.
-        line: "export http_proxy=http://127.0.0.1:1023; curl --noproxy '*' -s -m 5 -o /dev/null http://127.0.0.1:1023/ || unset http_proxy; curl -sS -m 5 http://good.example/",
-        asks: "parent 3133 good.example:80",
-    },
-    Through {
-        name: "a tunnel",
-        policy: OPEN,
-        variables: &[],
-        line: "curl -sS -m 5 http://good.example:8080/",
-        asks: "parent 3128 good.example:8080",
-    },
-    Through {
-        name: "http by the name of the proxy",
-        policy: "proxy = \"http://localhost:3128\"",
-        variables: &[],
-        line: GET,
-        asks: "parent 3128 good.example:80",
-    },
-    Through {
-        name: "http with credentials of a variable",
-        policy: "proxy = \"http://127.0.0.1:3129\"\nproxy_credential = { env = \"CORP_LOGIN\" }",
-        variables: &[("CORP_LOGIN", SECRET)],
-        line: GET,
-        asks: "parent 3129 good.example:80",
-    },
-    Through {
-        name: "http with credentials of the caller's own variable",
-        policy: "proxy = \"environment\"",
-        variables: &[("HTTPS_PROXY", "http://user:pass%20word@127.0.0.1:3129")],
-        line: GET,
-        asks: "parent 3129 good.example:80",
-    },
-    Through {
-        name: "socks",
-        policy: "proxy = \"socks5://127.0.0.1:1080\"",
-        variables: &[],
-        line: GET,
-        asks: "parent 1080 good.example:80",
-    },
-    Through {
-        name: "socks with credentials",
-        policy: "proxy = \"socks5h://127.0.0.1:1081\"\nproxy_credential = { env = \"CORP_LOGIN\" }",
-        variables: &[("CORP_LOGIN", SECRET)],
-        line: GET,
-        asks: "parent 1081 good.example:80",
-    },
-    Through {
-        name: "a protocol in which the server speaks first",
-        policy: OPEN,
-        variables: &[],
-        line: "python3 -c 'import socket; print(socket.create_connection((\"good.example\",22),5).recv(99))'",
-        asks: "parent 3128 good.example:22",
-    },
-    Through {
-        name: "an address that a rule names",
-        policy: OPEN,
-        variables: &[],
-        line: "curl -sS -m 5 http://203.0.113.11/",
-        asks: "parent 3128 203.0.113.11:80",
-    },
-];
-
-const ESCAPES: &[Escape] = &[
-    Escape {
-        name: "name_that_no_rule_names",
-        threats: &[43, 45],
-        line: "curl -s -m 5 http://evil.example/; curl -s -m 5 $PROXY http://evil.example/; curl -s -m 5 $PROXY -p http://evil.example/",
-        reaches: "tcp 203.0.113.11 80",
-    },
-    Escape {
-        name: "query_for_any_name",
-        threats: &[45],
-        line: "getent ahosts good.example; getent ahosts nonce.evil.example; true",
-        reaches: "dns ",
-    },
-    Escape {
-        name: "the_proxy_itself",
-        threats: &[53],
-        line: "curl -s -m 5 -x http://203.0.113.1:3128 -p http://evil.example/; curl -s -m 5 -x http://198.51.100.7:3128 -p http://evil.example/",
-        reaches: "to-parent 203.0.113.1",
-    },
-    Escape {
-        name: "the_proxy_at_its_loopback",
-        threats: &[53],
-        line: "curl -s -m 5 -x http://127.0.0.1:3128 -p http://evil.example/; curl -s -m 5 $PROXY -p http://127.0.0.1:3128/",
-        reaches: "parent 3128 evil.example:80",
-    },
-    Escape {
-        name: "address_that_stands_for_no_name",
-        threats: &[44],
-        line: "curl -s -m 5 -H 'Host: good.example' http://203.0.113.10/; curl -s -m 1 http://198.18.0.200/; \
-               curl -s -m 5 --connect-to ::203.0.113.10:80 http://evil.example/hidden",
-        reaches: "data 203.0.113.10 80 GET /hidden",
-    },
-];
-
-const BAD: &[Bad] = &[
-    Bad { name: "that is not there", policy: "proxy = \"http://127.0.0.1:9\"", says: "takes no connection" },
-    Bad {
-        name: "that wants credentials",
-        policy: "proxy = \"http://127.0.0.1:3129\"",
-        says: "does not take these credentials",
-    },
-    Bad {
-        name: "by socks that wants credentials",
-        policy: "proxy = \"socks5://127.0.0.1:1081\"",
-        says: "does not take these credentials",
-    },
-    Bad { name: "that refuses", policy: "proxy = \"http://127.0.0.1:3132\"", says: "refused it" },
-    Bad { name: "that babbles", policy: "proxy = \"http://127.0.0.1:3130\"", says: "cannot be read" },
-    Bad { name: "without an end", policy: "proxy = \"http://127.0.0.1:3131\"", says: "cannot be read" },
-];
 
 pub(super) fn rows() -> Vec<Row> {
     let through = THROUGH.iter().map(|this| {
