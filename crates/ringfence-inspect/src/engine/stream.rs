@@ -29,6 +29,9 @@ pub(crate) struct Purse {
     pub(crate) charges: Charges,
 }
 
+/// Room for the first words of a client, most of which are shorter.
+const ONCE: usize = 4096;
+
 /// A socket.
 pub(crate) struct Stream {
     inner: TcpStream,
@@ -87,6 +90,7 @@ impl Stream {
     /// Reads more of it without giving it; false at the end.
     pub(crate) async fn look_further(&mut self) -> io::Result<bool> {
         let before = self.first.len();
+        self.first.reserve(ONCE);
         let length = self.inner.read_buf(&mut self.first).await?;
         self.spend(self.first.len() - before)?;
         Ok(length > 0)
