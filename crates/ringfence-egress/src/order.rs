@@ -44,7 +44,7 @@ impl Order {
     }
 
     /// From a packet. What is none ends the run: nothing else would be understood either.
-    pub(crate) fn decode(packet: &[u8]) -> Order {
+    pub fn decode(packet: &[u8]) -> Order {
         match *packet {
             [1, a, b, c, d, e, f, g, h] => Order::Publish {
                 outside: u16::from_ne_bytes([a, b]),

@@ -485,6 +485,7 @@ mod tests {
         assert!(Rules::new(network, Vec::new()).by_address(loopback, 5432, Owner::ThisMachine).is_err());
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn rules_that_are_handed_over_are_the_same() {
         use std::io::{Seek, Write};

@@ -262,7 +262,8 @@ mod tests {
     fn a_ceiling_bounds_what_is_added() {
         let some = bound(NetworkMode::Rules, &["*.corp.example:443"]);
         let mut now = current(&["a.corp.example:443"], &[]);
-        let notes = now.change(Change::Allow, &request("b.corp.example"), &[some.clone()]).unwrap().notes;
+        let notes =
+            now.change(Change::Allow, &request("b.corp.example"), std::slice::from_ref(&some)).unwrap().notes;
         assert!(notes[0].contains("leaves of it b.corp.example:443"), "{notes:?}");
         assert!(allows(&now, "b.corp.example", 443) && !allows(&now, "b.corp.example", 80));
         let why = now.change(Change::Allow, &request("evil.example:443"), &[some]).unwrap_err();
