@@ -5,17 +5,18 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use ringfence_egress::budget::Spent;
 use ringfence_egress::http::{Authority, Host, authority};
-use ringfence_plan::{Barrier, Event, Leave, Place, RuleId, Target};
+use ringfence_plan::{Barrier, Leave, Place, RuleId, Target};
 
 use super::Inspector;
 use super::body::{Answer, AnyError, Cut, WasCut, Watched};
+use super::fields::{decoded, outgoing, replaced, size, strip};
+use super::refusal::{Asking, Stop, text_answer};
 use super::stream::Purse;
 use super::strict::{Changed, MARK, Shared};
 use super::upgrade;
@@ -56,25 +57,6 @@ pub(crate) enum Peer {
     Secure { name: Target, address: Target, port: u16 },
     /// Without: any of these; anybody at all that is not denied where the address is allowed for its own sake.
     Plain { names: Vec<Target>, anybody: bool, address: Target, port: u16 },
-}
-
-/// Why a request goes no further.
-enum Stop {
-    /// A rule.
-    Refused(Box<Refused>),
-    /// A placeholder, or a value.
-    Alarm(Place, RuleId),
-    /// Not a matter of rules.
-    Failed(StatusCode, String),
-}
-
-/// Where a request goes, as events and answers have it.
-struct Asking {
-    targets: Vec<Target>,
-    port: u16,
-    host: String,
-    method: String,
-    path: String,
 }
 
 impl Exchange {
@@ -376,214 +358,4 @@ impl Exchange {
         }
         (Needles::new(texts), rules)
     }
-
-    /// The answer to a request that a budget has no more for.
-    fn over(&self, asking: &Asking, spent: Spent) -> Response<Answer> {
-        let Asking { host, port, method, path, .. } = asking;
-        let rule = spent.rule;
-        if self.purse.ledger.may_tell(rule, spent.kind.name()) {
-            self.inspector.reporter.tell(&Event::RequestRefused {
-                host: host.clone(),
-                port: *port,
-                method: method.clone(),
-                path: path.clone(),
-                barrier: Barrier::OverBudget,
-                rule,
-            });
-        }
-        let text = self.inspector.rules().text(rule);
-        let text = format!(
-            "ringfence refused {method} {host}:{port}{path}: a budget of this run has no more {}.\nRule: {text}\nTo go on: \
-             wait a second; the budget's owner can raise it.\n",
-            spent.kind.name()
-        );
-        text_answer(StatusCode::TOO_MANY_REQUESTS, text)
-    }
-
-    fn alarm(&self, asking: &Asking, place: Place, rule: RuleId) {
-        let (host, port) = (Some(asking.host.clone()), asking.port);
-        self.inspector.reporter.tell(&Event::CredentialAlarm { host, port, place, rule });
-    }
-
-    /// Tells of a request that goes no further, and answers it.
-    fn stop(&self, asking: &Asking, stop: Stop) -> Response<Answer> {
-        let Asking { host, port, method, path, .. } = asking;
-        match stop {
-            Stop::Failed(status, why) => {
-                text_answer(status, format!("ringfence could not carry the request: {why}.\n"))
-            }
-            Stop::Refused(refused) => {
-                let Refused { barrier, rule, why, mend } = *refused;
-                self.inspector.reporter.tell(&Event::RequestRefused {
-                    host: host.clone(),
-                    port: *port,
-                    method: method.clone(),
-                    path: path.clone(),
-                    barrier,
-                    rule,
-                });
-                let text = self.inspector.rules().text(rule);
-                let what = format!("{method} {host}:{port}{path}");
-                text_answer(
-                    StatusCode::FORBIDDEN,
-                    format!("ringfence refused {what}: {why}.\nRule: {text}\nTo go on: {mend}.\n"),
-                )
-            }
-            Stop::Alarm(place, rule) => {
-                self.alarm(asking, place, rule);
-                let text = self.inspector.rules().text(rule);
-                let why = match place {
-                    Place::Answer => {
-                        "the server's answer has the credential's value in it, which must not come inside"
-                    }
-                    _ => "the placeholder of a credential stands where that credential does not belong",
-                };
-                let status =
-                    if place == Place::Answer { StatusCode::BAD_GATEWAY } else { StatusCode::FORBIDDEN };
-                text_answer(
-                    status,
-                    format!(
-                        "ringfence blocked {method} {host}:{port}{path}, and told its owner: {why}.\nRule: {text}\nTo go \
-                         on: send the placeholder in that rule's header, to its host and paths, and nowhere else.\n"
-                    ),
-                )
-            }
-        }
-    }
-}
-
-impl Asking {
-    fn of(request: &Request<Incoming>, peer: &Peer) -> Asking {
-        let (targets, port) = match peer {
-            Peer::Secure { name, address, port } => (vec![name.clone(), address.clone()], *port),
-            Peer::Plain { address, port, .. } => {
-                let named = request.uri().authority().map(|named| named.as_str().to_owned());
-                let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-                let named = named.as_deref().or(host).and_then(authority);
-                let named = named.map(|named| match named.host {
-                    Host::Name(name) => Target::Name(name),
-                    Host::Address(address) => Target::address(address),
-                });
-                (named.into_iter().chain([address.clone()]).collect(), *port)
-            }
-        };
-        let host = match &targets[0] {
-            Target::Name(name) => name.as_str().to_owned(),
-            Target::Address(address) => address.to_string(),
-        };
-        let short = |text: &str, most: usize| text.chars().take(most).collect::<String>();
-        let method = short(request.method().as_str(), 32);
-        Asking { targets, port, host, method, path: short(request.uri().path(), 256) }
-    }
-
-    fn credentials(&self, inspector: &Inspector) -> Vec<usize> {
-        inspector.rules().credentials_of(&self.targets, self.port)
-    }
-}
-
-/// Bytes of the request line and the fields, as HTTP/1 writes them.
-fn size(request: &Request<Incoming>) -> u64 {
-    let line = request.method().as_str().len()
-        + request.uri().path_and_query().map_or(1, |path| path.as_str().len());
-    let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
-    (line + 12 + fields.sum::<usize>()) as u64
-}
-
-/// The request as the server gets it.
-fn outgoing(
-    request: Request<Incoming>,
-    upgrades: bool,
-    watch: impl FnOnce(Incoming) -> Watched,
-) -> Request<Watched> {
-    let (mut parts, body) = request.into_parts();
-    strip(&mut parts.headers, upgrades);
-    // What waits for an interim answer gets it from here, when the server takes the body.
-    parts.headers.remove(header::EXPECT);
-    if parts.version != Version::HTTP_2 {
-        parts.version = Version::HTTP_11;
-        parts.uri = parts.uri.path_and_query().map_or(Uri::from_static("/"), |target| target.clone().into());
-    } else {
-        let host = parts.headers.remove(header::HOST);
-        if parts.uri.authority().is_none()
-            && let Some(host) = host.and_then(|host| host.to_str().ok()?.parse().ok())
-        {
-            let mut uri = parts.uri.into_parts();
-            (uri.scheme, uri.authority) = (Some(http::uri::Scheme::HTTPS), Some(host));
-            parts.uri = Uri::from_parts(uri).unwrap_or_default();
-        }
-    }
-    parts.extensions.clear();
-    Request::from_parts(parts, watch(body))
-}
-
-/// Takes out the fields that are for one connection alone (RFC 9110, section 7.6.1).
-fn strip(headers: &mut HeaderMap, keeps_upgrade: bool) {
-    let listed: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .filter(|name| !keeps_upgrade || *name != header::UPGRADE)
-        // A wish to have these dropped is nobody's.
-        .filter(|name| {
-            *name != header::HOST && *name != header::CONTENT_LENGTH && *name != header::AUTHORIZATION
-        })
-        .collect();
-    let takes_trailers =
-        headers.get_all(header::TE).iter().any(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers"));
-    listed.iter().for_each(|name| drop(headers.remove(name)));
-    for name in
-        ["connection", "keep-alive", "proxy-connection", "proxy-authorization", "te", "transfer-encoding"]
-    {
-        headers.remove(name);
-    }
-    if keeps_upgrade {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    } else {
-        headers.remove(header::UPGRADE);
-    }
-    if takes_trailers {
-        headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    }
-}
-
-fn text_answer(status: StatusCode, text: String) -> Response<Answer> {
-    let mut answer = Response::new(Answer::text(text));
-    *answer.status_mut() = status;
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
-    answer
-}
-
-fn replaced(text: &[u8], placeholder: &[u8], value: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
-    let mut out = zeroize::Zeroizing::new(Vec::with_capacity(text.len() + value.len()));
-    let mut rest = text;
-    while let Some(at) = memchr::memmem::find(rest, placeholder) {
-        out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(value);
-        rest = &rest[at + placeholder.len()..];
-    }
-    out.extend_from_slice(rest);
-    out
-}
-
-/// The target with its percent-encodings undone, as far as they are some.
-fn decoded(target: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(target.len());
-    let mut rest = target.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let digits = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    bytes
 }

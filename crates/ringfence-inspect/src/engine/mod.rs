@@ -6,6 +6,8 @@ mod authority;
 mod body;
 mod connection;
 mod exchange;
+mod fields;
+mod refusal;
 mod reporter;
 mod stream;
 mod strict;
