@@ -167,3 +167,15 @@ fn within_a_sandbox_what_it_holds_counts_and_no_more() {
     // Without mounts it could not take a part back either.
     assert_eq!(answers_within(&plan, around(false, &same)), ["enforced", "unenforced", "unenforced"]);
 }
+
+#[test]
+fn a_deny_in_a_tree_that_the_sandbox_makes_for_itself_is_not_called_held() {
+    let held = |path: &str| {
+        let plan = inner_plan(&[("/", Access::Read), (path, Access::Deny)]);
+        answers(&plan, &host(Support::Yes), Field::FilesDeny)[0]
+    };
+    for own in ["/proc", "/proc/1/environ", "/dev", "/dev/random"] {
+        assert_eq!(held(own), ("namespaces", "unenforced"), "{own}");
+    }
+    assert_eq!(held("/process"), ("namespaces", "enforced"));
+}

@@ -23,7 +23,7 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
         enforced(Field::FilesWrite, format!("bind mounts in a root of its own{landlock}")),
     ];
     if has(Access::Deny) || !files.deny_globs.is_empty() {
-        all.push(enforced(Field::FilesDeny, "empty objects mounted over it, or absent"));
+        all.push(files_deny(files));
     }
     if !files.protect.is_empty() {
         all.push(match &host.notification {
@@ -114,6 +114,22 @@ fn rules(network: &Network, host: &Host) -> FieldVerdict {
 
 /// The port of name servers.
 const QUESTIONS: Ports = Ports { first: 53, last: 53 };
+
+/// /proc and /dev are the sandbox's own, made after all that a plan names, and no program runs without them.
+fn files_deny(files: &Files) -> FieldVerdict {
+    let denied = files.grants.iter().filter(|grant| grant.access == Access::Deny).map(|grant| &grant.path);
+    let denied = denied.chain(files.deny_globs.iter().map(|glob| glob.pattern.base()));
+    let own = |path: &&AbsPath| ["/proc", "/dev"].iter().any(|tree| path.as_path().starts_with(tree));
+    match denied.into_iter().find(own) {
+        Some(path) => unenforced(
+            Field::FilesDeny,
+            format!(
+                "{path} is not closed: the sandbox has a /proc of its own processes and a /dev without the host's devices"
+            ),
+        ),
+        None => enforced(Field::FilesDeny, "empty objects mounted over it, or absent"),
+    }
+}
 
 /// Where many grants stand side by side their directory is mounted once, which shows more than mounts of each would.
 fn files_read(files: &Files, host: &Host) -> FieldVerdict {
