@@ -340,7 +340,7 @@ fn cause(step: Step, errno: i32) -> String {
     match (step, errno) {
         (Step::MaskPath, libc::EMLINK) => {
             "the file has other names (hard links), under which it could be read; find them with `find -samefile`, and \
-             remove them or deny them too"
+             remove them"
                 .into()
         }
         (Step::OpenPath, libc::ESTALE) => {

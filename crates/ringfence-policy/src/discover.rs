@@ -120,3 +120,16 @@ pub(crate) fn exists(path: &Path) -> bool {
 pub(crate) fn exists(path: &Path) -> bool {
     path.exists()
 }
+
+/// Whether the file at `path` has a second name, wherever that is. Directories have none.
+#[cfg(unix)]
+pub(crate) fn has_other_names(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).is_ok_and(|found| !found.is_dir() && found.nlink() > 1)
+}
+
+/// Not told here; no request of MXC runs on this system.
+#[cfg(not(unix))]
+pub(crate) fn has_other_names(_: &Path) -> bool {
+    false
+}

@@ -217,6 +217,24 @@ fn two_names_of_one_object_tighten_together() {
 }
 
 #[test]
+fn a_denied_file_with_another_name_is_refused_wherever_it_lies() {
+    let scene = Scene::new();
+    let file = |path: &str| scene.place.join(path);
+    std::fs::create_dir_all(file("elsewhere")).unwrap();
+    std::fs::write(file("elsewhere/secret"), "").unwrap();
+    scene.read(scene.files(&["w"], &[], &["elsewhere/secret"]));
+    std::fs::hard_link(file("elsewhere/secret"), file("w/second")).unwrap();
+    let refusal = scene.refusal(scene.files(&["w"], &[], &["elsewhere/secret"]));
+    assert_eq!(refusal.code, Code::PolicyValidation);
+    assert_eq!(refusal.field.as_deref(), Some("filesystem.deniedPaths[0]"));
+    assert!(refusal.message.contains("hard links"), "{refusal}");
+    // By a symlink as well; and where nothing is granted nothing can be read.
+    symlink(file("elsewhere/secret"), file("alias")).unwrap();
+    scene.refusal(scene.files(&["w"], &[], &["alias"]));
+    scene.read(scene.files(&[], &[], &["elsewhere/secret"]));
+}
+
+#[test]
 fn what_is_granted_in_a_denied_directory_is_shown_alone() {
     let scene = Scene::new();
     let request = scene.read(scene.files(&["w/open"], &[], &["w"]));
@@ -309,6 +327,9 @@ fn the_sandboxes_own_tmp_stands_for_the_machines() {
     assert_eq!(granted(&request.plan, "/tmp"), None);
     assert_eq!(note(&request, "filesystem.readwritePaths[0]").unwrap().0, NoteKind::Narrowed);
     assert_eq!(note(&request, "filesystem.deniedPaths[0]").unwrap().0, NoteKind::Honoured);
+    let request = scene.read(json!({ "filesystem": { "readwritePaths": ["/dev/null"] } }));
+    assert_eq!(granted(&request.plan, "/dev/null"), None);
+    assert_eq!(note(&request, "filesystem.readwritePaths[0]").unwrap().0, NoteKind::Narrowed);
 }
 
 #[test]
@@ -536,6 +557,22 @@ fn a_proxy_is_one_port_of_the_machine_and_its_variables() {
 }
 
 #[test]
+fn no_variable_of_the_gateways_stands_beside_what_a_request_sets() {
+    let scene = Scene::new();
+    let open = json!({ "egress": { "default": "allow" } });
+    for (env, set) in
+        [(json!(["A=1"]), vec!["A"]), (json!(["A=1", "https_proxy=x"]), vec!["A", "https_proxy"])]
+    {
+        let request = scene.read(json!({ "network": open, "process": { "commandLine": "x", "env": env } }));
+        assert_eq!(request.env.keys().map(String::as_str).collect::<Vec<_>>(), set);
+        for name in ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"] {
+            let kept_out = request.plan.environment.deny.iter().any(|denied| denied.name == name);
+            assert_eq!(kept_out, !set.contains(&name), "{name}");
+        }
+    }
+}
+
+#[test]
 fn the_older_network_fields_are_enforced_whatever_the_version() {
     let scene = Scene::new();
     let legacy =
@@ -626,6 +663,13 @@ fn sections_of_other_systems_stand_beside_and_a_contradicting_one_is_refused() {
     // Not used, but not unread either.
     let refusal = scene.refusal(json!({ "seatbelt": { "guiAcces": true } }));
     assert_eq!(refusal.field.as_deref(), Some("seatbelt.guiAcces"));
+    for capability in ["a,b", "learningModeLogging", "permissiveLearningMode"] {
+        let refusal = scene.refusal(json!({ "processContainer": { "capabilities": ["a", capability] } }));
+        assert_eq!(refusal.field.as_deref(), Some("processContainer.capabilities[1]"));
+    }
+    let refusal =
+        scene.refusal(json!({ "version": "0.8.0-alpha", "processContainer": {}, "appContainer": {} }));
+    assert_eq!(refusal.field.as_deref(), Some("appContainer"));
     for other in [
         "processcontainer",
         "seatbelt",

@@ -268,6 +268,7 @@ fn sections(root: &View<'_>, containment: &str, remarks: &mut Vec<Remark>) -> Re
             return Err(Problem::malformed(&section.path, section.at(), what));
         }
     }
+    app_containers(root)?;
     let others = [
         ("processContainer", "Windows"),
         ("appContainer", "Windows"),
@@ -284,6 +285,25 @@ fn sections(root: &View<'_>, containment: &str, remarks: &mut Vec<Remark>) -> Re
     if let Some(lxc) = root.get("lxc") {
         let text = "no image is fetched: the programs are this machine's own, as with bubblewrap";
         remarks.push(lxc.remark(NoteKind::NoEffect, text));
+    }
+    Ok(())
+}
+
+/// The section of Windows has two names, of which one may stand there; and capabilities that no author may write.
+fn app_containers(root: &View<'_>) -> Result<(), Problem> {
+    let (section, alias) = (root.get("processContainer"), root.get("appContainer"));
+    if let (Some(_), Some(alias)) = (&section, &alias) {
+        let what = "it is another name of processContainer, which stands here too; take one of the two out";
+        return Err(Problem::malformed(&alias.path, alias.at(), what));
+    }
+    let capabilities = section.or(alias).map(|section| section.texts("capabilities")).unwrap_or_default();
+    for said in capabilities {
+        let why = match said.value.as_str() {
+            "learningModeLogging" | "permissiveLearningMode" => "is reserved; learningMode asks for it",
+            name if name.contains(',') => "holds a comma; a capability is one name",
+            _ => continue,
+        };
+        return Err(Problem::malformed(&said.field, said.at, format!("{} {why}", quoted(&said.value))));
     }
     Ok(())
 }

@@ -31,6 +31,9 @@ pub(super) const USR: [&str; 8] = [
     "/usr/share",
 ];
 
+/// What every sandbox has in its own /dev.
+const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+
 /// As many paths as a request may have; each is compared with each.
 const MOST: usize = 10_000;
 
@@ -67,6 +70,7 @@ pub(super) fn files(
     let home = &around.context.home;
     let links = links(&paths.claims, home);
     paths.links(&links, home)?;
+    paths.other_names()?;
     let mut system = paths.system(around.surroundings);
     paths.reopen(&mut system)?;
     let homes: Vec<AbsPath> =
@@ -169,6 +173,26 @@ impl Paths<'_, '_> {
             }
         }
         self.claims.extend(real);
+        Ok(())
+    }
+
+    /// A denied file that has another name could be read under that one in what is granted. Where the file itself lies in
+    /// what is granted, this is seen again when it is covered.
+    fn other_names(&self) -> Result<(), Problem> {
+        if self.claims.iter().all(|claim| claim.access == Access::Deny) {
+            return Ok(());
+        }
+        let denied = self.claims.iter().filter(|claim| claim.access == Access::Deny);
+        for claim in denied.filter(|claim| discover::has_other_names(claim.path.as_path())) {
+            if let Some(said) = self.places.get(&claim.statement) {
+                let what = format!(
+                    "{} has other names (hard links), under which it could be read; find them with `find -samefile`, and remove \
+                     them",
+                    quoted(&claim.path)
+                );
+                return Err(said.policy(what));
+            }
+        }
         Ok(())
     }
 
@@ -297,6 +321,9 @@ fn own(path: &AbsPath, access: Access) -> Option<&'static str> {
         ("/proc", Access::Read | Access::Write) => Some("the sandbox has a /proc of its own processes"),
         ("/dev", Access::Read | Access::Write) => {
             Some("the sandbox has a /dev of its own, without the machine's devices")
+        }
+        (device, Access::Read | Access::Write) if DEVICES.contains(&device) => {
+            Some("the sandbox has one of its own, which is writable")
         }
         _ => None,
     }

@@ -269,7 +269,7 @@ impl Reader<'_> {
                 }
                 Some(b'\\') => text.push(self.escaped()?),
                 Some(_) => {
-                    return Err(self.wrong("a control character stands in a string; write it as \\u…."));
+                    return Err(self.wrong("a control character stands in a string; write it as an escape"));
                 }
                 None => return Err(self.wrong_at(start, "this string does not end")),
             }
