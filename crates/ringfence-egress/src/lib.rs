@@ -11,7 +11,6 @@ pub mod dns;
 #[cfg(target_os = "linux")]
 mod gateway;
 pub mod greeted;
-pub mod guard;
 pub mod handed;
 pub mod handshake;
 pub mod hello;
@@ -28,3 +27,4 @@ mod sys;
 
 #[cfg(target_os = "linux")]
 pub use gateway::{Gateway, HOST_PORT, SOCKET, Setup};
+pub use ringfence_plan::guard;

@@ -46,6 +46,8 @@ pub enum Source {
         /// The account.
         account: String,
     },
+    /// Somewhere outside of the sandbox around, which does not say where. Never of a run's own.
+    Outside,
 }
 
 /// Where the workload finds the stand-in of a credential.
@@ -65,6 +67,7 @@ impl fmt::Display for Source {
             Source::File(path) => write!(f, "the file {path}"),
             Source::Command(words) => write!(f, "the output of {}", words.join(" ")),
             Source::Secret { service, account } => write!(f, "the secret {service}/{account}"),
+            Source::Outside => f.write_str("a secret"),
         }
     }
 }

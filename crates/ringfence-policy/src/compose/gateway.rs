@@ -93,7 +93,7 @@ impl Composer<'_> {
         let credentials = self.gateway.credentials.iter().map(|(credential, id)| (&credential.source, *id));
         let names = credentials.chain(of_parent).filter_map(|(source, id)| match source {
             Source::Env(name) => Some((name.clone(), id)),
-            Source::File(_) | Source::Command(_) | Source::Secret { .. } => None,
+            Source::File(_) | Source::Command(_) | Source::Secret { .. } | Source::Outside => None,
         });
         self.deny.extend(names.collect::<Vec<_>>());
     }

@@ -75,7 +75,7 @@ fn credentials(source: &Source, variables: &Variables) -> Result<Credentials, St
             let found = variables.iter().find(|(known, _)| known == OsStr::new(name));
             Zeroizing::new(found.map(|(_, value)| value.as_bytes().to_vec()).ok_or("is not set")?)
         }
-        Source::File(_) | Source::Command(_) | Source::Secret { .. } => {
+        Source::File(_) | Source::Command(_) | Source::Secret { .. } | Source::Outside => {
             secrets::value(source, &Taken::default())?
         }
     };

@@ -75,6 +75,7 @@ pub(super) fn value(source: &Source, taken: &Taken) -> Result<Zeroizing<Vec<u8>>
                 format!("is asked for by `secret-tool lookup service … account …`, which {why}")
             })
         }
+        Source::Outside => Err("is of the sandbox around".into()),
     }
 }
 

@@ -124,7 +124,7 @@ fn special6(address: Ipv6Addr) -> Option<Special> {
 }
 
 /// The IPv4 addresses that an IPv6 address carries, by every way that there is.
-pub(crate) fn carried(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
+pub fn carried(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let bits = u128::from(address);
     let at = move |shift: u32| Ipv4Addr::from((bits >> shift) as u32);
     let segments = address.segments();
