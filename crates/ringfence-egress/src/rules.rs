@@ -215,12 +215,7 @@ impl Rules {
         if self.network.mode == NetworkMode::Host {
             return plainly;
         }
-        let mut allow = self.network.allow.iter();
-        let allowed = allow.find(|rule| {
-            rule.endpoint.covers(&Target::address(address), port, protocol)
-                && block_of(&rule.endpoint).is_some_and(|block| least.covers(block))
-        });
-        allowed.map(|rule| rule.rule).ok_or(barrier)
+        self.network.allows_within(least, (address, port, protocol)).ok_or(barrier)
     }
 
     /// Whether a name that may be connected to may lead to this address.

@@ -8,6 +8,7 @@ use crate::{Endpoint, Protocol, RuleId, Target};
 
 mod budget;
 mod credential;
+mod near;
 mod opening;
 mod request;
 mod upstream;

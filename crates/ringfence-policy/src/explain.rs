@@ -175,6 +175,8 @@ pub enum Lost {
     Untrusted,
     /// The project's policy is not trusted, so it can only refuse, which it does.
     Narrowed,
+    /// It speaks of the internet at large, and not of what is near this machine.
+    Far,
     /// It speaks of other requests to the same host.
     OtherRequests,
     /// A pattern does not reach what is kept back from patterns.
@@ -196,6 +198,7 @@ pub fn why(stages: &[Stage], void: &[Void], question: &Question) -> Answer {
     let mut decided: Vec<(&Stage, Decision)> =
         ordered.into_iter().map(|stage| (stage, decide(stage, question))).collect();
     what_is_set_needs_no_passing(&mut decided);
+    network::keep_back(&mut decided, question);
     // The strictest counts; of several as strict the one with most authority, or the first grant that says yes.
     let least = decided.iter().map(|(_, decision)| decision.verdict).min().unwrap_or(Verdict::Refused);
     let counts = |(stage, decision): &&(&Stage, Decision)| {

@@ -225,6 +225,9 @@ fn never(decided: &[(&Stage, Decision)], question: &Question) -> Option<String> 
             let own = super::files::own_place(path, &decided.first()?.0.plan.files.home)?;
             Some(format!("it holds {}, and whoever could change them could change the fence", own.why))
         }
+        Question::Connect { .. } | Question::Request { .. } if floor => {
+            Some("it is no address of the internet, nor one that a rule can name".into())
+        }
         _ => None,
     }
 }

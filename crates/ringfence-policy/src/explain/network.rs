@@ -9,9 +9,16 @@ use ringfence_plan::{
 
 use super::{Because, Decision, Lost, Verdict};
 
+mod near;
+
+pub(super) use near::{is_host_port, keep_back, names};
+
 /// Whether `host` may be connected to.
 pub(super) fn decide(plan: &Plan, host: &Target, port: u16, protocol: Protocol) -> Decision {
     let network = &plan.network;
+    if let Some(decision) = near::host_port(network, (host, port, protocol)) {
+        return decision;
+    }
     let (allowed, rule) = network.decide(host, port, protocol);
     let speaks = |rule: &&NetworkRule| rule.endpoint.covers(host, port, protocol);
     let allowing = network.allow.iter().filter(speaks).map(|rule| rule.rule);
@@ -20,8 +27,11 @@ pub(super) fn decide(plan: &Plan, host: &Target, port: u16, protocol: Protocol) 
         let mut decision = Decision::new(Verdict::Allowed, Because::Granted, rule);
         decision.lost =
             allowing.filter(|other| Some(*other) != rule).map(|rule| (rule, Lost::Same)).collect();
-        if network.mode == NetworkMode::Rules {
-            decision.notes.extend(floor(host).map(str::to_owned));
+        if network.mode == NetworkMode::Rules
+            && let Target::Name(_) = host
+        {
+            let note = "a name leads to public addresses only; a private one needs a rule for its block";
+            decision.notes.push(note.into());
         }
         return decision;
     }
@@ -95,22 +105,6 @@ pub(super) fn request(
         }
     }
     decision
-}
-
-/// What the gateway refuses whatever rules say, where it may matter to this connection: the rules' answer is no more than
-/// theirs, since addresses of a name are known only when it is looked up.
-fn floor(host: &Target) -> Option<&'static str> {
-    match host {
-        _ if is_loopback(host) => {
-            Some("the host's loopback is never reached; inside, one of its own answers")
-        }
-        Target::Name(_) => {
-            Some("a name leads to public addresses only; a private one needs a rule for its block")
-        }
-        Target::Address(_) => {
-            Some("an address of this machine's own, or a private one, needs a rule that lies within its kind")
-        }
-    }
 }
 
 /// One host and port as a rule words them.

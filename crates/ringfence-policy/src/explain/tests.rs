@@ -8,6 +8,7 @@ use ringfence_plan::AbsPath;
 use super::*;
 use crate::{Composed, Context, Sources, Surroundings, compose};
 
+mod near;
 mod plans;
 mod requests;
 mod stages;

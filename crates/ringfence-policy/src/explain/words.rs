@@ -23,6 +23,9 @@ pub(super) fn because(because: Because, question: &Question) -> &'static str {
         (Because::Denied, _) => "it is denied, and a deny wins",
         (Because::Protected, _) => "its name is protected",
         (Because::Hidden, _) => "the base hides it",
+        (Because::Floor, Question::Connect { .. } | Question::Request { .. }) => {
+            "no rule for hosts leads there"
+        }
         (Because::Floor, _) => "no policy can grant it",
         (Because::NoNetwork, _) => "there is no network",
         (Because::NotInRules, _) => "the network's rules do not name it",
@@ -121,6 +124,7 @@ impl fmt::Display for Lost {
             Lost::Ceiling => "a ceiling says no",
             Lost::Untrusted => "it is not trusted",
             Lost::Narrowed => "a policy that is not trusted may narrow",
+            Lost::Far => "it does not lead to addresses near this machine",
             Lost::OtherRequests => "it lets other requests through",
             Lost::Pattern => "no pattern reaches it",
             Lost::Set => "the value that is set comes first",

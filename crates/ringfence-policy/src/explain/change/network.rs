@@ -2,7 +2,9 @@
 //!
 //! Not what counts: that is the plan's.
 
-use ringfence_plan::{NetworkMode, NetworkRule, Origin, Plan, Protocol};
+use std::net::Ipv4Addr;
+
+use ringfence_plan::{NetworkMode, NetworkRule, Origin, Plan, Protocol, Target};
 
 use super::{Step, Suggestion, text};
 use crate::explain::{Question, cite, network};
@@ -15,12 +17,19 @@ pub(super) fn to_allow(plan: &Plan, question: &Question) -> Suggestion {
     // An address inside another may be denied without being named; then the deciding rule is the one.
     let deciding =
         (rules.mode != NetworkMode::None).then(|| rules.decide(host, *port, *protocol).1).flatten();
-    let denying = rules.deny.iter().filter(speaks).map(|rule| rule.rule).chain(deciding);
+    let names = network::names(host, *protocol);
+    let denies = |rule: &&NetworkRule| names.iter().any(|name| rule.endpoint.covers(name, *port, *protocol));
+    let denying = rules.deny.iter().filter(denies).map(|rule| rule.rule).chain(deciding);
     for rule in denying.filter(|rule| rules.deny.iter().any(|deny| deny.rule == *rule)) {
         suggestion.remove(cite(plan, rule));
     }
-    let allowed = rules.allow.iter().any(|rule| speaks(&rule));
-    if rules.mode == NetworkMode::Host || (rules.mode == NetworkMode::Rules && allowed) {
+    let mut allowed = rules.allow.iter().any(|rule| speaks(&rule));
+    if let Target::Address(address) = host {
+        allowed &= rules.keeps_back(*address, *port, *protocol).is_none();
+    }
+    let own_port = network::is_host_port(host, *protocol);
+    let kept = own_port && rules.keeps_back(Ipv4Addr::LOCALHOST.into(), *port, *protocol).is_some();
+    if (rules.mode == NetworkMode::Host && !kept) || (rules.mode == NetworkMode::Rules && allowed) {
         return suggestion;
     }
     if rules.mode == NetworkMode::None {
@@ -34,7 +43,9 @@ pub(super) fn to_allow(plan: &Plan, question: &Question) -> Suggestion {
             suggestion.add("network.mode", "\"rules\"", "rules");
         }
     }
-    if !allowed {
+    if own_port {
+        suggestion.add("network.host", &text::list(&format!("localhost:{port}")), &port.to_string());
+    } else if !allowed {
         let words = network::words(host, *port, *protocol);
         suggestion.add("network.allow", &text::list(&words), &words);
     }

@@ -1,7 +1,7 @@
 //! Answers and plans agree: what stages say together is what the plan that they meet in says.
 
 use proptest::prelude::*;
-use ringfence_plan::{Access, Passage, Plan, Protocol, Target};
+use ringfence_plan::{Access, Network, NetworkMode, Passage, Plan, Protocol, Target};
 
 use super::*;
 
@@ -65,10 +65,12 @@ pub(super) fn decides(plan: &Plan, question: &Question) -> Verdict {
             Some((Access::Private, _)) => Verdict::Private,
             _ => Verdict::Refused,
         },
-        Question::Connect { host, port, protocol } => match plan.network.decide(host, *port, *protocol) {
-            (true, _) => Verdict::Allowed,
-            (false, _) => Verdict::Refused,
-        },
+        Question::Connect { host, port, protocol } => {
+            match connects(&plan.network, host, (*port, *protocol)) {
+                true => Verdict::Allowed,
+                false => Verdict::Refused,
+            }
+        }
         Question::Request { host, port, method, path } => {
             let targets = std::slice::from_ref(host);
             let request = ringfence_plan::Request { targets, port: *port, method, path, header: 0 };
@@ -83,6 +85,22 @@ pub(super) fn decides(plan: &Plan, question: &Question) -> Verdict {
             _ => Verdict::Refused,
         },
     }
+}
+
+/// Rules, the floor beneath them, and single ports of the host's loopback beside them.
+fn connects(network: &Network, host: &Target, (port, protocol): (u16, Protocol)) -> bool {
+    let own = ["localhost", "127.0.0.1", "::1"].map(|name| Target::parse(name).unwrap());
+    let named = network.host.iter().any(|host| host.port == port);
+    if named && own.contains(host) && protocol == Protocol::Tcp && network.mode != NetworkMode::None {
+        return own
+            .iter()
+            .all(|name| !network.deny.iter().any(|rule| rule.endpoint.covers(name, port, protocol)));
+    }
+    let kept = match host {
+        Target::Address(address) => network.keeps_back(*address, port, protocol).is_some(),
+        Target::Name(_) => false,
+    };
+    network.decide(host, port, protocol).0 && !kept
 }
 
 pub(super) fn questions() -> impl Strategy<Value = Vec<Question>> {
