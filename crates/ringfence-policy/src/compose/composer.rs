@@ -212,7 +212,13 @@ impl<'a> Composer<'a> {
     /// An error about a statement that somebody wrote.
     pub(super) fn problem(&mut self, id: StatementId, what: &str, label: &str, help: Option<String>) {
         let statement = &self.statements[id as usize];
-        let title = format!("{} {} {what}", quoted(statement.field.key), quoted(&statement.words));
+        let title = match &statement.value {
+            // The text below shows the table; in a title it would be a screenful.
+            Value::Http(_) | Value::Credential(_) | Value::Budget(_) | Value::Secret(_) => {
+                format!("this {} {what}", quoted(statement.field.key))
+            }
+            _ => format!("{} {} {what}", quoted(statement.field.key), quoted(&statement.words)),
+        };
         let mut diagnostic = self.point(Diagnostic::error(title), id, label);
         diagnostic.help.extend(help);
         self.problems.push(diagnostic);
