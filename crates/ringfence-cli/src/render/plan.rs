@@ -158,6 +158,11 @@ fn hosts(plan: &Plan, style: Style) -> String {
     table(&rows, style)
 }
 
+/// What of the network is said beside hosts, each with its origin.
+pub(crate) fn beside_hosts(plan: &Plan, style: Style) -> String {
+    table(&gateway::rows(plan), style)
+}
+
 /// A pattern as it stands below the workspace.
 fn within_workspace(plan: &Plan, pattern: &str) -> String {
     let base = plan.files.workspace.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -27,6 +27,7 @@ pub(crate) fn as_text(composed: &Composed, plan: &Plan, taken: &[Taken], style: 
     section("Protected: readable, never created, changed, renamed or removed", plan::protected(plan, style));
     section("Environment", plan::environment(plan, style));
     section("Single values", singles(plan, style));
+    section("Network, beside its hosts", plan::beside_hosts(plan, style));
     for Taken { stage, changes } in taken.iter().filter(|taken| !taken.changes.is_empty()) {
         section(&format!("Taken away by {}", escape(stage)), difference::rows(changes, style));
     }
