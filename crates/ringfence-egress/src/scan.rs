@@ -6,12 +6,19 @@ use std::sync::Arc;
 
 /// Texts to look for.
 #[derive(Clone, Debug, Default)]
-pub struct Needles(Vec<Vec<u8>>);
+pub struct Needles {
+    texts: Vec<Vec<u8>>,
+    /// Whether whoever gets the stream must not learn them.
+    unknown: bool,
+}
 
 /// A stream under watch.
 #[derive(Debug, Default)]
 pub struct Scan {
-    held: Vec<u8>,
+    /// The end of what was seen: what could be the start of a text.
+    seen: Vec<u8>,
+    /// How much of that was given.
+    given: usize,
 }
 
 /// A stream under watch of which nothing is held back.
@@ -26,30 +33,47 @@ pub struct Watch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found(pub usize);
 
+/// Of a text that nobody may learn, so many bytes at its end are never given, nor told one by one.
+const UNTOLD: usize = 16;
+
 impl Needles {
     /// These, none of them empty.
     pub fn new(texts: impl IntoIterator<Item = Vec<u8>>) -> Needles {
-        Needles(texts.into_iter().filter(|text| !text.is_empty()).collect())
+        Needles { texts: texts.into_iter().filter(|text| !text.is_empty()).collect(), unknown: false }
+    }
+
+    /// These, which whoever gets the stream must not learn. Holding back whatever could be their start would tell him:
+    /// he has a server say `a`, `b`, `c` to him, and sees which of them is late. So a start is held back only where it is
+    /// most of the text, which nobody can guess at once; of a text that comes in pieces, that much may be given, and the
+    /// rest is not.
+    pub fn unknown(texts: impl IntoIterator<Item = Vec<u8>>) -> Needles {
+        Needles { unknown: true, ..Needles::new(texts) }
     }
 
     /// Whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.texts.is_empty()
     }
 
     /// The first that stands in `bytes`.
     pub fn find(&self, bytes: &[u8]) -> Option<Found> {
         let found = |needle: &Vec<u8>| memchr::memmem::find(bytes, needle).is_some();
-        self.0.iter().position(found).map(Found)
+        self.texts.iter().position(found).map(Found)
     }
 
-    /// How many bytes at the end of `bytes` could be the start of one.
-    fn begun(&self, bytes: &[u8]) -> usize {
-        let most = |needle: &Vec<u8>| {
+    /// How many bytes at the end of `bytes` could be the start of one, and how many of them are not to be given.
+    fn begun(&self, bytes: &[u8]) -> (usize, usize) {
+        let (mut begun, mut held) = (0, 0);
+        for needle in &self.texts {
             let longest = (needle.len() - 1).min(bytes.len());
-            (1..=longest).rev().find(|length| needle.starts_with(&bytes[bytes.len() - length..])).unwrap_or(0)
-        };
-        self.0.iter().map(most).max().unwrap_or(0)
+            let starts = |length: &usize| needle.starts_with(&bytes[bytes.len() - length..]);
+            let Some(length) = (1..=longest).rev().find(starts) else { continue };
+            begun = begun.max(length);
+            if !self.unknown || length >= needle.len().saturating_sub(UNTOLD).max(needle.len().div_ceil(2)) {
+                held = held.max(length);
+            }
+        }
+        (begun, held)
     }
 }
 
@@ -57,25 +81,31 @@ impl Scan {
     /// Takes the next piece, and gives what may go on: all but an end that could be the start of a text.
     ///
     /// # Errors
-    /// When one was found. Nothing of it, and nothing after it, was given.
+    /// When one was found. Nothing of what was held back, and nothing after it, was given.
     pub fn feed(&mut self, needles: &Needles, piece: &[u8]) -> Result<Vec<u8>, Found> {
-        self.held.extend_from_slice(piece);
-        if let Some(found) = needles.find(&self.held) {
+        self.seen.extend_from_slice(piece);
+        if let Some(found) = needles.find(&self.seen) {
             return Err(found);
         }
-        let kept = self.held.len() - needles.begun(&self.held);
-        let behind = self.held.split_off(kept);
-        Ok(std::mem::replace(&mut self.held, behind))
+        let (begun, held) = needles.begun(&self.seen);
+        let until = (self.seen.len() - held).max(self.given);
+        let out = self.seen[self.given..until].to_vec();
+        let start = self.seen.len() - begun;
+        self.seen.drain(..start);
+        self.given = until.saturating_sub(start);
+        Ok(out)
     }
 
     /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.seen.len() == self.given
     }
 
     /// The stream is over: what was held is no text.
     pub fn end(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.held)
+        let held = self.seen.split_off(self.given);
+        *self = Scan::default();
+        held
     }
 }
 
@@ -87,7 +117,7 @@ impl Watch {
 
     /// Sees the next piece: which text ends in it, if one does.
     pub fn see(&mut self, piece: &[u8]) -> Option<Found> {
-        let longest = self.needles.0.iter().map(Vec::len).max()?;
+        let longest = self.needles.texts.iter().map(Vec::len).max()?;
         // Across the border, and then within the piece, which is not copied.
         let border = piece.len().min(longest - 1);
         self.tail.extend_from_slice(&piece[..border]);
@@ -109,10 +139,13 @@ mod tests {
     use super::*;
 
     fn through(needles: &[&str], pieces: &[Vec<u8>]) -> Result<Vec<u8>, Vec<u8>> {
-        let needles = Needles::new(needles.iter().map(|text| text.as_bytes().to_vec()));
+        over(&Needles::new(needles.iter().map(|text| text.as_bytes().to_vec())), pieces)
+    }
+
+    fn over(needles: &Needles, pieces: &[Vec<u8>]) -> Result<Vec<u8>, Vec<u8>> {
         let (mut scan, mut out) = (Scan::default(), Vec::new());
         for piece in pieces {
-            match scan.feed(&needles, piece) {
+            match scan.feed(needles, piece) {
                 Ok(bytes) => out.extend(bytes),
                 Err(_) => return Err(out),
             }
@@ -128,6 +161,26 @@ mod tests {
         assert_eq!(through(&["secret"], &[bytes("a sec"), bytes("ond")]), Ok(bytes("a second")));
         assert_eq!(through(&["aab"], &[bytes("aa"), bytes("ab")]), Err(bytes("")));
         assert_eq!(through(&[], &[bytes("x")]), Ok(bytes("x")));
+    }
+
+    #[test]
+    fn what_is_held_back_does_not_tell_a_text_byte_by_byte() {
+        let value = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let needles = Needles::unknown([value.to_vec(), b"shorter-value".to_vec()]);
+        for told in ["0", "0123456789", "0123456789abcdefghi", "sho", "shorte"] {
+            let mut scan = Scan::default();
+            assert_eq!(scan.feed(&needles, told.as_bytes()), Ok(told.as_bytes().to_vec()), "{told}");
+            assert!(scan.is_empty());
+        }
+        // However it is cut, no more of it comes than that.
+        for first in 0..=value.len() {
+            for second in first..=value.len() {
+                let pieces = [b"x ", &value[..first]].concat();
+                let pieces = [pieces, value[first..second].to_vec(), value[second..].to_vec()];
+                let out = over(&needles, &pieces).unwrap_err();
+                assert!(out.len() < 2 + 20, "{first} {second} {out:?}");
+            }
+        }
     }
 
     #[test]
@@ -155,8 +208,9 @@ mod tests {
             cuts.extend([0, text.len()]);
             cuts.sort_unstable();
             let pieces: Vec<Vec<u8>> = cuts.windows(2).map(|cut| text.as_bytes()[cut[0]..cut[1]].to_vec()).collect();
-            for needle in ["abab", "aaa", "b"] {
-                match through(&[needle], &pieces) {
+            for (needle, unknown) in [("abab", false), ("aaa", false), ("b", false), ("abab", true), ("aabbaab", true)] {
+                let needles = Needles { unknown, ..Needles::new([needle.as_bytes().to_vec()]) };
+                match over(&needles, &pieces) {
                     Ok(out) => {
                         prop_assert!(!text.contains(needle));
                         prop_assert_eq!(out, text.as_bytes());

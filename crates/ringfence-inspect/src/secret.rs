@@ -5,7 +5,7 @@
 use std::fmt;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 /// A value that is never shown: wiped when it is dropped, and without a way to be printed.
@@ -42,20 +42,52 @@ impl Secret {
         &self.0
     }
 
-    /// The forms in which a server could send it back without meaning to: as it is, and within base64, wherever it stands
-    /// there.
+    /// The forms in which a server could send it back without meaning to: as it is, within base64 wherever it stands there,
+    /// in hexadecimal digits, and as URLs and JSON have it; of a scheme or a user with it, also what stands behind.
     pub fn forms(&self) -> Vec<Vec<u8>> {
-        let mut forms = vec![self.bytes().to_vec()];
-        for before in 0..3_usize {
-            let padded = [&vec![0; before][..], self.bytes()].concat();
-            let text = STANDARD_NO_PAD.encode(&padded);
-            // The characters that hold nothing but the value.
-            let first = (before * 8).div_ceil(6);
-            let last = padded.len() * 8 / 6;
-            forms.extend(text.as_bytes().get(first..last).map(<[u8]>::to_vec));
+        let mut forms = Vec::new();
+        let behind =
+            self.bytes().iter().position(|byte| b": ".contains(byte)).map(|at| &self.bytes()[at + 1..]);
+        for value in
+            [Some(self.bytes()), behind.filter(|behind| behind.len() >= SHORTEST)].into_iter().flatten()
+        {
+            forms.push(value.to_vec());
+            forms.extend((0..3).flat_map(|before| in_base64(value, before)));
+            forms.extend(in_digits(value));
+            forms.extend(escaped(value));
         }
+        let mut known = std::collections::HashSet::new();
+        forms.retain(|form| known.insert(form.clone()));
         forms
     }
+}
+
+/// In both alphabets (RFC 4648): the characters that hold nothing but the value, which stands behind so many bytes.
+fn in_base64(value: &[u8], before: usize) -> Vec<Vec<u8>> {
+    let padded = [&vec![0; before][..], value].concat();
+    let (first, last) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
+    let texts = [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)];
+    texts.iter().filter_map(|text| text.as_bytes().get(first..last).map(<[u8]>::to_vec)).collect()
+}
+
+fn in_digits(value: &[u8]) -> [Vec<u8>; 2] {
+    let digits: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+    [digits.to_uppercase().into_bytes(), digits.into_bytes()]
+}
+
+/// As in URLs, with either kind of digits, and in JSON, with and without care for slashes.
+fn escaped(value: &[u8]) -> Vec<Vec<u8>> {
+    let each = |escape: &dyn Fn(u8) -> Option<String>| -> Vec<u8> {
+        value.iter().flat_map(|byte| escape(*byte).map_or(vec![*byte], String::into_bytes)).collect()
+    };
+    let odd = |byte: u8| !byte.is_ascii_alphanumeric() && !b"-._~".contains(&byte);
+    let json = |byte: u8| b"\"\\".contains(&byte).then(|| format!("\\{}", char::from(byte)));
+    vec![
+        each(&|byte| odd(byte).then(|| format!("%{byte:02X}"))),
+        each(&|byte| odd(byte).then(|| format!("%{byte:02x}"))),
+        each(&json),
+        each(&|byte| if byte == b'/' { Some("\\/".into()) } else { json(byte) }),
+    ]
 }
 
 impl fmt::Debug for Secret {
@@ -118,6 +150,28 @@ mod tests {
         assert_eq!(basic(b"Basic dTpw").unwrap().as_slice(), b"u:p");
         assert_eq!(basic(b"basic  dTpw ").unwrap().as_slice(), b"u:p");
         assert!(basic(b"Bearer dTpw").is_none() && basic(b"Basic %").is_none());
+    }
+
+    #[test]
+    fn what_a_server_makes_of_a_value_is_recognised() {
+        let value = secret("user:a/b+c\"d\\e?f~g").unwrap();
+        let back = [
+            "password=a%2Fb%2Bc%22d%5Ce%3Ff~g",
+            "password=a%2fb%2bc%22d%5ce%3ff~g",
+            r#"{"user":"user","password":"a/b+c\"d\\e?f~g"}"#,
+            r#"{"user":"user","password":"a\/b+c\"d\\e?f~g"}"#,
+            "757365723a612f622b632264",
+            "757365723A612F622B632264",
+        ];
+        for text in back {
+            let found = value.forms().iter().any(|form| {
+                let form = if text.starts_with('7') { &form[..form.len().min(24)] } else { form };
+                memchr::memmem::find(text.as_bytes(), form).is_some()
+            });
+            assert!(found, "{text}");
+        }
+        let url = secret("~~~~>>>>????").unwrap();
+        assert!(url.forms().contains(&URL_SAFE_NO_PAD.encode("~~~~>>>>????").into_bytes()));
     }
 
     #[test]

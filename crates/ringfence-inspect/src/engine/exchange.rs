@@ -128,6 +128,8 @@ impl Exchange {
         let leave = self.inspector.rules().judge(&asked).map_err(Stop::Refused)?;
         if !asking.credentials(&self.inspector).is_empty() {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            // Messages of a WebSocket can be compressed as well.
+            headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
         }
         *request.headers_mut() = headers;
         Ok((leave, put_in))
@@ -299,8 +301,7 @@ impl Exchange {
         if let Some(found) = fields {
             return Ok(self.stop(&asking, Stop::Alarm(Place::Answer, rules[found.0])));
         }
-        let coding = answer.headers().get(header::CONTENT_ENCODING);
-        if put_in && coding.is_some_and(|coding| coding.as_bytes() != b"identity") {
+        if put_in && is_coded(answer.headers()) {
             let why = "its answer is compressed although that was not asked for, so that it cannot be searched for the \
                        credential";
             let text = format!("ringfence asked {}, but {why}.\n", asking.host);
@@ -319,6 +320,8 @@ impl Exchange {
             *self.upgraded.borrow_mut() = Some(Upgraded { client, server, needles, rules, asking });
             let (mut parts, _) = answer.into_parts();
             strip(&mut parts.headers, true);
+            // The server's words behind the status are among them, and nobody has searched those.
+            parts.extensions.clear();
             return Ok(Response::from_parts(parts, Answer::Text(None)));
         }
         let (mut parts, body) = answer.into_parts();
@@ -356,6 +359,14 @@ impl Exchange {
             rules.extend(own.iter().map(|_| rule));
             texts.extend(own.iter().cloned());
         }
-        (Needles::new(texts), rules)
+        (Needles::unknown(texts), rules)
     }
+}
+
+/// Whether the body is not as it reads.
+fn is_coded(headers: &HeaderMap) -> bool {
+    let plain = |name, good: &[u8]| {
+        headers.get_all(name).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(good))
+    };
+    !plain(header::CONTENT_ENCODING, b"identity") || !plain(header::TRANSFER_ENCODING, b"chunked")
 }

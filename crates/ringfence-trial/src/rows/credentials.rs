@@ -174,9 +174,10 @@ pub(super) fn rows() -> Vec<Row> {
             judge_misplaced(session, this).unwrap_or_else(Outcome::Failed)
         })
     });
-    let own: [(&str, Judge); 4] = [
+    let own: [(&str, Judge); 5] = [
         ("credential: its value is nowhere inside", unseen),
         ("credential: a server that sends the value back is cut off", sent_back),
+        ("credential: what comes late does not tell how a value begins", late),
         ("credential: the placeholder in the head of a CONNECT is an alarm", connect),
         ("credential: a source that fails refuses the run and is not shown", failing),
     ];
@@ -281,6 +282,35 @@ fn sent_back(session: &Session) -> Result<Outcome, String> {
         true => Outcome::Passed,
         false => Outcome::NotProved(bare.ran.describe()),
     })
+}
+
+/// Has a server say the beginning of the value, and of another, and tells which comes at once.
+const LATE: &str = r#"
+import socket, ssl
+for start in ("real-va", "another"):
+    s = ssl.create_default_context().wrap_socket(socket.create_connection(("api.example", 443), 5), server_hostname="api.example")
+    s.sendall(b"POST /stream HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n%s\r\n" % start.encode())
+    s.settimeout(2)
+    heard = b""
+    try:
+        while start.encode() not in heard: heard += s.recv(999) or 1/0
+        print(start, "at once")
+    except OSError: print(start, "late")
+"#;
+
+fn late(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = lacks(None) {
+        return Ok(skipped);
+    }
+    let line = format!("python3 -c '{LATE}'");
+    let both = "real-va at once\nanother at once";
+    let told = run(session, Some(POLICY), VARIABLES, &line)?;
+    let bare = run(session, None, &[], &line)?;
+    match (told.ran.out().contains(both), bare.ran.out().contains(both)) {
+        (_, false) => Ok(Outcome::NotProved(bare.ran.describe())),
+        (true, true) => Ok(Outcome::Passed),
+        (false, true) => Err(told.ran.describe()),
+    }
 }
 
 fn connect(session: &Session) -> Result<Outcome, String> {
