@@ -24,7 +24,7 @@ pub(crate) struct Holds {
 pub(crate) fn find(host: &OwnedFd, names: &[(AbsPath, RuleId)]) -> Result<Holds, SetUpError> {
     let mut holds = Holds::default();
     // Most names are absent, and often their directory is (seven of them lie in `.claude`).
-    let mut absent: Option<&Path> = None;
+    let [mut absent, mut present]: [Option<&Path>; 2] = [None, None];
     for (name, rule) in names {
         let mut links = Vec::new();
         let directory = name.as_path().parent();
@@ -38,12 +38,15 @@ pub(crate) fn find(host: &OwnedFd, names: &[(AbsPath, RuleId)]) -> Result<Holds,
                 }
                 holds.existing.push((real, *rule));
             }
-            Err(Errno::NOENT) => {
-                if links.is_empty() && directory.is_some_and(|directory| !directory.exists()) {
-                    absent = directory;
-                    continue;
+            // Without links it would be where its name says.
+            Err(Errno::NOENT) if links.is_empty() => {
+                if directory != present {
+                    let is_there = directory.is_some_and(Path::exists);
+                    *(if is_there { &mut present } else { &mut absent }) = directory;
                 }
-                let elsewhere = would_be(name.as_path()).filter(|place| !links.is_empty() && place != name);
+            }
+            Err(Errno::NOENT) => {
+                let elsewhere = would_be(name.as_path()).filter(|place| place != name);
                 holds.linked.extend(elsewhere.and_then(|place| exactly(&place, *rule)));
             }
             // Not a directory on the way, or closed to this user: there is nothing of his to hold.
