@@ -2,7 +2,7 @@
 //!
 //! Statements are read as those of a policy are.
 
-use ringfence_plan::{AbsPath, Access};
+use ringfence_plan::{AbsPath, Access, ProxyServer};
 
 use super::composer::Composer;
 use crate::builtin::environment::PASS;
@@ -25,6 +25,13 @@ impl Composer<'_> {
                     _ => "to keep a variable out, list it in `deny`",
                 };
                 self.problem(id, "is not for a ceiling", "a ceiling only narrows", Some(help.into()));
+            }
+        }
+        for id in self.written_for("network.proxy") {
+            if self.statements[id as usize].value == Value::Proxy(ProxyServer::Environment) {
+                let help = "name the proxy, as in proxy = \"http://proxy.example.org:3128\"";
+                let label = "the caller's variables would move it, or leave it out";
+                self.problem(id, "is not for a ceiling", label, Some(help.into()));
             }
         }
     }
