@@ -129,8 +129,15 @@ impl<'a> Checker<'a> {
             rest = others;
             let written = self.written(self.statement(*id)).is_some();
             if written && of_one.iter().all(|(pattern, _)| (around.matches)(pattern) == Matches::None) {
-                let help = "it holds for what comes later too; if it was meant for what is there, look at its spelling";
-                self.warn(*id, "denies nothing today", "nothing has such a name", help.into());
+                let help = match as_it_stands(&self.statement(*id).words) {
+                    Some(text) => format!(
+                        "`[` begins a set of single characters; for a name with brackets, write {}",
+                        quoted(&text)
+                    ),
+                    None => "it holds for what comes later too; if it was meant for what is there, look at its spelling"
+                        .into(),
+                };
+                self.warn(*id, "denies nothing today", "nothing has such a name", help);
             }
         }
     }
@@ -148,4 +155,11 @@ impl<'a> Checker<'a> {
             self.found.push(Diagnostic::warning(title).help(help));
         }
     }
+}
+
+/// The pattern whose brackets are meant as they stand, as in `app/[id]`; `None` where there are none, or where they are
+/// written so already.
+fn as_it_stands(words: &str) -> Option<String> {
+    let plain = words.contains('[') && !words.contains("[[]");
+    plain.then(|| words.replace('[', "[[]"))
 }

@@ -254,3 +254,11 @@ fn lines_of_the_gateway_that_do_nothing_or_too_much() {
     );
     assert_eq!(checked(&meant).trim(), "");
 }
+
+#[test]
+fn brackets_that_are_no_names() {
+    let composed = composed("[filesystem]\ndeny = [\"app/[id]\", \"lib/[[]id]\"]\n");
+    let text = found(&composed, Matches::None);
+    assert!(text.contains("for a name with brackets, write `app/[[]id]`"), "{text}");
+    assert_eq!(text.matches("for a name with brackets").count(), 1, "{text}");
+}
