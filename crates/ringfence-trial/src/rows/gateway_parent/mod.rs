@@ -277,7 +277,7 @@ fn unseen(session: &Session) -> Result<Outcome, String> {
     if let Some(skipped) = missing(None) {
         return Ok(skipped);
     }
-    let look = "env; cat \"$RINGFENCE_PLAN\"; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'";
+    let look = "env; sed 's/^/plan: /' \"$RINGFENCE_PLAN\"; echo; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'";
     let line = format!("{GET}; curl -s -m 5 http://evil.example/; {look}");
     let variables = [("CORP_LOGIN", SECRET), ("HTTPS_PROXY", "http://user:pass%20word@127.0.0.1:3129")];
     let shows = |told: &Told| {
@@ -289,6 +289,12 @@ fn unseen(session: &Session) -> Result<Outcome, String> {
         "proxy = \"environment\"\n[environment]\npass = [\"HTTPS_PROXY\"]",
     ] {
         let told = run(session, Some(policy), &variables, &line)?;
+        // Nor where the proxy is.
+        let text = told.ran.text();
+        let mut plan = text.lines().filter(|line| line.starts_with("plan: ")).peekable();
+        if plan.peek().is_none() || plan.any(|line| line.contains("127.0.0.1:3129")) {
+            return Err(told.ran.describe());
+        }
         if shows(&told) || !has(&told, "parent 3129 good.example:80") {
             return Err(format!("{}\n{}", told.ran.describe(), told.log));
         }
