@@ -14,11 +14,15 @@ use crate::context::{Context, Surroundings};
 
 mod links;
 mod memory;
+#[cfg(target_os = "linux")]
+mod mounts;
 mod project;
 mod search_path;
 
 pub(crate) use links::Follower;
 pub use links::Link;
+#[cfg(target_os = "linux")]
+pub(crate) use mounts::Mounts;
 pub use project::Worktree;
 pub(crate) use project::project;
 pub(crate) use search_path::add as search_path;

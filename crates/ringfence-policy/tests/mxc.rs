@@ -663,7 +663,7 @@ fn sections_of_other_systems_stand_beside_and_a_contradicting_one_is_refused() {
     // Not used, but not unread either.
     let refusal = scene.refusal(json!({ "seatbelt": { "guiAcces": true } }));
     assert_eq!(refusal.field.as_deref(), Some("seatbelt.guiAcces"));
-    for capability in ["a,b", "learningModeLogging", "permissiveLearningMode"] {
+    for capability in ["a,b", "learningModeLogging", "PERMISSIVElearningMODE"] {
         let refusal = scene.refusal(json!({ "processContainer": { "capabilities": ["a", capability] } }));
         assert_eq!(refusal.field.as_deref(), Some("processContainer.capabilities[1]"));
     }

@@ -298,8 +298,9 @@ fn app_containers(root: &View<'_>) -> Result<(), Problem> {
     }
     let capabilities = section.or(alias).map(|section| section.texts("capabilities")).unwrap_or_default();
     for said in capabilities {
-        let why = match said.value.as_str() {
-            "learningModeLogging" | "permissiveLearningMode" => "is reserved; learningMode asks for it",
+        // Names of Windows, where case says nothing.
+        let why = match said.value.to_ascii_lowercase().as_str() {
+            "learningmodelogging" | "permissivelearningmode" => "is reserved; learningMode asks for it",
             name if name.contains(',') => "holds a comma; a capability is one name",
             _ => continue,
         };

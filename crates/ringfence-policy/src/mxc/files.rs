@@ -71,6 +71,8 @@ pub(super) fn files(
     let links = links(&paths.claims, home);
     paths.links(&links, home)?;
     paths.other_names()?;
+    #[cfg(target_os = "linux")]
+    paths.other_places();
     let mut system = paths.system(around.surroundings);
     paths.reopen(&mut system)?;
     let homes: Vec<AbsPath> =
@@ -194,6 +196,23 @@ impl Paths<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// What is denied is denied wherever else the machine shows it, by a bind mount say.
+    #[cfg(target_os = "linux")]
+    fn other_places(&mut self) {
+        let denied = || self.claims.iter().filter(|claim| claim.access == Access::Deny);
+        if denied().next().is_none() {
+            return;
+        }
+        let mounts = discover::Mounts::look();
+        let other = |claim: &Claim| {
+            let places = mounts.elsewhere(&claim.path).into_iter();
+            let claim = claim.clone();
+            places.map(move |path| Claim { path, hide: Hide::Linked, ..claim.clone() })
+        };
+        let others: Vec<Claim> = denied().flat_map(other).collect();
+        self.claims.extend(others);
     }
 
     /// Two names of one object get the stricter of what is said of them. What only the object itself tells (hard links,
