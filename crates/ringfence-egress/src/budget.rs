@@ -138,12 +138,13 @@ impl Ledger {
         (granted as usize, spent)
     }
 
-    /// The same for what cannot be cut, as a datagram.
+    /// The same for what cannot be cut, as a datagram. An empty one is as much as a byte: to which port it goes, and when,
+    /// can spell out anything.
     ///
     /// # Errors
     /// When a budget has not that many bytes left; then none are spent.
     pub fn send_whole(&self, charges: &Charges, wanted: usize) -> Result<(), Spent> {
-        match self.send(charges, wanted) {
+        match self.send(charges, wanted.max(1)) {
             (_, None) => Ok(()),
             (granted, Some(spent)) => {
                 self.return_bytes(charges, usize::MAX, granted as u64);
@@ -232,7 +233,10 @@ mod tests {
         assert_eq!(ledger.send(&inner, 1), (0, Some(spent(2, Kind::Sent))));
         // What the narrower one did not grant is not spent of the wider.
         assert_eq!(ledger.send_whole(&other, 71), Err(spent(1, Kind::Sent)));
-        assert_eq!(ledger.send(&other, 70), (70, None));
+        assert_eq!(ledger.send(&other, 69), (69, None));
+        // Nothing at all says something too, by where it goes.
+        assert_eq!(ledger.send_whole(&other, 0), Ok(()));
+        assert_eq!(ledger.send_whole(&other, 0), Err(spent(1, Kind::Sent)));
         assert_eq!(ledger.send(&other, 1), (0, Some(spent(1, Kind::Sent))));
     }
 
