@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use ringfence_plan::{Endpoint, HostName, HttpRule, Network, Ports, RuleId};
+use ringfence_plan::{HostName, Network, RuleId};
 
 /// A connection that is handed over, client and server already connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,26 +152,6 @@ impl Progress {
     }
 }
 
-/// The rules of a run as the gateway and the inspector ask them: a rule for requests over https speaks of those over http
-/// as well, or they could be had by leaving encryption out.
-pub fn widened(network: &Network) -> Network {
-    let mut network = network.clone();
-    for stage in &mut network.http {
-        let only_encrypted =
-            |rule: &&HttpRule| rule.endpoint.ports.contain(HTTPS) && !rule.endpoint.ports.contain(HTTP);
-        let plain = |rule: &HttpRule| {
-            let endpoint = Endpoint { ports: Ports { first: HTTP, last: HTTP }, ..rule.endpoint.clone() };
-            HttpRule { endpoint, ..rule.clone() }
-        };
-        let added: Vec<HttpRule> = stage.iter().filter(only_encrypted).map(plain).collect();
-        stage.extend(added);
-    }
-    network
-}
-
-const HTTP: u16 = 80;
-const HTTPS: u16 = 443;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,22 +175,5 @@ mod tests {
         assert_eq!(Handed { first: vec![0; LONGEST], ..handed }.pack(), None);
         let progress = Progress { id: 7, sent: 1, received: u64::MAX, requests: 5, ended: true };
         assert_eq!(Progress::unpack(&progress.pack()), Some(progress));
-    }
-
-    #[test]
-    fn a_rule_for_https_speaks_of_http_too() {
-        let rule = HttpRule {
-            endpoint: "a.org:443".parse().unwrap(),
-            methods: Vec::new(),
-            paths: Vec::new(),
-            max_body: None,
-            max_header: None,
-            rule: RuleId(1),
-        };
-        let network = Network { http: vec![vec![rule]], ..Network::none(RuleId(0)) };
-        let target = [ringfence_plan::Target::parse("a.org").unwrap()];
-        let widened = widened(&network);
-        assert!(!network.is_inspected(&target, 80) && widened.is_inspected(&target, 80));
-        assert!(widened.is_inspected(&target, 443) && !widened.is_inspected(&target, 8080));
     }
 }

@@ -13,14 +13,13 @@ use ringfence_plan::{
 };
 
 use crate::guard::{self, Block, Special};
-use crate::handed::widened;
 
 /// The rules of a run.
 #[derive(Clone, Debug)]
 pub struct Rules {
     network: Network,
     texts: Vec<Rule>,
-    /// As for requests (see [`widened`]).
+    /// As for requests (see [`Network::over_plain_http_too`]).
     widened: Network,
 }
 
@@ -65,7 +64,7 @@ const LONGEST: u64 = 64 << 20;
 impl Rules {
     /// The rules of a plan; `texts` are all of the plan's, for telling which one decided.
     pub fn new(network: Network, texts: Vec<Rule>) -> Rules {
-        Rules { widened: widened(&network), network, texts }
+        Rules { widened: network.over_plain_http_too(), network, texts }
     }
 
     /// Rules as they are handed over: those of the network and the texts of all, as JSON.

@@ -3,7 +3,6 @@
 //!
 //! Not whether the host may be reached at all: that was decided before the connection came here.
 
-use ringfence_egress::handed::widened;
 use ringfence_egress::rules::Rules as Reach;
 use ringfence_plan::{
     Barrier, HostName, HttpRule, Leave, Network, Placeholder, Plan, Protocol, Request, RequestPath,
@@ -53,7 +52,7 @@ pub struct Refused {
 impl Rules {
     /// The rules of a plan; `None` where they look into nothing.
     pub fn of(plan: &Plan) -> Option<Rules> {
-        let network = widened(&plan.network);
+        let network = plan.network.over_plain_http_too();
         if network.http.iter().all(Vec::is_empty) && network.credentials.is_empty() {
             return None;
         }
@@ -69,7 +68,7 @@ impl Rules {
 
     #[cfg(test)]
     pub(crate) fn over(network: Network, reach: Reach) -> Rules {
-        Rules { network: widened(&network), reach, texts: Vec::new(), places: Vec::new() }
+        Rules { network: network.over_plain_http_too(), reach, texts: Vec::new(), places: Vec::new() }
     }
 
     /// The same for requests, and these for who may be named.

@@ -18,7 +18,7 @@ fn rule(at: u32, host: &str, methods: &[&str], paths: &[&str], max_body: Option<
 
 fn rules(http: Vec<Vec<HttpRule>>, credentials: Vec<Credential>) -> Rules {
     let mode = ringfence_plan::NetworkMode::Rules;
-    let network = widened(&Network { mode, http, credentials, ..Network::none(RuleId(0)) });
+    let network = Network { mode, http, credentials, ..Network::none(RuleId(0)) }.over_plain_http_too();
     let places = network.credentials.iter().map(|credential| credential.placeholder.clone()).collect();
     Rules { reach: Reach::new(network.clone(), Vec::new()), network, texts: Vec::new(), places }
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Network, NetworkMode};
-use crate::{Endpoint, Protocol, RequestPath, RuleId, Target, UrlPattern};
+use crate::{Endpoint, Ports, Protocol, RequestPath, RuleId, Target, UrlPattern};
 
 /// What may be asked of an endpoint. A host that such a rule speaks of is inspected: what no rule lets through is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +91,28 @@ impl HttpRule {
     }
 }
 
+/// The ports of http:// and https://.
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
+
 impl Network {
+    /// The rules as requests are judged by: one over https speaks of those over http as well, or they could be had by leaving
+    /// encryption out.
+    pub fn over_plain_http_too(&self) -> Network {
+        let mut network = self.clone();
+        for list in &mut network.http {
+            let only_encrypted =
+                |rule: &&HttpRule| rule.endpoint.ports.contain(HTTPS) && !rule.endpoint.ports.contain(HTTP);
+            let plain = |rule: &HttpRule| {
+                let endpoint = Endpoint { ports: Ports::one(HTTP), ..rule.endpoint.clone() };
+                HttpRule { endpoint, ..rule.clone() }
+            };
+            let added: Vec<HttpRule> = list.iter().filter(only_encrypted).map(plain).collect();
+            list.extend(added);
+        }
+        network
+    }
+
     /// Whether requests to this host have to be read: a rule over requests or a credential speaks of it.
     pub fn is_inspected(&self, targets: &[Target], port: u16) -> bool {
         let credential =
@@ -137,5 +158,27 @@ impl Network {
 impl Leave {
     fn lets_more_than(&self, other: &Leave) -> bool {
         other.max_body.is_some_and(|limit| self.max_body.is_none_or(|own| own > limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_for_https_speaks_of_http_too() {
+        let rule = HttpRule {
+            endpoint: "a.org:443".parse().unwrap(),
+            methods: Vec::new(),
+            paths: Vec::new(),
+            max_body: None,
+            max_header: None,
+            rule: RuleId(1),
+        };
+        let network = Network { http: vec![vec![rule]], ..Network::none(RuleId(0)) };
+        let target = [Target::parse("a.org").unwrap()];
+        let too = network.over_plain_http_too();
+        assert!(!network.is_inspected(&target, 80) && too.is_inspected(&target, 80));
+        assert!(too.is_inspected(&target, 443) && !too.is_inspected(&target, 8080));
     }
 }

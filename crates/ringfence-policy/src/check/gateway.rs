@@ -13,6 +13,8 @@ impl Checker<'_> {
         let fields = self.fields;
         self.credentials();
         self.budgets();
+        self.to_the_loopback();
+        self.without_a_network();
         for (rule, id) in &fields.gateway.http {
             let named = !matches!(rule.endpoint.host, HostPattern::Block { .. });
             if named
@@ -38,6 +40,40 @@ impl Checker<'_> {
                 let help = "name it: proxy = \"http://proxy.example.org:3128\", or proxy = \"environment\"";
                 self.warn(id, "has no effect", "there is no proxy", help.into());
             }
+        }
+    }
+
+    /// Rules for hosts do not lead to the host's loopback.
+    fn to_the_loopback(&mut self) {
+        let mut last: Option<StatementId> = None;
+        for (endpoint, id) in &self.fields.allow_net {
+            let is_loopback = match &endpoint.host {
+                HostPattern::Name(name) => name.as_str() == "localhost",
+                HostPattern::Block { address, prefix } => address.is_loopback() && *prefix >= 8,
+                HostPattern::Below(_) => false,
+            };
+            if is_loopback && last.replace(*id) != Some(*id) {
+                let help = "name its ports one by one: host = [\"localhost:5432\"]";
+                self.warn(*id, "has no effect", "no rule leads to the host's loopback", help.into());
+            }
+        }
+    }
+
+    /// Where nothing is reached there is nothing to lead, to count or to greet.
+    fn without_a_network(&mut self) {
+        let fields = self.fields;
+        let is_reached = matches!(
+            fields.single("network.mode"),
+            Some((Value::Network(NetworkMode::Rules | NetworkMode::Host), _))
+        );
+        if is_reached || fields.gateway.publish.is_some() {
+            return;
+        }
+        let idle = ["network.proxy", "network.resolver", "network.encrypted_hello", "network.budget"];
+        let said = (0..).zip(&fields.statements).filter(|(_, one)| idle.contains(&one.field.key));
+        for (id, _) in said.collect::<Vec<_>>() {
+            let help = "name in `allow` what may be reached";
+            self.warn(id, "has no effect", "there is no network", help.into());
         }
     }
 

@@ -262,3 +262,13 @@ fn brackets_that_are_no_names() {
     assert!(text.contains("for a name with brackets, write `app/[[]id]`"), "{text}");
     assert_eq!(text.matches("for a name with brackets").count(), 1, "{text}");
 }
+
+#[test]
+fn a_rule_for_the_loopback_and_lines_beside_no_network_do_nothing() {
+    let text = "[network]\nallow = [\"localhost:5432\", \"127.0.0.1:80\", \"0.0.0.0/0:443\"]\n";
+    assert_eq!(checked(text).matches("no rule leads to the host's loopback").count(), 2, "{}", checked(text));
+    let text = "[network]\nproxy = \"http://p.example:3128\"\n[[network.budget]]\nsent = 1\n";
+    assert_eq!(checked(text).matches("there is no network").count(), 2, "{}", checked(text));
+    let text = "[network]\nallow = [\"a.example\"]\nproxy = \"http://p.example:3128\"\n";
+    assert_eq!(checked(text).trim(), "");
+}

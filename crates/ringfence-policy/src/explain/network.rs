@@ -62,7 +62,7 @@ pub(super) fn request(
     if decision.verdict == Verdict::Refused {
         return decision;
     }
-    let network = &plan.network;
+    let network = plan.network.over_plain_http_too();
     let targets = std::slice::from_ref(host);
     match network.decide_request(&Request { targets, port, method, path, header: 0 }) {
         Err(refused) => {

@@ -43,6 +43,16 @@ fn what_no_rule_speaks_of() {
 }
 
 #[test]
+fn what_is_refused_over_https_is_refused_over_http() {
+    let policy = "[network]\nallow = [\"api.example\"]\n[[network.http]]\nhost = \"api.example\"\nmethods = [\"GET\"]\n";
+    for scheme in ["https", "http"] {
+        let verdict =
+            |method: &str| ask(policy, &format!("request {method} {scheme}://api.example/x")).verdict;
+        assert_eq!((verdict("GET"), verdict("POST")), (Verdict::Allowed, Verdict::Refused), "{scheme}");
+    }
+}
+
+#[test]
 fn a_request_is_data_for_programs() {
     let answer = ask(POLICY, "request GET https://api.example/user");
     let data = serde_json::to_value(&answer).unwrap();
