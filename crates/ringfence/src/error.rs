@@ -200,7 +200,12 @@ impl Error {
                 hints
             }
             Error::Publish { port, inside, source, .. } => {
-                let other = if *port < 60_000 { port + 1 } else { port - 1 };
+                let other = match *port {
+                    // Those are root's.
+                    port @ ..1024 => 8000 + port,
+                    port @ 1024..60_000 => port + 1,
+                    port => port - 1,
+                };
                 let mut hints = vec![format!(
                     "name another port in front of the colon: \"{other}:{inside}\" leads from {other} to the same port inside"
                 )];
@@ -368,5 +373,14 @@ mod tests {
             (execute(2).exit_code(), execute(13).exit_code(), execute(8).exit_code()),
             (127, 126, 126)
         );
+    }
+
+    #[test]
+    fn the_port_that_is_proposed_is_one_that_its_user_may_open() {
+        for (port, other) in [(80, "8080:"), (1023, "9023:"), (8080, "8081:"), (65_535, "65534:")] {
+            let source = io::Error::from(io::ErrorKind::PermissionDenied);
+            let hints = Error::Publish { port, inside: 3000, rule: String::new(), source }.hints();
+            assert!(hints[0].contains(&format!("\"{other}3000\"")), "{hints:?}");
+        }
     }
 }
