@@ -1,11 +1,14 @@
 //! `ringfence log`: what was decided in a run that is over, with rules, bytes and durations.
 //! Not an audit: the last runs of this user that had something to tell, each up to a bound.
 
+use std::path::Path;
+
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use ringfence::RunLog;
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::render::escape::escape;
 use crate::render::log;
 use crate::render::style::{Stream, Style};
 use crate::{exit, flags, render};
@@ -40,7 +43,7 @@ pub(crate) fn log(matches: &ArgMatches) -> Result<u8, Failure> {
         let ids = state.as_deref().map_or(Ok(Vec::new()), RunLog::ids).map_err(failed)?;
         let text = match json {
             true => format!("{:#}\n", json!(ids)),
-            false => ids.iter().map(|id| format!("{id}\n")).collect(),
+            false => kept(state.as_deref(), &ids),
         };
         render::print(text.as_bytes())?;
         return Ok(exit::DONE);
@@ -59,10 +62,20 @@ pub(crate) fn log(matches: &ArgMatches) -> Result<u8, Failure> {
         }
         (None, Some(id)) => Err(Failure::Io {
             what: format!("find a log of the run {id}"),
-            source: std::io::Error::from(std::io::ErrorKind::NotFound),
+            source: std::io::Error::other("none is kept"),
             hint: Some(
                 "`ringfence log --list` shows those that are kept; a run is logged when it ends".into(),
             ),
         }),
     }
+}
+
+/// A line for each; of one that cannot be read any more, its name.
+fn kept(state: Option<&Path>, ids: &[String]) -> String {
+    let style = Style::of(Stream::Output);
+    let line = |id: &String| match state.and_then(|state| RunLog::read(state, Some(id)).ok().flatten()) {
+        Some(run) => log::head(&run, style),
+        None => format!("{}\n", escape(id)),
+    };
+    ids.iter().map(line).collect()
 }

@@ -39,6 +39,8 @@ Examples:
   ringfence run --write ../out --timeout 10m -- make install
   ringfence run --deny '**/.env' --env CI=1 -- npm test
   ringfence run --memory 2GiB --processes 256 --json -- ./untrusted.sh
+  ringfence run --allow-net @npm -- npm ci
+  ringfence run --allow-net api.example.org --publish 8080:3000 -- ./server
   ringfence run --network host -- git fetch";
 
 /// Runs it, and ends as it ended.

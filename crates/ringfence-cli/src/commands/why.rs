@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use ringfence::{LastRun, Refusal};
+use ringfence::{LastRun, Refusal, RefusedConnection};
 use ringfence_plan::{AbsPath, Plan};
 use ringfence_policy::explain::{Answer, Question, Verdict, why as ask};
 use ringfence_policy::{Request, Stage, StageKind, Void};
@@ -207,11 +207,34 @@ fn now(refusal: &Refusal, policy: &Policy) -> Option<Answer> {
     Some(answer).filter(|answer| answer.verdict == Verdict::Refused)
 }
 
-/// The same of a connection.
-fn connection_now(target: &str, policy: &Policy) -> Option<Answer> {
+/// The same of a connection or a request; nothing where that is no question to a policy, since a credential or a budget was
+/// in the way.
+fn connection_now(refusal: &RefusedConnection, policy: &Policy) -> Option<Answer> {
+    if stopped(refusal).is_some() {
+        return None;
+    }
     let context = policy.request.context().ok()?;
-    let question = Question::parse(&["connect", target], &context, None).ok()?;
-    Some(ask(&policy.stages, &policy.void, &question)).filter(|answer| answer.verdict == Verdict::Refused)
+    let question = match refusal.target.split_once(' ') {
+        None => Question::parse(&["connect", &refusal.target], &context, None),
+        Some((host, request)) => {
+            let (method, path) = request.split_once(' ')?;
+            let scheme = if host.ends_with(":80") { "http" } else { "https" };
+            Question::parse(&["request", method, &format!("{scheme}://{host}{path}")], &context, None)
+        }
+    };
+    Some(ask(&policy.stages, &policy.void, &question.ok()?))
+}
+
+/// How to go on where no rule for a host is in the way.
+fn stopped(refusal: &RefusedConnection) -> Option<&'static str> {
+    let by = |field: &str| refusal.rule.starts_with(field);
+    match () {
+        () if by("network.credential") => Some(
+            "what was sent held a credential where it does not belong: it goes in its own header, to its own host",
+        ),
+        () if by("network.budget") => Some("it was spent; who wrote it can raise it"),
+        () => None,
+    }
 }
 
 fn last_as_text(record: &LastRun, policy: &Policy, style: Style) -> String {
@@ -231,11 +254,18 @@ fn last_as_text(record: &LastRun, policy: &Policy, style: Style) -> String {
     for refusal in &record.connections {
         let times = if refusal.count == 1 { String::new() } else { format!(", {} times", refusal.count) };
         let rule = format!("{} ({})", refusal.rule, refusal.origin);
-        text.push_str(&format!("connect to {}{times}\n", escape(&refusal.target)));
+        let what = if refusal.target.contains(' ') { "request to" } else { "connect to" };
+        text.push_str(&format!("{what} {}{times}\n", escape(&refusal.target)));
         text.push_str(&format!("  was refused by {}\n", escape(&rule)));
-        match connection_now(&refusal.target, policy) {
-            Some(answer) => text.push_str(&answer::indented(&answer, style)),
-            None => text.push_str("  here and now, without the flags of that run, it is allowed\n"),
+        if let Some(how) = stopped(refusal) {
+            text.push_str(&format!("  {how}\n"));
+        }
+        match connection_now(refusal, policy) {
+            Some(answer) if answer.verdict == Verdict::Refused => {
+                text.push_str(&answer::indented(&answer, style));
+            }
+            Some(_) => text.push_str("  here and now, without the flags of that run, it is allowed\n"),
+            None => {}
         }
     }
     let told: u64 = record.refusals.iter().map(|refusal| refusal.count).sum::<u64>()
@@ -256,7 +286,8 @@ fn last_as_json(record: &LastRun, policy: &Policy) -> serde_json::Value {
     object["refusals"] = refusals.collect();
     let connections = record.connections.iter().map(|refusal| {
         let mut object = json!(refusal);
-        object["now"] = json!(connection_now(&refusal.target, policy));
+        let answer = connection_now(refusal, policy).filter(|answer| answer.verdict == Verdict::Refused);
+        object["now"] = json!(answer);
         object
     });
     object["connections"] = connections.collect();

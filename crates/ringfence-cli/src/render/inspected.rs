@@ -19,7 +19,7 @@ pub(super) fn counted(traffic: &Traffic) -> u64 {
 pub(super) fn told(traffic: &Traffic, events: &[Event], rules: &[Rule]) -> Vec<String> {
     let mut parts = Vec::new();
     if traffic.alarms > 0 {
-        parts.push(format!("ALARM: {}", named(events, rules, alarm)));
+        parts.push(format!("ALARM: {}", named(events, rules, alarmed)));
     }
     if traffic.requests_refused > 0 {
         let count = traffic.requests_refused;
@@ -60,19 +60,22 @@ fn request(event: &Event, origin: &str) -> Option<String> {
 }
 
 /// `a credential's placeholder was sent to evil.example:443, in a body (ringfence.toml:3:8)`
-fn alarm(event: &Event, origin: &str) -> Option<String> {
+fn alarmed(event: &Event, origin: &str) -> Option<String> {
     let Event::CredentialAlarm { host, port, place, .. } = event else { return None };
-    let host = escape(host.as_deref().unwrap_or("an address"));
+    Some(format!("{} ({origin})", alarm(host.as_deref(), *port, *place)))
+}
+
+/// What became of a credential.
+pub(super) fn alarm(host: Option<&str>, port: u16, place: Place) -> String {
+    let host = escape(host.unwrap_or("an address"));
     let place = match place {
         Place::Field => "in a field that is not its own",
         Place::Target => "in a URL",
         Place::Body => "in a body",
         Place::Connection => "on a connection that is not looked into",
-        Place::Answer => {
-            return Some(format!("a credential's value came back from {host}:{port} ({origin})"));
-        }
+        Place::Answer => return format!("a credential's value came back from {host}:{port}"),
     };
-    Some(format!("a credential's placeholder was sent to {host}:{port}, {place} ({origin})"))
+    format!("a credential's placeholder was sent to {host}:{port}, {place}")
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use ringfence::{Entry, RunLog};
 use ringfence_plan::{Change, Event, Protocol, Target};
 
 use super::escape::escape;
+use super::inspected::alarm;
 use super::style::{Meaning, Style};
 use super::summary::{barrier_name, limit_name, operation_name};
 
 /// The whole run.
 pub(crate) fn as_text(run: &RunLog, style: Style) -> String {
-    let head = format!("{} {} in {}: {}", run.id, run.time, escape(&run.cwd), escape(&run.argv.join(" ")));
-    let mut text = format!("{}\n", style.paint(Meaning::Title, head));
+    let mut text = head(run, style);
     for entry in &run.entries {
         let (meaning, word, what) = line(&entry.event);
         let rule = entry.rule.as_ref().map(|rule| format!("  {}", escape(&rule.to_string())));
@@ -22,17 +22,28 @@ pub(crate) fn as_text(run: &RunLog, style: Style) -> String {
         ));
     }
     let traffic = &run.traffic;
-    if traffic.connections + traffic.refused + traffic.inbound > 0 {
+    let refused = traffic.refused + traffic.requests_refused;
+    if traffic.connections + refused + traffic.inbound + traffic.alarms > 0 {
+        let alarms = match traffic.alarms {
+            0 => String::new(),
+            1 => "1 alarm, ".into(),
+            count => format!("{count} alarms, "),
+        };
         text.push_str(&format!(
-            "  in all: {} out, {} in, {} refused, {} sent, {} received\n",
+            "  in all: {alarms}{} out, {} in, {refused} refused, {} sent, {} received\n",
             traffic.connections,
             traffic.inbound,
-            traffic.refused,
             bytes(traffic.sent),
             bytes(traffic.received)
         ));
     }
     text
+}
+
+/// Which it is, in one line.
+pub(crate) fn head(run: &RunLog, style: Style) -> String {
+    let id = style.paint(Meaning::Title, escape(&run.id));
+    format!("{id} {} in {}: {}\n", escape(&run.time), escape(&run.cwd), escape(&run.argv.join(" ")))
 }
 
 /// When, in seconds since the beginning.
@@ -90,9 +101,8 @@ fn line(event: &Event) -> (Meaning, &'static str, String) {
         Event::RequestsAllowed { host, port, requests, .. } => {
             (Meaning::Good, "requests", format!("{requests} to {}:{port}", escape(host)))
         }
-        Event::CredentialAlarm { host, port, .. } => {
-            let host = escape(host.as_deref().unwrap_or("an address"));
-            (Meaning::Bad, "alarm", format!("a credential was where it does not belong, for {host}:{port}"))
+        Event::CredentialAlarm { host, port, place, .. } => {
+            (Meaning::Bad, "alarm", alarm(host.as_deref(), *port, *place))
         }
         Event::InspectorLost => {
             (Meaning::Bad, "lost", "the inspector ended, and with it the hosts that it reads".into())
@@ -124,7 +134,7 @@ fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use ringfence::Traffic;
-    use ringfence_plan::{Barrier, Ending, Origin, Rule, RuleId};
+    use ringfence_plan::{Barrier, Ending, Origin, Place, Rule, RuleId};
 
     use super::*;
 
@@ -147,6 +157,7 @@ mod tests {
                 connections: 1,
                 refused: 1,
                 inbound: 1,
+                alarms: 1,
                 sent: 1500,
                 received: 5 << 20,
                 ..Traffic::default()
@@ -183,6 +194,16 @@ mod tests {
                     Event::Inbound { outside: 8080, inside: 3000, rule, sent: 500, received: 0, millis: 5 },
                     4,
                 ),
+                entry(
+                    61_000,
+                    Event::CredentialAlarm {
+                        host: Some("a.example".into()),
+                        port: 443,
+                        place: Place::Answer,
+                        rule,
+                    },
+                    5,
+                ),
                 Entry { at: 61_001, event: Event::NetworkLost, rule: None },
             ],
         };
@@ -191,8 +212,9 @@ mod tests {
              0.012s  out      a.example:443 at 192.0.2.1, 1000 B sent, 5.0 MiB received, 1.234 s  network.allow = "*.example" (ringfence.toml:3:10)
              1.500s  refused  udp://evil.example:80 (no rule allows it)  network.allow = "*.example" (ringfence.toml:2:10)
             61.000s  in       8080:3000, 500 B sent, 0 B received, 0.005 s  network.allow = "*.example" (ringfence.toml:4:10)
+            61.000s  alarm    a credential's value came back from a.example:443  network.allow = "*.example" (ringfence.toml:5:10)
             61.001s  lost     the gateway ended, and the network with it
-          in all: 1 out, 1 in, 1 refused, 1.5 KiB sent, 5.0 MiB received
+          in all: 1 alarm, 1 out, 1 in, 1 refused, 1.5 KiB sent, 5.0 MiB received
         "#);
     }
 }

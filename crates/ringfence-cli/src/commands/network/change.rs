@@ -31,12 +31,23 @@ fn command(name: &'static str, about: &'static str) -> Command {
             Arg::new("host")
                 .value_name("HOST[:PORT]")
                 .required(true)
-                .value_parser(|text: &str| Endpoint::parse(text).map(|_| text.to_owned()))
+                .value_parser(host)
                 .help("As in network.allow; without a port, those of the web"),
         )
         .arg(run_flag())
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("The answer as JSON"))
-        .after_help(crate::commands::exit_codes("network"))
+        .after_help(format!("Examples:\n  ringfence network {name} docs.example:443\n  ringfence network {name} --run 4711 10.1.2.3:5432\n\n{}", crate::commands::exit_codes("network")))
+}
+
+/// One host. Groups are looked up when a run starts.
+fn host(text: &str) -> Result<String, String> {
+    match Endpoint::parse(text) {
+        _ if text.starts_with('@') => {
+            Err("groups are for the start of a run; name one of its hosts, as `ringfence plan --allow-net` lists them".into())
+        }
+        Ok(_) => Ok(text.to_owned()),
+        Err(why) => Err(why.to_string()),
+    }
 }
 
 pub(super) fn allow(matches: &ArgMatches) -> Result<u8, Failure> {
