@@ -13,7 +13,7 @@ impl Checker<'_> {
         let fields = self.fields;
         self.credentials();
         self.budgets();
-        self.to_the_loopback();
+        self.rules_for_the_loopback();
         self.without_a_network();
         for (rule, id) in &fields.gateway.http {
             let named = !matches!(rule.endpoint.host, HostPattern::Block { .. });
@@ -44,7 +44,7 @@ impl Checker<'_> {
     }
 
     /// Rules for hosts do not lead to the host's loopback.
-    fn to_the_loopback(&mut self) {
+    fn rules_for_the_loopback(&mut self) {
         let mut last: Option<StatementId> = None;
         for (endpoint, id) in &self.fields.allow_net {
             let is_loopback = match &endpoint.host {
