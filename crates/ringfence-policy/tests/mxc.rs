@@ -667,9 +667,12 @@ fn sections_of_other_systems_stand_beside_and_a_contradicting_one_is_refused() {
         let refusal = scene.refusal(json!({ "processContainer": { "capabilities": ["a", capability] } }));
         assert_eq!(refusal.field.as_deref(), Some("processContainer.capabilities[1]"));
     }
-    let refusal =
-        scene.refusal(json!({ "version": "0.8.0-alpha", "processContainer": {}, "appContainer": {} }));
-    assert_eq!(refusal.field.as_deref(), Some("appContainer"));
+    for (name, alias) in [("processContainer", "appContainer"), ("seatbelt", "macos_sandbox")] {
+        let old = "0.8.0-alpha";
+        assert!(note(&scene.read(json!({ "version": old, alias: {} })), alias).is_some());
+        let refusal = scene.refusal(json!({ "version": old, name: {}, alias: {} }));
+        assert_eq!(refusal.field.as_deref(), Some(alias));
+    }
     for other in [
         "processcontainer",
         "seatbelt",

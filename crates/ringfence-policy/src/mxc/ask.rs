@@ -268,7 +268,7 @@ fn sections(root: &View<'_>, containment: &str, remarks: &mut Vec<Remark>) -> Re
             return Err(Problem::malformed(&section.path, section.at(), what));
         }
     }
-    app_containers(root)?;
+    other_systems(root)?;
     let others = [
         ("processContainer", "Windows"),
         ("appContainer", "Windows"),
@@ -276,6 +276,7 @@ fn sections(root: &View<'_>, containment: &str, remarks: &mut Vec<Remark>) -> Re
         ("isolationSession", "Windows"),
         ("windowsSandbox", "Windows"),
         ("seatbelt", "macOS"),
+        ("macos_sandbox", "macOS"),
         ("test", "MXC's own tests"),
     ];
     let found = others.iter().filter_map(|(name, system)| root.get(name).map(|section| (section, system)));
@@ -289,14 +290,17 @@ fn sections(root: &View<'_>, containment: &str, remarks: &mut Vec<Remark>) -> Re
     Ok(())
 }
 
-/// The section of Windows has two names, of which one may stand there; and capabilities that no author may write.
-fn app_containers(root: &View<'_>) -> Result<(), Problem> {
-    let (section, alias) = (root.get("processContainer"), root.get("appContainer"));
-    if let (Some(_), Some(alias)) = (&section, &alias) {
-        let what = "it is another name of processContainer, which stands here too; take one of the two out";
-        return Err(Problem::malformed(&alias.path, alias.at(), what));
+/// Two of these sections have a second name, of which one may stand there; and some capabilities no author may write.
+fn other_systems(root: &View<'_>) -> Result<(), Problem> {
+    for (name, alias) in [("processContainer", "appContainer"), ("seatbelt", "macos_sandbox")] {
+        if let (Some(_), Some(alias)) = (root.get(name), root.get(alias)) {
+            let what =
+                format!("it is another name of {name}, which stands here too; take one of the two out");
+            return Err(Problem::malformed(&alias.path, alias.at(), what));
+        }
     }
-    let capabilities = section.or(alias).map(|section| section.texts("capabilities")).unwrap_or_default();
+    let section = root.get("processContainer").or_else(|| root.get("appContainer"));
+    let capabilities = section.map(|section| section.texts("capabilities")).unwrap_or_default();
     for said in capabilities {
         // Names of Windows, where case says nothing.
         let why = match said.value.to_ascii_lowercase().as_str() {

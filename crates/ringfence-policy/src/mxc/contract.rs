@@ -72,6 +72,7 @@ pub(super) const REQUEST: Shape = Shape::Object(&[
     until(V0_9, field("appContainer", PROCESS_CONTAINER)),
     field("lxc", Shape::Object(&[field("distribution", Shape::Text), field("release", Shape::Text)])),
     field("seatbelt", SEATBELT),
+    until(V0_9, field("macos_sandbox", SEATBELT)),
     since(V0_9, field("wslc", WSLC)),
     since(V0_9, field("isolationSession", Shape::Any)),
     since(V1_1, field("windowsSandbox", Shape::Any)),
