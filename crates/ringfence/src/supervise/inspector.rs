@@ -18,6 +18,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
+use super::program;
 use super::secrets::{self, Taken};
 use crate::error::Error;
 use crate::outcome::EventLog;
@@ -87,6 +88,12 @@ impl Inspector {
     pub(super) fn start(start: Start<'_>) -> Result<Option<Introduced>, Error> {
         let Some(rules) = Rules::of(start.plan) else { return Ok(None) };
         let failed = || Error::supervise("start the inspector");
+        for credential in &start.plan.network.credentials {
+            program::is_out_of_reach(start.plan, &credential.source).map_err(|why| {
+                let rule = start.plan.rule(credential.rule).to_string();
+                Error::Inspector { why: format!("{} {why}", credential.source), rule: Some(rule) }
+            })?;
+        }
         let placeholders =
             placeholders(rules.places().len()).map_err(Error::supervise("make placeholders"))?;
         let own = start.own_roots.as_deref();

@@ -12,6 +12,7 @@ mod output;
 mod owner;
 mod parent;
 mod process_table;
+mod program;
 mod proxy;
 mod published;
 mod sandbox;

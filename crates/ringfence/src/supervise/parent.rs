@@ -11,6 +11,7 @@ use ringfence_plan::{ParentProxy, Plan, ProxyScheme, ProxyServer, Source};
 
 use zeroize::Zeroizing;
 
+use super::program;
 use super::secrets::{self, Taken};
 use crate::error::Error;
 
@@ -41,7 +42,8 @@ pub(super) fn of(plan: &Plan, variables: &Variables) -> Result<Option<Parent>, E
     let Some(mut parent) = found else { return Ok(None) };
     parent.no_proxy.extend(asked.no_proxy.iter().cloned());
     if let Some(source) = &asked.credential {
-        let credentials = credentials(source, variables);
+        let credentials =
+            program::is_out_of_reach(plan, source).and_then(|()| credentials(source, variables));
         parent.credentials = Some(credentials.map_err(|why| failed(format!("{source} {why}")))?);
     }
     parent.find(&std::fs::read_to_string("/etc/hosts").unwrap_or_default());
