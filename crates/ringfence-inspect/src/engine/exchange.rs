@@ -47,8 +47,11 @@ pub(crate) struct Upgraded {
     server: OnUpgrade,
     needles: Arc<Needles>,
     rules: Vec<RuleId>,
-    asking: Asking,
+    asking: Rc<Asking>,
 }
+
+/// Who tells of what is found late.
+type Late = (Rc<Exchange>, Rc<Asking>);
 
 /// Who may be asked for over a connection.
 #[derive(Clone, Debug)]
@@ -255,10 +258,17 @@ impl Exchange {
         let upgrades = self.strict.as_ref().is_some_and(|strict| strict.is_asked());
         let asked_for = upgrades.then(|| hyper::upgrade::on(&mut request));
         let cut = Rc::new(Cell::new(None));
+        let asking = Rc::new(asking);
+        // The answer may begin before the body has ended: then nobody waits for the reason any more, and it is told here.
+        let answered: Rc<RefCell<Option<Late>>> = Rc::default();
         let mut outgoing = outgoing(request, upgrades, {
-            let cut = cut.clone();
+            let (cut, answered) = (cut.clone(), answered.clone());
             let needles = self.inspector.placeholders.clone();
-            move |body| Watched::new(body, leave.max_body, needles, move |why| cut.set(Some(why)))
+            let on_cut = move |why| match answered.take() {
+                Some((exchange, asking)) => drop(exchange.stop(&asking, exchange.reason(why, leave))),
+                None => cut.set(Some(why)),
+            };
+            move |body| Watched::new(body, leave.max_body, needles, on_cut)
         });
         let may_go = outgoing.body_mut().look_ahead().await;
         let answer = match &self.server {
@@ -270,19 +280,25 @@ impl Exchange {
             }
         };
         match (answer, cut.take()) {
-            (_, Some(Cut::TooLong)) => {
-                let most = leave.max_body.unwrap_or_default();
-                let rule = leave.rule.unwrap_or(self.inspector.rules().fallback());
-                let refused = too_large("its body", most.saturating_add(1), most, rule);
-                Ok(self.stop(&asking, Stop::Refused(refused)))
-            }
-            (_, Some(Cut::Found(at))) => {
-                let rule = self.inspector.rules().rule_of_placeholder(at);
-                Ok(self.stop(&asking, Stop::Alarm(Place::Body, rule)))
-            }
+            (_, Some(why)) => Ok(self.stop(&asking, self.reason(why, leave))),
             // The client hears what it would have heard of the server: that the connection has ended.
             (Err(error), None) => Err(error),
-            (Ok(answer), None) => self.back(answer, asking, put_in, asked_for),
+            (Ok(answer), None) => {
+                *answered.borrow_mut() = Some((self.clone(), asking.clone()));
+                self.back(answer, asking, put_in, asked_for)
+            }
+        }
+    }
+
+    /// Why a body that was cut off goes no further.
+    fn reason(&self, cut: Cut, leave: Leave) -> Stop {
+        match cut {
+            Cut::TooLong => {
+                let most = leave.max_body.unwrap_or_default();
+                let rule = leave.rule.unwrap_or(self.inspector.rules().fallback());
+                Stop::Refused(too_large("its body", most.saturating_add(1), most, rule))
+            }
+            Cut::Found(at) => Stop::Alarm(Place::Body, self.inspector.rules().rule_of_placeholder(at)),
         }
     }
 
@@ -290,7 +306,7 @@ impl Exchange {
     fn back(
         self: Rc<Self>,
         mut answer: Response<Incoming>,
-        asking: Asking,
+        asking: Rc<Asking>,
         put_in: bool,
         asked_for: Option<OnUpgrade>,
     ) -> Result<Response<Answer>, AnyError> {

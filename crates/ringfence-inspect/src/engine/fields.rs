@@ -4,6 +4,7 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Uri, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use super::body::Watched;
@@ -29,6 +30,10 @@ pub(super) fn outgoing(
     if parts.version != Version::HTTP_2 {
         parts.version = Version::HTTP_11;
         parts.uri = parts.uri.path_and_query().map_or(Uri::from_static("/"), |target| target.clone().into());
+        // Without a word, the body of a GET is taken for none.
+        if !body.is_end_stream() && !parts.headers.contains_key(header::CONTENT_LENGTH) {
+            parts.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
     } else {
         let host = parts.headers.remove(header::HOST);
         if parts.uri.authority().is_none()

@@ -142,6 +142,12 @@ const MISPLACED: &[Misplaced] = &[
         reaches: "request tls/1 203.0.113.12 POST api.example /ok/x 200062",
     },
     Misplaced {
+        name: "in a body whose answer has begun",
+        line: "raw 'POST /stream HTTP/1.1\\r\\nHost: api.example\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n3\\r\\nabc\\r\\n' \
+               \"3e\\\\r\\\\n$P\\\\r\\\\n0\\\\r\\\\n\\\\r\\\\n\"",
+        reaches: "request tls/1 203.0.113.12 POST api.example /stream 65",
+    },
+    Misplaced {
         name: "in the password of Basic for another path",
         line: "$C -u \"u:$P\" https://api.example/else",
         reaches: "request tls/2 203.0.113.12 GET api.example /else",

@@ -251,6 +251,11 @@ const WORKS: &[Works] = &[
         line: "head -c 1000000 /dev/zero | curl -sS -m 9 --http1.1 -H Transfer-Encoding:chunked -T - -X POST https://api.example/up",
     },
     Works {
+        name: "a body of a GET, of a length that nobody said",
+        tool: "curl",
+        line: "curl -sS -m 9 --http1.1 -X GET -H Transfer-Encoding:chunked -d abc https://api.example/ok/get",
+    },
+    Works {
         name: "a neighbour at the same address",
         tool: "curl",
         line: "curl -vsS -m 5 https://shared.example/any 2>&1 | grep -oE 'issuer.*|GET /any 0$'",
