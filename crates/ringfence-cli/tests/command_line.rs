@@ -48,6 +48,8 @@ fn the_time_limit_is_124_and_is_said() {
 fn what_is_wrong_with_the_words_is_125_and_starts_nothing() {
     let place = Place::new();
     fs::write(place.project().join("broken.toml"), "version = 1\n[filesystem]\nreed = []\n").unwrap();
+    // What lies on the way to the project is there inside; what lies beside it is not.
+    fs::create_dir(place.project().join("../elsewhere")).unwrap();
     for flags in [
         &["--no-such-flag"][..],
         &["--memory", "1"],
@@ -60,7 +62,7 @@ fn what_is_wrong_with_the_words_is_125_and_starts_nothing() {
         &["--policy", "broken.toml"],
         &["--allow-unenforced", "limits.memmory"],
         &["--cwd", "no-such-directory"],
-        &["--cwd", "../home/.."],
+        &["--cwd", "../elsewhere"],
     ] {
         let output = place.shell(flags, "touch started");
         assert_eq!(code(&output), 125, "{flags:?}: {}", errors(&output));
