@@ -8,6 +8,7 @@ pub(crate) mod mount;
 pub(crate) mod nest;
 pub mod net;
 pub(crate) mod notify;
+pub mod peer;
 
 use std::io;
 

@@ -210,7 +210,13 @@ fn may_ask(client: &OwnedFd) -> io::Result<()> {
     if peer.uid != rustix::process::geteuid() {
         return Err(refused());
     }
-    let process = pidfd_open(peer.pid, PidfdFlags::empty())?;
+    // By its number alone, where the kernel tells no more: it may be another's by now.
+    let process = match ringfence_enter::sys::peer::process(client.as_fd()) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            pidfd_open(peer.pid, PidfdFlags::empty())?
+        }
+        found => found?,
+    };
     if confined(peer.pid)? {
         return Err(refused());
     }
