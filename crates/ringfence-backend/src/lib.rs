@@ -26,12 +26,14 @@ mod sys;
 use ringfence_plan::{Host, Plan, Verdicts};
 
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{ALL, Command, LaunchError, Running, probe, probe_capture, probe_deeply, probe_for};
+pub use elsewhere::{
+    ALL, Command, LaunchError, Running, is_enclosed, probe, probe_capture, probe_deeply, probe_for,
+};
 #[cfg(target_os = "linux")]
 pub use launch::{LaunchError, Running};
 pub use limits::HeldLimits;
 #[cfg(target_os = "linux")]
-pub use probe::{probe, probe_capture, probe_deeply, probe_for};
+pub use probe::{is_enclosed, probe, probe_capture, probe_deeply, probe_for};
 #[cfg(target_os = "linux")]
 pub use ringfence_enter::protocol::{Control, FromInit, ToInit};
 #[cfg(target_os = "linux")]

@@ -14,6 +14,11 @@ use crate::sys::trial::{Trial, attempt};
 /// The facts of this host, fast: nothing is created and no process started, unless a filter or a security module
 /// stands over this process, which only a trial can see through.
 pub fn probe() -> Host {
+    Host { capture: capture(), ..probe_without_capture() }
+}
+
+/// The same without the question about netfilter, for which a kernel may look for a module.
+fn probe_without_capture() -> Host {
     let (root, kernel) = (rustix::process::geteuid().is_root(), kernel_version());
     let hindered = features::is_filtered();
     let restricted = !root && sysctl("kernel/apparmor_restrict_unprivileged_userns") == Some(1);
@@ -24,7 +29,7 @@ pub fn probe() -> Host {
         notification: notification(kernel),
         cgroup: cgroup::find(),
         overlay: overlay(kernel),
-        capture: capture(),
+        capture: Capture::default(),
         root,
         enclosure: if hindered { enclosure() } else { None },
     };
@@ -42,15 +47,21 @@ pub fn probe() -> Host {
     host
 }
 
-/// The same for a run of `plan`: where a filter may refuse what its network takes, that is tried. Elsewhere it is believed
-/// until the set-up says otherwise ([`probe_capture`]): a trial takes as long as the network itself.
+/// The same for a run of `plan`: capture is asked about only if its network takes it, and where a filter may refuse it, it
+/// is tried. Elsewhere it is believed until the set-up says otherwise ([`probe_capture`]): a trial takes as long as the
+/// network itself.
 pub fn probe_for(plan: &Plan) -> Host {
-    let mut host = probe();
-    let captures = plan.network.held_as() == NetworkMode::Rules && host.user_namespaces.is_yes();
-    if captures && host.enclosure.is_none() && features::is_filtered() {
-        host.capture = probe_capture();
+    let mut host = probe_without_capture();
+    if plan.network.held_as() == NetworkMode::Rules {
+        let tried = host.user_namespaces.is_yes() && host.enclosure.is_none() && features::is_filtered();
+        host.capture = if tried { probe_capture() } else { capture() };
     }
     host
+}
+
+/// Whether a sandbox of ours stands over this process. Asks that alone and tries nothing.
+pub fn is_enclosed() -> bool {
+    features::is_filtered() && enclosure().is_some()
 }
 
 /// The sandbox of ours that stands over this process, if it is one of ours.

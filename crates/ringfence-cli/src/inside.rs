@@ -21,7 +21,7 @@ pub(crate) fn plan() -> Result<Option<Plan>, Failure> {
         return Ok(None);
     };
     // The variable alone is a word that anybody may say; that there is a sandbox the kernel knows.
-    if ringfence_backend::probe().enclosure.is_none() {
+    if !ringfence_backend::is_enclosed() {
         return Ok(None);
     }
     let mut text = Vec::new();
@@ -37,7 +37,7 @@ pub(crate) fn plan() -> Result<Option<Plan>, Failure> {
 
 /// Refuses, inside a sandbox, to do what only the user himself should.
 pub(crate) fn refuse(what: &str) -> Result<(), Failure> {
-    if ringfence_backend::probe().enclosure.is_none() {
+    if !ringfence_backend::is_enclosed() {
         return Ok(());
     }
     let title = format!("this is the inside of a sandbox, from where nobody may {what}");
