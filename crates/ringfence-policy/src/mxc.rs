@@ -28,6 +28,7 @@ mod problem;
 mod rules;
 mod traffic;
 
+pub use effective::hash;
 pub use export::{Effect, Exported, Unsaid, export};
 pub use import::import;
 
@@ -71,8 +72,6 @@ pub struct Request {
     pub version: Version,
     /// What is not as MXC does it: held by other means, narrowed, or without effect here.
     pub notes: Vec<Note>,
-    /// SHA-256 of what the plan decides, in hexadecimal digits: the same for two texts that ask for the same.
-    pub hash: String,
     /// The texts that took part, each with the SHA-256 of its bytes: for records.
     pub digests: Vec<(String, String)>,
 }

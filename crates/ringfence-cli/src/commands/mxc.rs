@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ringfence::{Outcome, Run};
-use ringfence_plan::{Ending, Event, FieldVerdict, Limit, NetworkMode, Verdict};
+use ringfence_plan::{Ending, Event, FieldVerdict, Limit, NetworkMode, Plan, Verdict};
 use serde_json::{Value, json};
 
 use self::dialect::{Asked, Facts};
@@ -177,14 +177,15 @@ fn run(asked: Asked, telling: &mut Telling) -> Result<u8, Reply> {
 /// Prepares a run, tells what holds it, and runs it.
 fn attempt(run: Run, facts: &Facts, telling: &mut Telling) -> Result<Outcome, ringfence::Error> {
     let rules = run.plan.rules.clone();
+    let hash = telling.takes_notes().then(|| hash(&run.plan));
     let prepared = run.prepare()?;
-    telling.note(&json!({
-        "event": "mxc.PolicyHash",
-        "backend": prepared.backend(),
-        "policy_hash": facts.hash,
-        "config_schema_version": facts.version,
-    }));
-    if telling.takes_notes() {
+    if let Some(hash) = hash {
+        telling.note(&json!({
+            "event": "mxc.PolicyHash",
+            "backend": prepared.backend(),
+            "policy_hash": hash,
+            "config_schema_version": facts.version,
+        }));
         prepared.verdicts().0.iter().for_each(|entry| telling.note(&verdict(entry)));
     }
     telling.begins();
@@ -219,13 +220,14 @@ fn dry_run(asked: Asked, telling: &mut Telling) -> Result<u8, Reply> {
     if let Some(why) = dialect::absent(&run.plan) {
         return Err(Reply::refused(reply::Code::PolicyValidation, why));
     }
+    let hash = hash(&run.plan);
     let prepared = run.prepare().map_err(|error| Reply::of(&error))?;
     let mut text = format!(
         "request: version {}, {} bytes of command line\nheld by: {}\npolicy: {}\n",
         facts.version,
         facts.command,
         prepared.backend(),
-        facts.hash,
+        hash,
     );
     for entry in &prepared.verdicts().0 {
         text.push_str(&line(&verdict(entry)));
@@ -239,6 +241,11 @@ fn dry_run(asked: Asked, telling: &mut Telling) -> Result<u8, Reply> {
     // Whatever fails here, the answer is in the exit code.
     let _ = render::print(text.as_bytes());
     Ok(exit::DONE)
+}
+
+/// As logs have it.
+fn hash(plan: &Plan) -> String {
+    format!("sha256:{}", ringfence_policy::mxc::hash(plan))
 }
 
 fn verdict(entry: &FieldVerdict) -> Value {

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::layers::trust::digest;
 
-/// SHA-256, in hexadecimal digits.
-pub(super) fn hash(plan: &Plan) -> String {
+/// SHA-256 of what `plan` decides, in hexadecimal digits. For who tells it: it takes a third of the time of reading a
+/// request.
+pub fn hash(plan: &Plan) -> String {
     let Plan { files, environment, network, limits, processes, containment, oversight, rules: _ } = plan;
     // Names of variables are members of an object, and may be called as a rule is.
     let set: Vec<(&String, &String)> =

@@ -5,7 +5,6 @@
 use ringfence_plan::{AbsPath, Access, Containment, Files, Level, Oversight, Plan, Processes};
 
 use super::ask::{Ask, Remark};
-use super::effective::hash;
 use super::files::{Around, Laid};
 use super::problem::Problem;
 use super::rules::Rules;
@@ -47,7 +46,6 @@ pub(super) fn request(ask: &Ask, text: &str, context: &Context) -> Result<Reques
         container: ask.container.clone(),
         version: ask.version,
         notes: notes(remarks, text),
-        hash: hash(&narrowed),
         digests: [(context.name.clone(), digest(text))].into_iter().chain(texts).collect(),
         plan: narrowed,
     })

@@ -24,7 +24,6 @@ pub(super) struct Asked {
 /// What is told of a request beside its plan.
 pub(super) struct Facts {
     pub(super) version: &'static str,
-    pub(super) hash: String,
     pub(super) command: usize,
 }
 
@@ -63,7 +62,7 @@ fn whole(file: &Path) -> PathBuf {
 }
 
 fn asked(request: Request, around: Option<Plan>) -> Asked {
-    let Request { plan, command, cwd, version, notes, hash, digests, .. } = request;
+    let Request { plan, command, cwd, version, notes, digests, .. } = request;
     let notes = notes.iter().map(|note| {
         json!({
             "event": "field",
@@ -82,7 +81,7 @@ fn asked(request: Request, around: Option<Plan>) -> Asked {
     };
     Asked {
         notes: notes.collect(),
-        facts: Facts { version: version.as_str(), hash: format!("sha256:{hash}"), command: line },
+        facts: Facts { version: version.as_str(), command: line },
         run: Run {
             host: ringfence_backend::probe_for(&plan),
             plan,
