@@ -290,7 +290,8 @@ fn sent_back(session: &Session) -> Result<Outcome, String> {
     })
 }
 
-/// Has a server say the beginning of the value, and of another, and tells which comes at once.
+/// Has a server say the beginning of the value, and something else, and tells which comes at once. The other ends as a
+/// placeholder begins, and nothing follows it: that must come too.
 const LATE: &str = r#"
 import socket, ssl
 for start in ("real-va", "another"):

@@ -25,7 +25,7 @@ pub(super) fn is_out_of_reach(plan: &Plan, source: &Source) -> Result<(), String
     let Some((place, rule)) = changeable(&plan.files, words, &here) else { return Ok(()) };
     let (place, rule) = (place.display(), plan.rule(rule));
     Err(format!(
-        "is a program that runs outside of the sandbox, and {place} is the sandbox's to change ({rule}); keep it where \
+        "is asked for outside of the sandbox, and {place} is the sandbox's to change ({rule}); keep it where \
          nothing inside may write"
     ))
 }
