@@ -79,6 +79,7 @@ const BEYOND: &[&str] = &[
     "octal_address",
     "parent_behind_a_name",
     "protect_the_workspace",
+    "proxy_of_the_caller_in_a_ceiling",
     "read_proc",
     "registry_in_a_ceiling",
     "share_tmp",
