@@ -95,15 +95,14 @@ fn missing() -> Option<Outcome> {
 }
 
 /// `command` where it believes that there is no netfilter.
-fn without_netfilter(command: &Command) -> Result<Command, String> {
-    let this = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut outer = Command::new(this);
+fn without_netfilter(session: &Session, command: &Command) -> Command {
+    let mut outer = Command::new(&session.trial);
     outer.arg("without-netfilter").arg(command.get_program()).args(command.get_args());
     outer.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     if let Some(directory) = command.get_current_dir() {
         outer.current_dir(directory);
     }
-    Ok(outer)
+    outer
 }
 
 fn fenced(session: &Session, line: &str) -> Result<Told, String> {
@@ -112,7 +111,7 @@ fn fenced(session: &Session, line: &str) -> Result<Told, String> {
     let flags: Vec<String> = ["--network".to_owned(), "rules".to_owned()].into_iter().chain(allow).collect();
     let mut command = session.fence(&place, &flags);
     command.args(["sh", "-c", &format!("echo {BEGUN}\n{UNSET}{line}")]);
-    let mut told = internet::within(session, &place, without_netfilter(&command)?)?;
+    let mut told = internet::within(session, &place, without_netfilter(session, &command))?;
     strip_begun(&mut told.ran)?;
     Ok(told)
 }
@@ -181,7 +180,7 @@ fn said(session: &Session) -> Result<Outcome, String> {
     }
     let place = session.place()?;
     let doctor = session.bare_command(&place, &[session.ringfence.as_os_str(), "doctor".as_ref()]);
-    let told = internet::within(session, &place, without_netfilter(&doctor)?)?;
+    let told = internet::within(session, &place, without_netfilter(session, &doctor))?;
     let found = told.ran.out().lines().any(|line| line.contains("a listener on each port"));
     if found { Ok(Outcome::Passed) } else { Err(told.ran.describe()) }
 }
