@@ -2,7 +2,7 @@
 //!
 //! Not those rules themselves: each backend answers for the mode.
 
-use ringfence_plan::{Field, FieldVerdict, Network, NetworkMode, ParentProxy, ProxyScheme, ProxyServer};
+use ringfence_plan::{Field, FieldVerdict, Network, NetworkMode};
 
 use crate::answer::{NO_GATEWAY, enforced, unenforced};
 
@@ -54,13 +54,10 @@ const ROWS: &[Row] = &[
     },
     Row {
         field: Field::NetworkProxy,
-        asked: |network| network.parent.as_ref().is_some_and(|parent| !by_tls(parent)),
-        held: Held::By("the gateway connects through it (CONNECT or SOCKS 5)"),
-    },
-    Row {
-        field: Field::NetworkProxy,
-        asked: |network| network.parent.as_ref().is_some_and(by_tls),
-        held: Held::Not("the gateway speaks no TLS to a proxy in this version; name its http:// port"),
+        asked: |network| network.parent.is_some(),
+        held: Held::By(
+            "the gateway connects through it (CONNECT or SOCKS 5), by TLS where it is an https:// one",
+        ),
     },
     Row {
         field: Field::NetworkResolver,
@@ -73,10 +70,6 @@ const ROWS: &[Row] = &[
         held: Held::By("a greeting of TLS that says that it hides a name is refused"),
     },
 ];
-
-fn by_tls(parent: &ParentProxy) -> bool {
-    matches!(parent.server, ProxyServer::Named { scheme: ProxyScheme::Https, .. })
-}
 
 /// The answers where a gateway stands between the run and the network.
 pub(crate) fn verdicts(network: &Network) -> impl Iterator<Item = FieldVerdict> {

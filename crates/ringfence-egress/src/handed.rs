@@ -46,12 +46,21 @@ pub enum Said {
     Cut(u32),
     /// From now on these rules say who may be named.
     Rules(Box<Network>),
+    /// A parent proxy behind TLS: what the gateway says on the first descriptor that comes with it goes to this name, or
+    /// address, on the second.
+    Wrap(String),
 }
 
 const CUT: u32 = u32::MAX;
 const RULES: u32 = u32::MAX - 1;
+const WRAP: u32 = u32::MAX - 2;
 /// The first number that is none of a connection.
-pub const NO_CONNECTION: u32 = RULES;
+pub const NO_CONNECTION: u32 = WRAP;
+
+/// As a packet: a parent proxy that is spoken to by TLS.
+pub fn wrap(name: &str) -> Vec<u8> {
+    [&WRAP.to_ne_bytes(), name.as_bytes()].concat()
+}
 
 /// As a packet: that a connection ends.
 pub fn cut(id: u32) -> Vec<u8> {
@@ -72,6 +81,7 @@ impl Said {
         match u32::from_ne_bytes(number.try_into().ok()?) {
             CUT => Some(Said::Cut(u32::from_ne_bytes(rest.try_into().ok()?))),
             RULES => serde_json::from_slice(rest).ok().map(Said::Rules),
+            WRAP => std::str::from_utf8(rest).ok().map(|name| Said::Wrap(name.to_owned())),
             _ => Handed::unpack(packet).map(Said::Handed),
         }
     }
@@ -172,6 +182,7 @@ mod tests {
         assert_eq!(Said::unpack(&cut(7)), Some(Said::Cut(7)));
         let network = Network::none(RuleId(1));
         assert_eq!(Said::unpack(&rules(&network).unwrap()), Some(Said::Rules(Box::new(network))));
+        assert_eq!(Said::unpack(&wrap("a.org")), Some(Said::Wrap("a.org".to_owned())));
         assert_eq!(Handed { first: vec![0; LONGEST], ..handed }.pack(), None);
         let progress = Progress { id: 7, sent: 1, received: u64::MAX, requests: 5, ended: true };
         assert_eq!(Progress::unpack(&progress.pack()), Some(progress));

@@ -13,7 +13,7 @@ use crate::http::{self, Host};
 /// A proxy that the gateway connects through. It is dialled where its owner says it is, a private address or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parent {
-    /// How it is spoken to; never [`ProxyScheme::Https`], for which there is no TLS here.
+    /// How it is spoken to; by TLS through the inspector, since there is none here.
     pub scheme: ProxyScheme,
     /// Its name or address.
     pub host: Target,
@@ -67,10 +67,10 @@ impl Parent {
         let (scheme, usual) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (ProxyScheme::Http, 80),
             "socks5" | "socks5h" => (ProxyScheme::Socks5, 1080),
-            "https" => return Err(NO_TLS),
+            "https" => (ProxyScheme::Https, 443),
             _ => {
                 return Err(
-                    "names a proxy of a kind that is not spoken: http://, socks5:// and socks5h:// are",
+                    "names a proxy of a kind that is not spoken: http://, https://, socks5:// and socks5h:// are",
                 );
             }
         };
@@ -100,10 +100,6 @@ impl Parent {
         !self.no_proxy.iter().any(|host| host.covers(target))
     }
 }
-
-/// Why a proxy behind TLS is refused; reads after its name.
-pub const NO_TLS: &str =
-    "is spoken to by TLS, which the gateway does not speak in this version; name its http:// port";
 
 /// The hosts of NO_PROXY: a name stands for itself and all below, as most clients have it. What is no host is left out:
 /// what it was to mean goes through the proxy.
@@ -232,13 +228,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_followed_is_named_without_its_value() {
-        for bad in [
-            "https://u:secret@p:1",
-            "ftp://u:secret@p",
-            "http://u:secret@",
-            "http://u:%zz@p",
-            "http://:secret@p",
-        ] {
+        for bad in ["ftp://u:secret@p", "http://u:secret@", "http://u:%zz@p", "http://:secret@p"] {
             let why = of(&[("ALL_PROXY", bad)]).unwrap_err();
             assert!(why.starts_with("ALL_PROXY ") && !why.contains("secret"), "{why}");
         }

@@ -66,6 +66,13 @@ impl Rules {
         Some(Rules { network, reach, texts: plan.rules.clone(), places })
     }
 
+    /// Of a plan whose connections are not looked into.
+    pub fn none(plan: &Plan) -> Rules {
+        let network = plan.network.clone();
+        let reach = Reach::new(network.clone(), plan.rules.clone());
+        Rules { network, reach, texts: plan.rules.clone(), places: Vec::new() }
+    }
+
     #[cfg(test)]
     pub(crate) fn over(network: Network, reach: Reach) -> Rules {
         Rules { network: network.over_plain_http_too(), reach, texts: Vec::new(), places: Vec::new() }

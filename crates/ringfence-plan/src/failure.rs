@@ -20,6 +20,8 @@ pub enum Failure {
     NamesRefused,
     /// The parent proxy does not take connections, or its own name has no address.
     ParentUnreachable,
+    /// The parent proxy is not to be spoken to by TLS: its certificate is not trusted, or it hung up.
+    ParentTls,
     /// The parent proxy did not answer in time.
     ParentSilent,
     /// The parent proxy wants credentials, or others.
@@ -40,6 +42,7 @@ impl Failure {
         Failure::NamesFailed,
         Failure::NamesRefused,
         Failure::ParentUnreachable,
+        Failure::ParentTls,
         Failure::ParentSilent,
         Failure::ParentCredentials,
         Failure::ParentRefused,
@@ -61,6 +64,9 @@ impl fmt::Display for Failure {
             Failure::NamesFailed => "the host's name servers failed to answer (SERVFAIL)",
             Failure::NamesRefused => "the host's name servers refused to answer (REFUSED)",
             Failure::ParentUnreachable => "the parent proxy takes no connection",
+            Failure::ParentTls => {
+                "the parent proxy is not to be spoken to by TLS: its certificate is not trusted, or it hung up"
+            }
             Failure::ParentSilent => "the parent proxy did not answer in time",
             Failure::ParentCredentials => "the parent proxy does not take these credentials, or wants some",
             Failure::ParentRefused => "the parent proxy refused it, or could not reach it",

@@ -42,7 +42,7 @@ const DROPPED: &[&str] = &[
 impl Gateway {
     /// How a connection begins that the parent proxy is asked for by its request, if it is to be asked so.
     pub(super) fn forwarding(&self, connection: &Connection, opening: &Opening) -> Option<Gate> {
-        let parent = self.parent.as_ref().filter(|parent| parent.scheme == ProxyScheme::Http)?;
+        let parent = self.parent.as_ref().filter(|parent| parent.scheme != ProxyScheme::Socks5)?;
         let Some(Host::Name(name)) = &connection.target.via else { return None };
         let port = connection.target.port;
         let plain = match opening.manner {

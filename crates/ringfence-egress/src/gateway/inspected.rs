@@ -92,6 +92,15 @@ impl Inspected {
         }
     }
 
+    /// Has it carry what is said on `ours` to the proxy at `server`, by TLS to this name; false if it is gone.
+    pub(super) fn wrap(&mut self, name: &str, ends: [OwnedFd; 2]) -> bool {
+        if self.channel.is_some() {
+            self.waiting.push_back((handed::wrap(name), Some(ends)));
+            self.flush();
+        }
+        self.channel.is_some()
+    }
+
     fn say(&mut self, packet: Vec<u8>) {
         if self.channel.is_some() {
             self.waiting.push_back((packet, None));

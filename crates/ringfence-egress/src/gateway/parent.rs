@@ -5,10 +5,13 @@
 
 use std::net::SocketAddr;
 
-use ringfence_plan::{Failure, Target as Named};
+use ringfence_plan::{Failure, ProxyScheme, Target as Named};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::connection::{Asking, Dial, Lookup, Manner, Opening, Stage, Target};
 use super::decide::Allowed;
+use super::poller::Token;
+use super::side::Side;
 use super::{DIAL, Gateway};
 use crate::dns::message::{Code, Kind, Question, Record};
 use crate::guard::canonical;
@@ -97,6 +100,9 @@ impl Gateway {
 
     /// The parent proxy is dialled: it gets the request itself, or is asked for a connection.
     pub(super) fn begin_with_parent(&mut self, index: usize, mut opening: Opening) {
+        if self.speak_tls(index).is_none() {
+            return self.fail_by(index, opening.manner, Failure::ParentTls);
+        }
         let Some(Some(connection)) = self.connections.get(index) else { return };
         // An inspector reads what the client says, and needs the server itself.
         let inspected = self.is_inspected(index);
@@ -109,6 +115,26 @@ impl Gateway {
             }
             _ => self.ask_parent(index, opening),
         }
+    }
+
+    /// Puts the inspector, who alone speaks TLS here, between this end and a proxy that is spoken to by it.
+    fn speak_tls(&mut self, index: usize) -> Option<()> {
+        let parent = self.parent.as_ref()?;
+        if parent.scheme != ProxyScheme::Https {
+            return Some(());
+        }
+        let name = match &parent.host {
+            Named::Name(name) => name.as_str().to_owned(),
+            Named::Address(address) => address.to_string(),
+        };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
+        let connection = self.connections.get_mut(index)?.as_mut()?;
+        let Side { fd: server, .. } = connection.server.take()?;
+        let _ = self.poller.remove(&server);
+        self.poller.add(&ours, Token::Server(index)).ok()?;
+        connection.server = Some(Side::new(ours, false));
+        self.inspected.wrap(&name, [theirs, server]).then_some(())
     }
 
     fn ask_parent(&mut self, index: usize, opening: Opening) {
@@ -145,7 +171,10 @@ impl Gateway {
                 Ok(None) => return,
                 Ok(Some(length)) if length > 0 => asking.handshake.hear(&buffer[..length]),
                 // It hung up instead of an answer.
-                Ok(_) | Err(_) => Step::Failed(Failure::ParentUnreachable),
+                Ok(_) | Err(_) => Step::Failed(match self.parent.as_ref().map(|parent| parent.scheme) {
+                    Some(ProxyScheme::Https) => Failure::ParentTls,
+                    _ => Failure::ParentUnreachable,
+                }),
             };
             match step {
                 Step::Wait => {}

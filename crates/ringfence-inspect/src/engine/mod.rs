@@ -14,6 +14,7 @@ mod strict;
 mod tunnel;
 mod upgrade;
 mod upstream;
+mod wrap;
 
 #[cfg(test)]
 mod tests;
@@ -255,6 +256,11 @@ impl Inspector {
                     let this = self.clone();
                     tokio::task::spawn_local(async move { this.progress(progress).await });
                 }
+            }
+            Said::Wrap(name) => {
+                let mut descriptors = descriptors.into_iter();
+                let (Some(gateway), Some(proxy)) = (descriptors.next(), descriptors.next()) else { return };
+                tokio::task::spawn_local(wrap::serve(self.client.clone(), name, gateway, proxy));
             }
             Said::Rules(network) => {
                 let rules = self.rules().with_reach(*network);

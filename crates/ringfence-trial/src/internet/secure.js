@@ -70,7 +70,23 @@ function upgrade(address, request, socket) {
     });
 }
 
-let left = 4;
+let left = 5;
+// TLS in front of the parent proxy on the host.
+const front = tls.createServer({
+    key: read('server.key'),
+    cert: read('server.pem'),
+    SNICallback: (name, done) => {
+        write(`front ${name}`);
+        done(null, contexts[name === 'broken.example' ? 'stranger' : 'server']);
+    },
+}, client => {
+    const parent = require('net').connect(3128, '203.0.113.1');
+    client.pipe(parent).pipe(client);
+    for (const socket of [client, parent]) socket.on('error', () => { client.destroy(); parent.destroy(); });
+});
+front.on('tlsClientError', () => {});
+front.listen(3443, '0.0.0.0', () => { if (--left === 0) write('ready'); });
+
 for (const address of ['203.0.113.12', '203.0.113.13']) {
     const secure = http2.createSecureServer({
         allowHTTP1: true,

@@ -35,8 +35,8 @@ pub(super) struct Introduced {
     pub(super) inspector: Inspector,
     /// What stands for the credentials, in the order of [`Rules::places`].
     pub(super) placeholders: Vec<String>,
-    /// The roots that clients inside are to trust.
-    pub(super) roots: Roots,
+    /// The roots that clients inside are to trust, where it looks into what they say.
+    pub(super) roots: Option<Roots>,
 }
 
 /// What it says first.
@@ -78,6 +78,8 @@ pub(super) struct Start<'a> {
     pub(super) taken: Taken,
     /// The caller's own file of roots.
     pub(super) own_roots: Option<PathBuf>,
+    /// Whether a parent proxy is to be spoken to by TLS.
+    pub(super) wraps: bool,
 }
 
 impl Inspector {
@@ -86,7 +88,11 @@ impl Inspector {
     /// # Errors
     /// When a credential is not to be had, or it cannot serve.
     pub(super) fn start(start: Start<'_>) -> Result<Option<Introduced>, Error> {
-        let Some(rules) = Rules::of(start.plan) else { return Ok(None) };
+        let looks = Rules::of(start.plan);
+        let is_looking = looks.is_some();
+        let Some(rules) = looks.or_else(|| start.wraps.then(|| Rules::none(start.plan))) else {
+            return Ok(None);
+        };
         let failed = || Error::supervise("start the inspector");
         for credential in &start.plan.network.credentials {
             program::is_out_of_reach(start.plan, &credential.source).map_err(|why| {
@@ -111,7 +117,7 @@ impl Inspector {
                 drop(start);
                 let inspector = Inspector { pidfd, channel: Some(channel) };
                 let certificate = inspector.is_ready(plan)?;
-                let roots = trusted(plan, host, &certificate);
+                let roots = is_looking.then(|| trusted(plan, host, &certificate));
                 Ok(Some(Introduced { inspector, placeholders, roots }))
             }
         }
@@ -263,7 +269,7 @@ struct Given<'a> {
 /// In the inspector's process: from the copy of the supervisor to the end.
 fn serve(given: Given<'_>, supervisor: OwnedFd) -> io::Result<()> {
     let Given { rules, placeholders, roots, start } = given;
-    let Start { plan, landlock, ledger, taken, own_roots: _ } = start;
+    let Start { plan, landlock, ledger, taken, own_roots: _, wraps: _ } = start;
     // Here the caller's terminal and variables are still there, which a program that prints one may need.
     let secrets = match secrets::read(&plan.network.credentials, &taken) {
         Ok(secrets) => secrets,

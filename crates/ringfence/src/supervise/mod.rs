@@ -119,7 +119,10 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let ledger = Ledger::new(plan.network.budgets.clone()).map_err(Error::supervise("count budgets"))?;
     // Before the sandbox, which is a copy of this process: by then no value is left here.
     let introduced = match captured {
-        true => introduce(plan, caller_env, (landlock, ledger.clone()), &mut command.env)?,
+        true => {
+            let wraps = parent::is_by_tls(plan, caller_env);
+            introduce(plan, caller_env, (landlock, ledger.clone(), wraps), &mut command.env)?
+        }
         false => Introductions::default(),
     };
     let Introductions { inspector, placeholders, roots, stand_ins } = introduced;
@@ -210,12 +213,12 @@ struct Introductions {
 fn introduce(
     plan: &Plan,
     caller_env: &mut Vec<(OsString, OsString)>,
-    (landlock, ledger): (u32, Ledger),
+    (landlock, ledger, wraps): (u32, Ledger, bool),
     env: &mut Vec<CString>,
 ) -> Result<Introductions, Error> {
     let own_roots = inspector::own_roots(caller_env);
     let taken = Taken::of(&plan.network.credentials, caller_env);
-    let start = inspector::Start { plan, landlock, ledger, taken, own_roots };
+    let start = inspector::Start { plan, landlock, ledger, taken, own_roots, wraps };
     let Some(introduced) = Inspector::start(start)? else { return Ok(Introductions::default()) };
     let inspector::Introduced { inspector, placeholders, roots } = introduced;
     let (variables, stand_ins) = inspector::shown(plan, &placeholders);
@@ -224,7 +227,7 @@ fn introduce(
         env.retain(|variable| !variable.as_bytes().starts_with(prefix.as_bytes()));
         env.extend(CString::new(prefix + &text));
     }
-    Ok(Introductions { inspector: Some(inspector), placeholders, roots: Some(roots), stand_ins })
+    Ok(Introductions { inspector: Some(inspector), placeholders, roots, stand_ins })
 }
 
 /// What a run is to be known by to its owner while it is under way; it gets its name from its socket.

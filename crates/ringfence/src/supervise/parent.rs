@@ -28,8 +28,6 @@ pub(super) fn of(plan: &Plan, variables: &Variables) -> Result<Option<Parent>, E
     let found = match &asked.server {
         ProxyServer::Environment => Parent::of_environment(|name| text(variables, name))
             .map_err(|why| failed(format!("the variable {why}")))?,
-        // Not held, as the verdict says; who is here does without.
-        ProxyServer::Named { scheme: ProxyScheme::Https, .. } => None,
         ProxyServer::Named { scheme, host, port } => Some(Parent {
             scheme: *scheme,
             host: host.clone(),
@@ -48,6 +46,20 @@ pub(super) fn of(plan: &Plan, variables: &Variables) -> Result<Option<Parent>, E
     }
     parent.find(&std::fs::read_to_string("/etc/hosts").unwrap_or_default());
     Ok(Some(parent))
+}
+
+/// Whether it is spoken to by TLS. Asked before the sandbox is there, so no credential is looked at.
+pub(super) fn is_by_tls(plan: &Plan, variables: &Variables) -> bool {
+    match plan.network.parent.as_ref().map(|asked| &asked.server) {
+        Some(ProxyServer::Named { scheme, .. }) => *scheme == ProxyScheme::Https,
+        Some(ProxyServer::Environment) => {
+            let set = |name: &&str| text(variables, name).filter(|value| !value.is_empty());
+            let url = ringfence_egress::parent::VARIABLES.iter().find_map(set);
+            let scheme = url.as_deref().and_then(|url| url.split_once("://")).map(|(scheme, _)| scheme);
+            scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+        }
+        None => false,
+    }
 }
 
 /// Takes from the command's environment what the proxy's credentials came from, should the plan have let it pass.

@@ -8,6 +8,7 @@ use std::fs;
 use self::cases::{BAD, Bad, ESCAPES, Escape, THROUGH, Through};
 use super::gateway::{UNSET, flags, missing};
 use super::gateway_budget::SEND;
+use super::inspect::lacks;
 use crate::internet::{self, Told};
 use crate::row::{Outcome, Row, Scope};
 use crate::session::Session;
@@ -40,7 +41,10 @@ pub(super) fn rows() -> Vec<Row> {
             move |session| judge_bad(session, this).unwrap_or_else(Outcome::Failed),
         )
     });
-    let own: [(&str, Judge); 7] = [
+    let own: [(&str, Judge); 10] = [
+        ("works: through a parent proxy: by TLS", by_tls),
+        ("gateway: parent proxy: by TLS with a certificate that nobody trusts", untrusted),
+        ("gateway: parent proxy: rules over requests hold through one by TLS", inspected_by_tls),
         ("gateway: parent proxy: rules over requests hold through it", inspected),
         ("gateway: parent proxy: bytes_beyond_a_budget_do_not_go_through_it", over_budget),
         ("gateway: parent proxy that keeps silent is given up and told", silent),
@@ -182,6 +186,87 @@ fn inspected(session: &Session) -> Result<Outcome, String> {
     match without.log.contains("POST /second") {
         true => Ok(Outcome::Passed),
         false => Ok(Outcome::NotProved(format!("nor without the rule: {}", without.ran.describe()))),
+    }
+}
+
+/// As [`run`], with a proxy behind TLS at `other.example:3443`, whose certificate the caller trusts.
+fn run_by_tls(session: &Session, policy: Option<&str>, line: &str) -> Result<Told, String> {
+    let place = session.place()?;
+    let line = format!("{UNSET}{line}");
+    let variables: &[(&str, &str)] = &[("WITH_PARENT", "1")];
+    let Some(policy) = policy else {
+        return internet::with_secure(session, &place, (None, variables), &line);
+    };
+    fs::write(place.outside.join("policy.toml"), format!("version = 1\n[network]\n{policy}\n"))
+        .map_err(|error| format!("writing a policy: {error}"))?;
+    let flags = ["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()];
+    internet::with_secure(session, &place, (Some(&flags), variables), &line)
+}
+
+const BY_TLS: &str = "mode = \"rules\"\nallow = [\"good.example:8080\", \"good.example:80\"]\n\
+                      proxy = \"https://other.example:3443\"";
+/// Twice, since a proxy is asked otherwise for what is plain.
+const BOTH: &str = "curl -sS -m 5 http://good.example:8080/ && curl -sS -m 5 http://good.example/";
+
+fn by_tls(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = lacks(None) {
+        return Ok(skipped);
+    }
+    let bare = run_by_tls(session, None, BOTH)?;
+    if bare.ran.code != 0 || has(&bare, "front ") {
+        return Ok(Outcome::NotProved(format!("without a fence: {}\n{}", bare.ran.describe(), bare.log)));
+    }
+    let fenced = run_by_tls(session, Some(BY_TLS), BOTH)?;
+    let good = fenced.ran.code == 0
+        && fenced.ran.stdout == bare.ran.stdout
+        && ["parent 3128 good.example:8080", "parent 3128 good.example:80"]
+            .iter()
+            .all(|line| has(&fenced, line))
+        && has(&fenced, "front other.example");
+    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", fenced.ran.describe(), fenced.log)) }
+}
+
+/// The control is the same proxy by the name that its certificate is for.
+fn untrusted(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = lacks(None) {
+        return Ok(skipped);
+    }
+    let told = run_by_tls(session, Some(&BY_TLS.replace("other.", "broken.")), BOTH)?;
+    let summary = String::from_utf8_lossy(&told.ran.stderr).into_owned();
+    let held = summary.contains("its certificate is not trusted")
+        && has(&told, "front broken.example")
+        && !has(&told, "parent ")
+        && !has(&told, "tcp 203.0.113.10");
+    if !held {
+        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+    }
+    let control = run_by_tls(session, Some(BY_TLS), BOTH)?;
+    match has(&control, "parent ") {
+        true => Ok(Outcome::Passed),
+        false => Ok(Outcome::NotProved(format!("nor with a good one: {}", control.ran.describe()))),
+    }
+}
+
+fn inspected_by_tls(session: &Session) -> Result<Outcome, String> {
+    if let Some(skipped) = lacks(None) {
+        return Ok(skipped);
+    }
+    let rule = "\n[[network.http]]\nhost = \"api.example\"\nmethods = [\"GET\"]";
+    let line =
+        "curl -sS -m 5 https://api.example/first; curl -s -m 5 -d secret https://api.example/second; true";
+    let with = run_by_tls(session, Some(&format!("{BY_TLS}{rule}")), line)?;
+    let good = with.log.contains("GET api.example /first")
+        && has(&with, "parent 3128 api.example:443")
+        && !with.log.contains("/second");
+    if !good {
+        return Err(format!("{}\n{}", with.ran.describe(), with.log));
+    }
+    let bare = run_by_tls(session, None, &line.replace("curl", "curl -k"))?;
+    match bare.log.contains("POST api.example /second") {
+        true => Ok(Outcome::Passed),
+        false => {
+            Ok(Outcome::NotProved(format!("nor without a fence: {}\n{}", bare.ran.describe(), bare.log)))
+        }
     }
 }
 
