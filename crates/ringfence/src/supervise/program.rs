@@ -80,16 +80,16 @@ mod tests {
     fn what_the_sandbox_may_change_is_not_run_outside_of_it() {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().canonicalize().unwrap();
-        let (work, away) = (root.join("work"), root.join("away"));
-        for directory in [&work, &away] {
+        let (project, away) = (root.join("project"), root.join("away"));
+        for directory in [&project, &away] {
             std::fs::create_dir(directory).unwrap();
             std::fs::write(directory.join("token.sh"), "").unwrap();
         }
-        std::fs::write(work.join("auth"), "").unwrap();
-        std::os::unix::fs::symlink(work.join("link"), away.join("by-work")).unwrap();
-        std::os::unix::fs::symlink(away.join("token.sh"), work.join("link")).unwrap();
+        std::fs::write(project.join("auth"), "").unwrap();
+        std::os::unix::fs::symlink(project.join("link"), away.join("by-project")).unwrap();
+        std::os::unix::fs::symlink(away.join("token.sh"), project.join("link")).unwrap();
         let grant = Grant {
-            path: AbsPath::new(&work).unwrap(),
+            path: AbsPath::new(&project).unwrap(),
             access: Access::Write,
             optional: false,
             rule: RuleId(7),
@@ -104,10 +104,12 @@ mod tests {
         };
         let rule = |words: &[&str]| {
             let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-            changeable(&files, &words, &work).map(|(_, rule)| rule)
+            changeable(&files, &words, &project).map(|(_, rule)| rule)
         };
         let away = |name: &str| away.join(name).display().to_string();
-        for bad in [&["./token.sh"][..], &["sh", "token.sh"], &["../work/token.sh"], &[&away("by-work")]] {
+        for bad in
+            [&["./token.sh"][..], &["sh", "token.sh"], &["../project/token.sh"], &[&away("by-project")]]
+        {
             assert_eq!(rule(bad), Some(RuleId(7)), "{bad:?}");
         }
         for good in [&["sh", "auth"][..], &[&away("token.sh")], &["../away/token.sh"], &["./none"]] {
