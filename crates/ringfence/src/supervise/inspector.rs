@@ -18,7 +18,6 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
-use super::program;
 use super::secrets::{self, Taken};
 use crate::error::Error;
 use crate::outcome::EventLog;
@@ -94,12 +93,6 @@ impl Inspector {
             return Ok(None);
         };
         let failed = || Error::supervise("start the inspector");
-        for credential in &start.plan.network.credentials {
-            program::is_out_of_reach(start.plan, &credential.source).map_err(|why| {
-                let rule = start.plan.rule(credential.rule).to_string();
-                Error::Inspector { why: format!("{} {why}", credential.source), rule: Some(rule) }
-            })?;
-        }
         let placeholders =
             placeholders(rules.places().len()).map_err(Error::supervise("make placeholders"))?;
         let own = start.own_roots.as_deref();
@@ -271,7 +264,7 @@ fn serve(given: Given<'_>, supervisor: OwnedFd) -> io::Result<()> {
     let Given { rules, placeholders, roots, start } = given;
     let Start { plan, landlock, ledger, taken, own_roots: _, wraps: _ } = start;
     // Here the caller's terminal and variables are still there, which a program that prints one may need.
-    let secrets = match secrets::read(&plan.network.credentials, &taken) {
+    let secrets = match secrets::read(plan, &taken) {
         Ok(secrets) => secrets,
         Err((why, rule)) => return say(&supervisor, &First::Failed { why, rule: Some(rule) }),
     };

@@ -11,7 +11,6 @@ use ringfence_plan::{ParentProxy, Plan, ProxyScheme, ProxyServer, Source};
 
 use zeroize::Zeroizing;
 
-use super::program;
 use super::secrets::{self, Taken};
 use crate::error::Error;
 
@@ -40,8 +39,7 @@ pub(super) fn of(plan: &Plan, variables: &Variables) -> Result<Option<Parent>, E
     let Some(mut parent) = found else { return Ok(None) };
     parent.no_proxy.extend(asked.no_proxy.iter().cloned());
     if let Some(source) = &asked.credential {
-        let credentials =
-            program::is_out_of_reach(plan, source).and_then(|()| credentials(source, variables));
+        let credentials = credentials(plan, source, variables);
         parent.credentials = Some(credentials.map_err(|why| failed(format!("{source} {why}")))?);
     }
     parent.find(&std::fs::read_to_string("/etc/hosts").unwrap_or_default());
@@ -83,14 +81,14 @@ pub(super) fn keep_out(asked: &ParentProxy, variables: &Variables, env: &mut Vec
 }
 
 /// `user:password` from its source; the error reads after the source's name, and never has the value.
-fn credentials(source: &Source, variables: &Variables) -> Result<Credentials, String> {
+fn credentials(plan: &Plan, source: &Source, variables: &Variables) -> Result<Credentials, String> {
     let text = match source {
         Source::Env(name) => {
             let found = variables.iter().find(|(known, _)| known == OsStr::new(name));
             Zeroizing::new(found.map(|(_, value)| value.as_bytes().to_vec()).ok_or("is not set")?)
         }
         Source::File(_) | Source::Command(_) | Source::Secret { .. } | Source::Outside => {
-            secrets::value(source, &Taken::default())?
+            secrets::value(plan, source, &Taken::default())?
         }
     };
     let line = text.strip_suffix(b"\n").unwrap_or(&text);
@@ -113,11 +111,14 @@ mod tests {
     #[test]
     fn a_credential_is_user_and_password_and_its_failure_does_not_show_it() {
         let known = variables(&[("CORP", "user:pass word\n"), ("BAD", "secret")]);
-        let of = |name: &str| credentials(&Source::Env(name.into()), &known);
+        let mut plan = Plan::top(ringfence_plan::AbsPath::root());
+        plan.files.grants.clear();
+        let of = |name: &str| credentials(&plan, &Source::Env(name.into()), &known);
         assert!(of("CORP").is_ok());
         assert_eq!(of("NONE").unwrap_err(), "is not set");
         assert!(!of("BAD").unwrap_err().contains("secret"));
-        let command = |text: &str| credentials(&Source::Command(vec!["echo".into(), text.into()]), &known);
+        let command =
+            |text: &str| credentials(&plan, &Source::Command(vec!["echo".into(), text.into()]), &known);
         assert!(command("u:p").is_ok());
         assert!(!command("secret").unwrap_err().contains("secret"));
     }

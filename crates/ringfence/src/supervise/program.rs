@@ -1,72 +1,124 @@
-//! Programs that print a secret run outside of every sandbox: none that the sandbox may change, or it would run there what it
-//! likes at the next start.
+//! What secrets are read from, outside of every sandbox: no program and no file that the sandbox may change, or it would run
+//! there what it likes at the next start, or choose which of the user's secrets goes out.
 //!
-//! Not what they print; and of what they load by themselves nothing is known here.
+//! Not what is read; and of what programs load by themselves nothing is known here, but that they do not find it where they
+//! start or along PATH.
 
-use std::path::{Path, PathBuf};
+use std::ffi::{OsStr, OsString};
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
 
-use ringfence_plan::{AbsPath, Access, Files, Plan, RuleId, Source};
+use ringfence_plan::{AbsPath, Access, Files, Plan, RuleId};
 
 /// Most links that are followed, as the kernel has it.
 const MOST_LINKS: usize = 40;
+/// Where execvp(3) looks without a PATH.
+const USUAL: &str = "/bin:/usr/bin";
 
-/// Whether the source's program, and the files among its words, are out of the sandbox's reach.
+/// The program that these words start, as it is to be started.
 ///
 /// # Errors
-/// When one is not; reads after the source's name.
-pub(super) fn is_out_of_reach(plan: &Plan, source: &Source) -> Result<(), String> {
-    let asks = "secret-tool".to_owned();
-    let words = match source {
-        Source::Command(words) => words.as_slice(),
-        Source::Secret { .. } => std::slice::from_ref(&asks),
-        Source::Env(_) | Source::File(_) | Source::Outside => return Ok(()),
-    };
+/// When it, or a file among its words, is the sandbox's to change; reads after the source's name.
+pub(super) fn command(plan: &Plan, words: &[String]) -> Result<Command, String> {
     let here = std::env::current_dir().map_err(|error| format!("is asked for nowhere: {error}"))?;
-    let Some((place, rule)) = changeable(&plan.files, words, &here) else { return Ok(()) };
-    let (place, rule) = (place.display(), plan.rule(rule));
-    Err(format!(
-        "is asked for outside of the sandbox, and {place} is the sandbox's to change ({rule}); keep it where \
-         nothing inside may write"
-    ))
-}
-
-/// A file of the command's that may be changed inside, and by which rule.
-fn changeable(files: &Files, words: &[String], here: &Path) -> Option<(PathBuf, RuleId)> {
-    let (program, arguments) = words.split_first()?;
-    // Other words are names of commands: `auth` is none of a file that happens to lie here.
-    let scripts = arguments.iter().filter(|word| word.contains(['/', '.'])).map(|word| here.join(word));
-    let places = found(program, here).into_iter().chain(scripts).filter(|file| file.is_file());
-    places.flat_map(|file| places_of(&file)).find_map(|place| {
-        let path = AbsPath::new(&place).ok()?;
-        let (access, rule) = files.access(&path)?;
-        (access == Access::Write && files.protection(&path).is_none()).then_some((place, rule))
+    let path = std::env::var_os("PATH").unwrap_or_else(|| USUAL.into());
+    prepared(&plan.files, words, (&here, &path)).map_err(|change| {
+        let Change(place, rule) = change;
+        refusal(plan, "is asked for outside of the sandbox", &place, rule)
     })
 }
 
+/// Whether a file, by every link on the way to it, is out of the sandbox's reach.
+///
+/// # Errors
+/// When it is not; reads after the source's name.
+pub(super) fn is_out_of_reach(plan: &Plan, file: &AbsPath) -> Result<(), String> {
+    match changeable(&plan.files, file.as_path()) {
+        None => Ok(()),
+        Some(Change(place, rule)) => Err(refusal(plan, "is read outside of the sandbox", &place, rule)),
+    }
+}
+
+fn refusal(plan: &Plan, what: &str, place: &Path, rule: RuleId) -> String {
+    let (place, rule) = (place.display(), plan.rule(rule));
+    format!("{what}, and {place} is the sandbox's to change ({rule}); keep it where nothing inside may write")
+}
+
+/// That a place may be changed inside, and by which rule.
+#[derive(Debug, PartialEq, Eq)]
+struct Change(PathBuf, RuleId);
+
+fn prepared(files: &Files, words: &[String], (here, path): (&Path, &OsStr)) -> Result<Command, Change> {
+    let (program, arguments) = words.split_first().map_or(("", words), |(first, rest)| (first, rest));
+    let program = found(program, here, path).unwrap_or_else(|| program.into());
+    // Other words are names of commands: `auth` is none of a file that happens to lie here.
+    let scripts = arguments.iter().filter(|word| word.contains(['/', '.'])).map(|word| here.join(word));
+    let read = std::iter::once(here.join(&program)).chain(scripts).filter(|file| file.is_file());
+    if let Some(change) = read.into_iter().find_map(|file| changeable(files, &file)) {
+        return Err(change);
+    }
+    // What was looked at is what is started, whatever PATH says by then.
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let is_fixed = |directory: &PathBuf| changeable(files, directory).is_none();
+    let directories = std::env::split_paths(path).map(|directory| here.join(directory)).filter(is_fixed);
+    command.env("PATH", std::env::join_paths(directories).unwrap_or_else(|_| OsString::from(USUAL)));
+    // Programs take modules and settings from where they start.
+    if changeable(files, here).is_some() {
+        command.current_dir("/");
+    }
+    Ok(command)
+}
+
 /// Where execvp(3) finds it.
-fn found(program: &str, here: &Path) -> Option<PathBuf> {
+fn found(program: &str, here: &Path, path: &OsStr) -> Option<PathBuf> {
     if program.contains('/') {
         return Some(here.join(program));
     }
-    let directories = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&directories)
+    std::env::split_paths(path)
         .map(|directory| here.join(directory).join(program))
         .find(|file| file.is_file())
 }
 
-/// The file by its name, and by every link on the way to what it is.
+/// A place of the file's that may be changed inside.
+fn changeable(files: &Files, file: &Path) -> Option<Change> {
+    places_of(file).into_iter().find_map(|place| {
+        let path = AbsPath::new(&place).ok()?;
+        let (access, rule) = files.access(&path)?;
+        (access == Access::Write && files.protection(&path).is_none()).then_some(Change(place, rule))
+    })
+}
+
+/// The file by its name, by every link that is followed on the way, and as what it is.
 fn places_of(file: &Path) -> Vec<PathBuf> {
     let mut places = vec![file.to_owned()];
-    let mut next = file.to_owned();
-    for _ in 0..MOST_LINKS {
-        let (Some(parent), Some(name)) = (next.parent(), next.file_name()) else { break };
-        let Ok(parent) = parent.canonicalize() else { break };
-        let place = parent.join(name);
-        places.push(place.clone());
-        let Ok(leads) = std::fs::read_link(&place) else { break };
-        next = parent.join(leads);
+    let mut ahead: Vec<OsString> = Vec::new();
+    let put_ahead = |ahead: &mut Vec<OsString>, path: &Path| {
+        let parts =
+            path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+        ahead.extend(parts.rev().map(|part| part.as_os_str().to_owned()));
+    };
+    put_ahead(&mut ahead, file);
+    let (mut at, mut links) = (PathBuf::from("/"), 0);
+    while let Some(name) = ahead.pop() {
+        if name == ".." {
+            at.pop();
+            continue;
+        }
+        let place = at.join(name);
+        match std::fs::read_link(&place) {
+            Ok(leads) if links < MOST_LINKS => {
+                links += 1;
+                places.push(place);
+                if leads.is_absolute() {
+                    at = "/".into();
+                }
+                put_ahead(&mut ahead, &leads);
+            }
+            _ => at = place,
+        }
     }
-    places.extend(file.canonicalize());
+    places.push(at);
     places
 }
 
@@ -75,6 +127,24 @@ mod tests {
     use ringfence_plan::Grant;
 
     use super::*;
+
+    /// Of a sandbox that may write here alone.
+    fn files(project: &Path) -> Files {
+        let grant = Grant {
+            path: AbsPath::new(project).unwrap(),
+            access: Access::Write,
+            optional: false,
+            rule: RuleId(7),
+        };
+        Files {
+            workspace: None,
+            home: AbsPath::new("/home/x").unwrap(),
+            grants: vec![grant],
+            deny_globs: Vec::new(),
+            protect: Vec::new(),
+            protect_except: Vec::new(),
+        }
+    }
 
     #[test]
     fn what_the_sandbox_may_change_is_not_run_outside_of_it() {
@@ -88,32 +158,52 @@ mod tests {
         std::fs::write(project.join("auth"), "").unwrap();
         std::os::unix::fs::symlink(project.join("link"), away.join("by-project")).unwrap();
         std::os::unix::fs::symlink(away.join("token.sh"), project.join("link")).unwrap();
-        let grant = Grant {
-            path: AbsPath::new(&project).unwrap(),
-            access: Access::Write,
-            optional: false,
-            rule: RuleId(7),
-        };
-        let files = Files {
-            workspace: None,
-            home: AbsPath::new("/home/x").unwrap(),
-            grants: vec![grant],
-            deny_globs: Vec::new(),
-            protect: Vec::new(),
-            protect_except: Vec::new(),
-        };
-        let rule = |words: &[&str]| {
+        let files = files(&project);
+        let path = std::env::var_os("PATH").unwrap();
+        let of = |words: &[&str]| {
             let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-            changeable(&files, &words, &project).map(|(_, rule)| rule)
+            prepared(&files, &words, (&project, &path))
         };
-        let away = |name: &str| away.join(name).display().to_string();
-        for bad in
-            [&["./token.sh"][..], &["sh", "token.sh"], &["../project/token.sh"], &[&away("by-project")]]
-        {
-            assert_eq!(rule(bad), Some(RuleId(7)), "{bad:?}");
+        let away_name = |name: &str| away.join(name).display().to_string();
+        let by_project = away_name("by-project");
+        for bad in [&["./token.sh"][..], &["sh", "token.sh"], &["../project/token.sh"], &[&by_project]] {
+            assert_eq!(of(bad).unwrap_err().1, RuleId(7), "{bad:?}");
         }
-        for good in [&["sh", "auth"][..], &[&away("token.sh")], &["../away/token.sh"], &["./none"]] {
-            assert_eq!(rule(good), None, "{good:?}");
+        for good in [&["sh", "auth"][..], &[&away_name("token.sh")], &["../away/token.sh"], &["./none"]] {
+            assert!(of(good).is_ok(), "{good:?}");
         }
+        // Links of directories are followed as well.
+        let away_file = away.join("token.sh");
+        std::os::unix::fs::symlink("../away", project.join("through")).unwrap();
+        std::os::unix::fs::symlink("../project/through/token.sh", away.join("by-a-directory")).unwrap();
+        assert_eq!(of(&[&away_name("by-a-directory")]).unwrap_err().0, project.join("through"));
+        assert_eq!(changeable(&files, &away.join("by-a-directory")).unwrap().1, RuleId(7));
+        assert_eq!(changeable(&files, &project.join("auth")).unwrap().1, RuleId(7));
+        assert_eq!(changeable(&files, &away_file), None);
+    }
+
+    #[test]
+    fn a_program_takes_nothing_from_where_the_sandbox_may_write() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        let (project, away) = (root.join("project"), root.join("away"));
+        for directory in [&project, &away] {
+            std::fs::create_dir(directory).unwrap();
+        }
+        std::os::unix::fs::symlink(&project, away.join("link")).unwrap();
+        let files = files(&project);
+        let usual = std::env::var_os("PATH").unwrap();
+        let own = [project.join("bin"), "".into(), away.join("link"), away.clone()];
+        let path = std::env::join_paths(own.into_iter().chain(std::env::split_paths(&usual))).unwrap();
+        let words: Vec<String> = ["sh", "-c", "pwd; echo $PATH"].map(str::to_owned).into();
+        let said = |here: &Path| {
+            let output = prepared(&files, &words, (here, &path)).unwrap().output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let kept = format!("{}:{}", away.display(), usual.display());
+        assert_eq!(said(&project), format!("/\n{kept}\n"));
+        // Where the sandbox may not write, it starts where its caller is.
+        let command = prepared(&files, &words, (&away, &path)).unwrap();
+        assert!(command.get_current_dir().is_none() && Path::new(command.get_program()).is_absolute());
     }
 }

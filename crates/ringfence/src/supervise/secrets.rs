@@ -10,8 +10,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ringfence_inspect::secret::Secret;
-use ringfence_plan::{Credential, RuleId, Source};
+use ringfence_plan::{Credential, Plan, RuleId, Source};
 use zeroize::Zeroizing;
+
+use super::program;
 
 /// The variables that hold values, taken out of the caller's.
 #[derive(Default)]
@@ -45,32 +47,30 @@ impl Taken {
     }
 }
 
-/// The values, in the order of the credentials.
+/// The values, in the order of the plan's credentials.
 ///
 /// # Errors
 /// When one is not to be had: why, without the value, and whose rule asks for it.
-pub(super) fn read(credentials: &[Credential], taken: &Taken) -> Result<Vec<Secret>, (String, RuleId)> {
+pub(super) fn read(plan: &Plan, taken: &Taken) -> Result<Vec<Secret>, (String, RuleId)> {
     let value = |credential: &Credential| {
-        let found = value(&credential.source, taken);
+        let found = value(plan, &credential.source, taken);
         let secret = found.and_then(|text| Secret::new(text).map_err(str::to_owned));
         secret.map_err(|why| (format!("{} {why}", credential.source), credential.rule))
     };
-    credentials.iter().map(value).collect()
+    plan.network.credentials.iter().map(value).collect()
 }
 
 /// One value. The error reads after the source's name.
-pub(super) fn value(source: &Source, taken: &Taken) -> Result<Zeroizing<Vec<u8>>, String> {
+pub(super) fn value(plan: &Plan, source: &Source, taken: &Taken) -> Result<Zeroizing<Vec<u8>>, String> {
     match source {
         Source::Env(name) => taken.get(name).cloned().ok_or_else(|| "is not set".into()),
-        Source::File(path) => read_file(path.as_path()).map_err(|error| format!("cannot be read: {error}")),
-        Source::Command(words) => {
-            let Some((program, arguments)) = words.split_first() else {
-                return Err("names no program".into());
-            };
-            printed(Command::new(program).args(arguments))
+        Source::File(path) => {
+            program::is_out_of_reach(plan, path)?;
+            read_file(path.as_path()).map_err(|error| format!("cannot be read: {error}"))
         }
+        Source::Command(words) => printed(&mut program::command(plan, words)?),
         Source::Secret { service, account } => {
-            let mut program = Command::new("secret-tool");
+            let mut program = program::command(plan, &["secret-tool".into()])?;
             printed(program.args(["lookup", "service", service, "account", account])).map_err(|why| {
                 format!("is asked for by `secret-tool lookup service … account …`, which {why}")
             })
@@ -154,9 +154,11 @@ mod tests {
     }
 
     fn value_of(source: Source, variables: &mut Vec<(OsString, OsString)>) -> Result<Vec<u8>, String> {
-        let credentials = [credential(source)];
-        let taken = Taken::of(&credentials, variables);
-        let read = read(&credentials, &taken).map_err(|(why, _)| why)?;
+        let mut plan = Plan::top(AbsPath::root());
+        plan.files.grants.clear();
+        plan.network.credentials = vec![credential(source)];
+        let taken = Taken::of(&plan.network.credentials, variables);
+        let read = read(&plan, &taken).map_err(|(why, _)| why)?;
         Ok(read[0].bytes().to_vec())
     }
 
