@@ -2,8 +2,7 @@
 //! is `ringfence-egress`'s.
 
 use std::fs::File;
-use std::io::{self, IoSlice, Write};
-use std::mem::MaybeUninit;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ringfence_egress::budget::Ledger;
@@ -11,21 +10,15 @@ use ringfence_egress::order::{self, Order};
 use ringfence_egress::parent::Parent;
 use ringfence_egress::rules::Rules;
 use ringfence_egress::{Setup, dns, report};
-use ringfence_enter::sys::clone::{Side, exit_now, fork_into};
 use ringfence_enter::{capture, outpost};
 use ringfence_plan::{Event, Network, Plan, Publish, Rule};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::event::Timespec;
 
+use super::outpost::{Heard, Outpost};
 use crate::outcome::EventLog;
 
 /// A gateway that serves one sandbox. Dropping it ends it.
-pub(super) struct Gateway {
-    pidfd: OwnedFd,
-    /// `None` once it has hung up.
-    channel: Option<OwnedFd>,
-}
+pub(super) struct Gateway(Outpost);
 
 /// What it works with beside the plan.
 pub(super) struct With {
@@ -37,42 +30,30 @@ pub(super) struct With {
     pub(super) placeholders: Vec<String>,
 }
 
-/// Packets taken at once.
-const BATCH: usize = 64;
 // What brings listeners over says so in the same words as what takes them.
 const _: () =
     assert!(capture::HOST_PORT == ringfence_egress::HOST_PORT && capture::SOCKET == ringfence_egress::SOCKET);
-/// How long it may take to say so, and to end.
+/// How long it may take to shut itself in.
 const PATIENCE: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 impl Gateway {
     /// Starts one for the listeners that come on `hand_over`. It is not waited for.
     pub(super) fn start(plan: &Plan, with: With, landlock: u32, hand_over: OwnedFd) -> io::Result<Gateway> {
-        let (ours, theirs) = capture::channel()?;
-        match fork_into(0, None)? {
-            Side::Parent { pidfd, .. } => Ok(Gateway { pidfd, channel: Some(ours) }),
-            Side::Child => {
-                drop(ours);
-                exit_now(if serve(plan, with, landlock, [theirs, hand_over]).is_ok() { 0 } else { 125 })
-            }
-        }
+        let serve = |supervisor| serve(plan, with, landlock, [supervisor, hand_over]);
+        Outpost::fork(report::LONGEST, serve).map(Gateway)
     }
 
     /// Waits until it is locked in.
-    pub(super) fn is_ready(&self) -> io::Result<()> {
-        let gone = || io::Error::other("the gateway could not shut itself in");
-        let channel = self.channel.as_ref().ok_or_else(gone)?;
-        poll(&mut [PollFd::new(channel, PollFlags::IN)], Some(&PATIENCE))?;
-        let mut packet = [0; report::LONGEST];
-        match rustix::io::read(channel, &mut packet) {
-            Ok(length) if packet[..length] == *order::DONE => Ok(()),
-            Ok(_) | Err(_) => Err(gone()),
+    pub(super) fn is_ready(&mut self) -> io::Result<()> {
+        match self.0.first(PATIENCE) {
+            Ok(packet) if packet == order::DONE => Ok(()),
+            Ok(_) | Err(_) => Err(io::Error::other("the gateway could not shut itself in")),
         }
     }
 
     /// For poll(2).
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.channel.as_ref().map(AsFd::as_fd)
+        self.0.fd()
     }
 
     /// Leads what connects to these listeners inside.
@@ -94,63 +75,29 @@ impl Gateway {
     }
 
     fn order(&self, order: Order, descriptor: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        let channel = self.channel.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        let descriptors: Vec<BorrowedFd<'_>> = descriptor.into_iter().collect();
-        if !descriptors.is_empty() {
-            control.push(SendAncillaryMessage::ScmRights(&descriptors));
-        }
-        let packet = order.encode();
-        sendmsg(channel, &[IoSlice::new(&packet)], &mut control, SendFlags::NOSIGNAL)?;
-        Ok(())
+        self.0.tell(&order.encode(), descriptor)
     }
 
     /// Passes on what it tells; if it has ended, that too. How many changes of its rules it has taken.
     pub(super) fn hear(&mut self, log: &mut EventLog<'_>) -> usize {
-        let mut packet = [0; report::LONGEST];
         let mut taken = 0;
-        for _ in 0..BATCH {
-            let Some(channel) = &self.channel else { return taken };
-            match rustix::io::read(channel, &mut packet) {
-                Ok(length) if packet[..length] == *order::DONE => taken += 1,
-                Ok(length) if length > 0 => {
-                    report::events(&packet[..length]).iter().for_each(|event| log.network(event));
-                }
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return taken,
-                Ok(_) | Err(_) => {
-                    self.channel = None;
-                    log.network(&Event::NetworkLost);
-                }
-            }
-        }
+        self.0.hear(|heard| match heard {
+            Heard::Packet(packet) if packet == order::DONE => taken += 1,
+            Heard::Packet(packet) => pass_on(packet, log),
+            Heard::Lost => log.network(&Event::NetworkLost),
+        });
         taken
     }
 
     /// The run is over: hears what it has left to tell.
-    pub(super) fn finish(mut self, log: &mut EventLog<'_>) {
-        let mut packet = [0; report::LONGEST];
+    pub(super) fn finish(self, log: &mut EventLog<'_>) {
         let _ = self.order(Order::End, None);
-        while let Some(channel) = &self.channel {
-            let ready = poll(&mut [PollFd::new(channel, PollFlags::IN)], Some(&PATIENCE));
-            if !ready.is_ok_and(|ready| ready > 0) {
-                return;
-            }
-            match rustix::io::read(channel, &mut packet) {
-                Ok(length) if length > 0 => {
-                    report::events(&packet[..length]).iter().for_each(|event| log.network(event));
-                }
-                _ => self.channel = None,
-            }
-        }
+        self.0.finish(|packet| pass_on(packet, log));
     }
 }
 
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
-        let _ = waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED);
-    }
+fn pass_on(packet: &[u8], log: &mut EventLog<'_>) {
+    report::events(packet).iter().for_each(|event| log.network(event));
 }
 
 /// In the gateway's process: from the copy of the supervisor to the end.

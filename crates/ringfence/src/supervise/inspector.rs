@@ -1,33 +1,26 @@
 //! The inspector's process, as the supervisor sees it: started before the sandbox, so that neither has a copy of what the
 //! other knows, heard, and ended with the run. What it does is `ringfence-inspect`'s.
 
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use ringfence_egress::budget::Ledger;
-use ringfence_enter::sys::clone::{Side, exit_now, fork_into};
 use ringfence_enter::{Roots, StandIn, capture, outpost};
 use ringfence_inspect::rules::Rules;
 use ringfence_inspect::{Engine, Setup, roots, secret};
 use ringfence_plan::{AbsPath, Event, Placeholder, Plan, RuleId};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::event::Timespec;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
+use super::outpost::{Heard, Outpost};
 use super::secrets::{self, Taken};
 use crate::error::Error;
 use crate::outcome::EventLog;
 
 /// An inspector that serves one sandbox. Dropping it ends it.
-pub(super) struct Inspector {
-    pidfd: OwnedFd,
-    /// `None` once it has hung up.
-    channel: Option<OwnedFd>,
-}
+pub(super) struct Inspector(Outpost);
 
 /// What the rest of the run has to know of it.
 pub(super) struct Introduced {
@@ -49,12 +42,8 @@ enum First {
 
 /// Longest packet.
 const LONGEST: usize = 64 * 1024;
-/// Packets taken at once.
-const BATCH: usize = 64;
 /// How long it may take to be ready; a program that prints a credential may ask its user for something.
 const PATIENCE: Timespec = Timespec { tv_sec: 300, tv_nsec: 0 };
-/// How long it may take to tell the last and end.
-const END: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// Variables by which clients find roots of trust.
 const VARIABLES: [&str; 9] = [
@@ -92,114 +81,69 @@ impl Inspector {
         let Some(rules) = looks.or_else(|| start.wraps.then(|| Rules::none(start.plan))) else {
             return Ok(None);
         };
-        let failed = || Error::supervise("start the inspector");
         let placeholders =
             placeholders(rules.places().len()).map_err(Error::supervise("make placeholders"))?;
         let own = start.own_roots.as_deref();
         let (_, host) = roots::read(own).map_err(|why| Error::Inspector { why, rule: None })?;
-        let (channel, supervisor) = capture::channel().map_err(failed())?;
         let plan = start.plan;
-        match fork_into(0, None).map_err(failed())? {
-            Side::Child => {
-                drop(channel);
-                let given = Given { rules, placeholders, roots: host, start };
-                exit_now(if serve(given, supervisor).is_ok() { 0 } else { 125 })
-            }
-            Side::Parent { pidfd, .. } => {
-                // The values are the child's now; here they are wiped.
-                drop(start);
-                let inspector = Inspector { pidfd, channel: Some(channel) };
-                let certificate = inspector.is_ready(plan)?;
-                let roots = is_looking.then(|| trusted(plan, host, &certificate));
-                Ok(Some(Introduced { inspector, placeholders, roots }))
-            }
-        }
+        // The values go with `start`: they are the child's then, and here they are wiped.
+        let outpost = Outpost::fork(LONGEST, |supervisor| {
+            let (placeholders, roots) = (placeholders.clone(), host.clone());
+            serve(Given { rules, placeholders, roots, start }, supervisor)
+        });
+        let mut inspector = Inspector(outpost.map_err(Error::supervise("start the inspector"))?);
+        let certificate = inspector.is_ready(plan)?;
+        let roots = is_looking.then(|| trusted(plan, host, &certificate));
+        Ok(Some(Introduced { inspector, placeholders, roots }))
     }
 
     /// Waits until it is locked in; its certificate.
-    fn is_ready(&self, plan: &Plan) -> Result<String, Error> {
+    fn is_ready(&mut self, plan: &Plan) -> Result<String, Error> {
         let gone = || Error::Inspector { why: "its process ended before it could serve".into(), rule: None };
-        let channel = self.channel.as_ref().ok_or_else(gone)?;
-        let mut packet = vec![0; LONGEST];
-        loop {
-            match poll(&mut [PollFd::new(channel, PollFlags::IN)], Some(&PATIENCE)) {
-                Ok(0) => return Err(Error::Inspector { why: "it was not ready in time".into(), rule: None }),
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(Error::supervise("wait for the inspector")(error.into())),
+        let first = self.0.first(PATIENCE).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => {
+                Error::Inspector { why: "it was not ready in time".into(), rule: None }
             }
-            let first = match rustix::io::read(channel, &mut packet) {
-                Ok(length) if length > 0 => serde_json::from_slice(&packet[..length]),
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => continue,
-                Ok(_) | Err(_) => return Err(gone()),
-            };
-            return match first {
-                Ok(First::Ready(certificate)) => Ok(certificate),
-                Ok(First::Failed { why, rule }) => {
-                    Err(Error::Inspector { why, rule: rule.map(|rule| plan.rule(rule).to_string()) })
-                }
-                Err(_) => Err(gone()),
-            };
+            io::ErrorKind::UnexpectedEof => gone(),
+            _ => Error::supervise("wait for the inspector")(error),
+        })?;
+        match serde_json::from_slice(first) {
+            Ok(First::Ready(certificate)) => Ok(certificate),
+            Ok(First::Failed { why, rule }) => {
+                Err(Error::Inspector { why, rule: rule.map(|rule| plan.rule(rule).to_string()) })
+            }
+            Err(_) => Err(gone()),
         }
     }
 
     /// Makes its channel to the gateway, and gives it one end; the other is the gateway's. After the sandbox, whose first
     /// process would keep a copy of it open.
     pub(super) fn connect(&self) -> io::Result<OwnedFd> {
-        let channel = self.channel.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
         let (ours, theirs) = capture::channel()?;
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        let descriptors = [theirs.as_fd()];
-        control.push(SendAncillaryMessage::ScmRights(&descriptors));
-        sendmsg(channel, &[IoSlice::new(b"g")], &mut control, SendFlags::NOSIGNAL)?;
+        self.0.tell(b"g", Some(theirs.as_fd()))?;
         Ok(ours)
     }
 
     /// For poll(2).
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.channel.as_ref().map(AsFd::as_fd)
+        self.0.fd()
     }
 
     /// Passes on what it tells; if it has ended, that too.
     pub(super) fn hear(&mut self, log: &mut EventLog<'_>) {
-        let mut packet = vec![0; LONGEST];
-        for _ in 0..BATCH {
-            let Some(channel) = &self.channel else { return };
-            match rustix::io::read(channel, &mut packet) {
-                Ok(length) if length > 0 => tell(&packet[..length], log),
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return,
-                Ok(_) | Err(_) => {
-                    self.channel = None;
-                    log.network(&Event::InspectorLost);
-                }
-            }
-        }
+        self.0.hear(|heard| match heard {
+            Heard::Packet(packet) => pass_on(packet, log),
+            Heard::Lost => log.network(&Event::InspectorLost),
+        });
     }
 
     /// The run is over, and the gateway with it: hears what it has left to tell.
-    pub(super) fn finish(mut self, log: &mut EventLog<'_>) {
-        let mut packet = vec![0; LONGEST];
-        while let Some(channel) = &self.channel {
-            let ready = poll(&mut [PollFd::new(channel, PollFlags::IN)], Some(&END));
-            if !ready.is_ok_and(|ready| ready > 0) {
-                return;
-            }
-            match rustix::io::read(channel, &mut packet) {
-                Ok(length) if length > 0 => tell(&packet[..length], log),
-                _ => self.channel = None,
-            }
-        }
+    pub(super) fn finish(self, log: &mut EventLog<'_>) {
+        self.0.finish(|packet| pass_on(packet, log));
     }
 }
 
-impl Drop for Inspector {
-    fn drop(&mut self) {
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
-        let _ = waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED);
-    }
-}
-
-fn tell(packet: &[u8], log: &mut EventLog<'_>) {
+fn pass_on(packet: &[u8], log: &mut EventLog<'_>) {
     if let Ok(event) = serde_json::from_slice::<Event>(packet) {
         log.network(&event);
     }

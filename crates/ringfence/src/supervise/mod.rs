@@ -8,6 +8,7 @@ mod flow;
 mod gateway;
 mod inspector;
 mod journal;
+mod outpost;
 mod output;
 mod owner;
 mod parent;
@@ -153,7 +154,7 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let to_inspector = inspector.as_ref().map(Inspector::connect).transpose();
     let to_inspector = to_inspector.map_err(Error::supervise("join gateway and inspector"))?;
     let with = With { ledger, parent: proxy, inspector: to_inspector, placeholders };
-    let gateway = hand_over
+    let mut gateway = hand_over
         .map(|hand_over| Gateway::start(plan, with, landlock, hand_over))
         .transpose()
         .map_err(Error::supervise("start the gateway"))?;
@@ -169,7 +170,7 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     };
     groups.confine(allow_unenforced)?;
     outputs.iter_mut().try_for_each(Output::open)?;
-    if let Some(gateway) = &gateway {
+    if let Some(gateway) = &mut gateway {
         gateway.is_ready().map_err(Error::supervise("start the gateway"))?;
     }
     // With a terminal the loop says so, once the terminal is connected: its first modes must not overwrite the command's.
