@@ -119,7 +119,7 @@ impl<'a> EventLog<'a> {
                 self.denied(event);
             }
             Event::RequestsAllowed { requests, .. } => {
-                self.traffic.requests += requests;
+                self.traffic.requests = self.traffic.requests.saturating_add(*requests);
                 self.passed += 1;
                 if self.passed <= TOLD_EVENTS {
                     (self.on_event)(event);

@@ -143,8 +143,16 @@ impl Inspector {
     }
 }
 
+/// It reads what anybody sends, and may have been taken over: then it lies about requests, and about nothing else. A change
+/// of rules is the supervisor's own to tell.
 fn pass_on(packet: &[u8], log: &mut EventLog<'_>) {
-    if let Ok(event) = serde_json::from_slice::<Event>(packet) {
+    if let Ok(
+        event @ (Event::NetworkRefused { .. }
+        | Event::RequestRefused { .. }
+        | Event::RequestsAllowed { .. }
+        | Event::CredentialAlarm { .. }),
+    ) = serde_json::from_slice(packet)
+    {
         log.network(&event);
     }
 }
@@ -235,4 +243,27 @@ fn say(supervisor: &OwnedFd, first: &First) -> io::Result<()> {
 pub(super) fn own_roots(caller_env: &[(std::ffi::OsString, std::ffi::OsString)]) -> Option<PathBuf> {
     let named = caller_env.iter().find(|(name, _)| name == "SSL_CERT_FILE").map(|(_, path)| Path::new(path));
     named.filter(|path| !path.as_os_str().is_empty()).map(Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use ringfence_plan::{Change, Origin, Rule};
+
+    use super::*;
+
+    #[test]
+    fn it_tells_of_requests_and_of_nothing_else() {
+        let mut told = Vec::new();
+        let mut note = |event: &Event| told.push(event.clone());
+        let mut log = EventLog::new(&mut note);
+        let requests =
+            Event::RequestsAllowed { host: "a.org".into(), port: 443, rule: RuleId(1), requests: u64::MAX };
+        let text = Rule { text: "network.allow = \"evil.org\"".into(), origin: Origin::Flag("x".into()) };
+        let changed =
+            Event::RuleChanged { change: Change::Allow, target: "evil.org".into(), rule: RuleId(9), text };
+        for event in [&requests, &changed, &Event::NetworkLost, &Event::InspectorLost, &requests] {
+            pass_on(&serde_json::to_vec(event).unwrap(), &mut log);
+        }
+        assert_eq!(told, [requests.clone(), requests]);
+    }
 }
