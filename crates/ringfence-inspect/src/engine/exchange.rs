@@ -48,6 +48,7 @@ pub(crate) struct Upgraded {
     needles: Arc<Needles>,
     rules: Vec<RuleId>,
     asking: Rc<Asking>,
+    leave: Leave,
 }
 
 /// Who tells of what is found late.
@@ -285,7 +286,7 @@ impl Exchange {
             (Err(error), None) => Err(error),
             (Ok(answer), None) => {
                 *answered.borrow_mut() = Some((self.clone(), asking.clone()));
-                self.back(answer, asking, put_in, asked_for)
+                self.back(answer, asking, put_in, asked_for.map(|asked_for| (asked_for, leave)))
             }
         }
     }
@@ -308,7 +309,7 @@ impl Exchange {
         mut answer: Response<Incoming>,
         asking: Rc<Asking>,
         put_in: bool,
-        asked_for: Option<OnUpgrade>,
+        asked_for: Option<(OnUpgrade, Leave)>,
     ) -> Result<Response<Answer>, AnyError> {
         let (needles, rules) = self.needles(&asking);
         let fields = answer.headers().iter().find_map(|(name, value)| {
@@ -326,14 +327,14 @@ impl Exchange {
         let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let needles = Arc::new(needles);
         if switched {
-            let Some(client) = asked_for else {
+            let Some((client, leave)) = asked_for else {
                 return Ok(text_answer(
                     StatusCode::BAD_GATEWAY,
                     "The server changed the protocol unasked.\n".into(),
                 ));
             };
             let server = hyper::upgrade::on(&mut answer);
-            *self.upgraded.borrow_mut() = Some(Upgraded { client, server, needles, rules, asking });
+            *self.upgraded.borrow_mut() = Some(Upgraded { client, server, needles, rules, asking, leave });
             let (mut parts, _) = answer.into_parts();
             strip(&mut parts.headers, true);
             // The server's words behind the status are among them, and nobody has searched those.
@@ -355,9 +356,11 @@ impl Exchange {
     /// Carries what follows a change of the protocol, if there was one.
     pub(crate) async fn carry_on(&self) {
         let Some(upgraded) = self.upgraded.take() else { return };
-        let Upgraded { client, server, needles, rules, asking } = upgraded;
-        if let Some(found) = upgrade::carry(client, server, &needles).await {
-            self.alarm(&asking, Place::Answer, rules[found.0]);
+        let Upgraded { client, server, needles, rules, asking, leave } = upgraded;
+        match upgrade::carry(client, server, &needles, leave.max_body).await {
+            Some(Cut::Found(at)) => self.alarm(&asking, Place::Answer, rules[at]),
+            Some(cut @ Cut::TooLong) => drop(self.stop(&asking, self.reason(cut, leave))),
+            None => {}
         }
     }
 
