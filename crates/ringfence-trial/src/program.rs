@@ -112,6 +112,17 @@ pub(crate) fn wait(child: &mut Child, limit: Duration) -> Result<(i32, bool), St
     }
 }
 
+/// A command as sh reads it.
+pub(crate) fn words(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as sh reads it.
+pub(crate) fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// Waits until `condition` holds, for at most `limit`.
 pub(crate) fn eventually(limit: Duration, condition: impl Fn() -> bool) -> bool {
     let start = Instant::now();

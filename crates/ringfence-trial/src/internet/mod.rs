@@ -5,6 +5,7 @@
 
 mod parent;
 mod servers;
+mod told;
 mod unfriendly;
 
 use std::fs;
@@ -13,23 +14,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::place::Place;
-use crate::program::{self, Ran};
+use crate::program;
 use crate::session::{BEGUN, Session, strip_begun};
 
 pub use servers::main;
+pub(crate) use told::{Told, row};
 
 /// What it takes to make one.
-pub(crate) const TOOLS: &[&str] = &["ip", "nsenter", "unshare", "mount", "curl", "python3"];
-
-/// What came of a line, and what reached the world meanwhile.
-#[derive(Debug)]
-pub(crate) struct Told {
-    /// The line's end.
-    pub(crate) ran: Ran,
-    /// What the servers wrote, one line for whatever reached them: `dns NAME`, `tcp ADDRESS PORT`, `data ADDRESS PORT
-    /// BYTES`, `udp BYTES`.
-    pub(crate) log: String,
-}
+const TOOLS: &[&str] = &["ip", "nsenter", "unshare", "mount", "curl", "python3"];
 
 /// The host of the small internet is 203.0.113.1 and 198.51.100.7; the world is 203.0.113.10, .11 and .53, and the
 /// private 10.9.9.9.
@@ -86,6 +78,14 @@ pub(crate) fn bare(session: &Session, place: &Place, line: &str) -> Result<Told,
     within(session, place, session.bare_command(place, &["sh", "-c", line]))
 }
 
+/// The beginning of a command, fenced where there are flags.
+fn either(session: &Session, place: &Place, flags: Option<&[String]>) -> Command {
+    match flags {
+        Some(flags) => session.fence(place, flags),
+        None => session.bare_command(place, &["env"]),
+    }
+}
+
 /// Servers for real clients, at `good.example`: registries on 3000, PostgreSQL on 5432, Redis on 6379, SSH on 22022. What
 /// they need is put into `.servers` in the workspace.
 const REGISTRIES: &str = include_str!("registries.py");
@@ -99,10 +99,7 @@ pub(crate) fn with_registries(
 ) -> Result<Told, String> {
     let script = place.outside.join("registries.py");
     fs::write(&script, REGISTRIES).map_err(|error| format!("preparing the registries: {error}"))?;
-    let mut command = match flags {
-        Some(flags) => session.fence(place, flags),
-        None => session.bare_command(place, &["env"]),
-    };
+    let mut command = either(session, place, flags);
     command.args(["sh", "-c", line]).env("REGISTRIES", script);
     within(session, place, command)
 }
@@ -115,10 +112,7 @@ pub(crate) fn with_parent(
     (flags, variables): (Option<&[String]>, &[(&str, &str)]),
     line: &str,
 ) -> Result<Told, String> {
-    let mut command = match flags {
-        Some(flags) => session.fence(place, flags),
-        None => session.bare_command(place, &["env"]),
-    };
+    let mut command = either(session, place, flags);
     command.args(["sh", "-c", line]).env("WITH_PARENT", "1").envs(variables.iter().copied());
     within(session, place, command)
 }
@@ -146,10 +140,7 @@ pub(crate) fn with_secure(
             return Err(format!("making certificates: {}", String::from_utf8_lossy(&made.stderr)));
         }
     }
-    let mut command = match flags {
-        Some(flags) => session.fence(place, flags),
-        None => session.bare_command(place, &["env"]),
-    };
+    let mut command = either(session, place, flags);
     command.args(["sh", "-c", line]).env("SECURE", &secure).env("SSL_CERT_FILE", secure.join("roots.pem"));
     command.envs(variables.iter().copied());
     within(session, place, command)

@@ -1,8 +1,9 @@
 //! Credentials: the server gets the value, and nothing inside ever does; the placeholder anywhere else is an alarm and goes
 //! nowhere. A control is the same line without a fence, with a placeholder of its own, or the value in the environment.
 
-use super::inspect::{has, lacks, run};
-use crate::row::{Outcome, Row, Scope};
+use super::inspect::{NEEDED, run};
+use crate::internet;
+use crate::row::{Outcome, Row};
 use crate::session::Session;
 
 /// A line that sends the placeholder where it does not belong; `$P` is the placeholder, `$C` is curl.
@@ -171,14 +172,20 @@ const MISPLACED: &[Misplaced] = &[
 
 pub(super) fn rows() -> Vec<Row> {
     let used = USED.iter().map(|used| {
-        Row::new(format!("works: a credential is put in: {}", used.name), &[], move |session| {
-            judge_used(session, used).unwrap_or_else(Outcome::Failed)
-        })
+        internet::row(
+            format!("works: a credential is put in: {}", used.name),
+            &[],
+            &[&NEEDED[..], &[used.tool]].concat(),
+            move |session| judge_used(session, used),
+        )
     });
     let misplaced = MISPLACED.iter().map(|this| {
-        Row::new(format!("credential: placeholder {}", this.name), &[48, 50, 54], move |session| {
-            judge_misplaced(session, this).unwrap_or_else(Outcome::Failed)
-        })
+        internet::row(
+            format!("credential: placeholder {}", this.name),
+            &[48, 50, 54],
+            &NEEDED,
+            move |session| judge_misplaced(session, this),
+        )
     });
     let own: [(&str, Judge); 5] = [
         ("credential: its value is nowhere inside", unseen),
@@ -187,11 +194,8 @@ pub(super) fn rows() -> Vec<Row> {
         ("credential: the placeholder in the head of a CONNECT is an alarm", connect),
         ("credential: a source that fails refuses the run and is not shown", failing),
     ];
-    let own = own.into_iter().map(|(name, judge)| {
-        Row::new(name, &[48, 54], move |session| judge(session).unwrap_or_else(Outcome::Failed))
-    });
-    let only = Scope::Namespaces("only a network namespace of its own can be captured");
-    used.chain(misplaced).chain(own).map(|row| row.only(only)).collect()
+    let own = own.into_iter().map(|(name, judge)| internet::row(name, &[48, 54], &NEEDED, judge));
+    used.chain(misplaced).chain(own).collect()
 }
 
 const VARIABLES: &[(&str, &str)] = &[("REAL_TOKEN", REAL)];
@@ -202,43 +206,26 @@ fn line(line: &str) -> String {
 }
 
 fn judge_used(session: &Session, used: &Used) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(Some(used.tool)) {
-        return Ok(skipped);
-    }
     let told = run(session, Some(POLICY), VARIABLES, &line(used.line))?;
     let text = told.ran.text();
     let secret = [REAL, PRINTED, BASIC].iter().any(|value| text.contains(value));
-    let good = told.ran.code == 0 && has(&told, used.arrives) && !secret && !told.log.contains(MARK);
-    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", told.ran.describe(), told.log)) }
+    let good = told.ran.code == 0 && told.has(used.arrives) && !secret && !told.log.contains(MARK);
+    told.judge(good)
 }
 
 fn judge_misplaced(session: &Session, this: &Misplaced) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let alive = "$C -H \"Authorization: Bearer $P\" https://api.example/ok/alive >/dev/null || exit 99\n";
     let told = run(session, Some(POLICY), VARIABLES, &line(&format!("{alive}{}", this.line)))?;
-    if told.ran.code == 99 || !told.log.contains("/ok/alive") {
-        return Err(format!("what is meant does not work: {}\n{}", told.ran.describe(), told.log));
-    }
-    if has(&told, this.reaches) || told.log.contains(MARK) {
-        return Err(format!("it got there: {}\n{}", told.ran.describe(), told.log));
-    }
+    told.holds("/ok/alive", told.has(this.reaches) || told.log.contains(MARK))?;
     if !String::from_utf8_lossy(&told.ran.stderr).contains("ALARM: a credential's placeholder was sent to") {
         return Err(format!("no alarm: {}", told.ran.describe()));
     }
     let bare = run(session, None, &[("P", FAKE)], &line(this.line))?;
-    Ok(match has(&bare, this.reaches) {
-        true => Outcome::Passed,
-        false => Outcome::NotProved(format!("nor without a fence: {}\n{}", bare.ran.describe(), bare.log)),
-    })
+    Ok(bare.proves(bare.has(this.reaches)))
 }
 
 /// Everything that can be read is searched; and so is the report.
 fn unseen(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     // The pattern does not have the value in it, so that it finds nothing but others' words.
     let search = "$C -H \"Authorization: Bearer $P\" https://api.example/ok/1 >/dev/null; touch begun\n\
                   F='real-value-of-[t]he-token|value-that-a-[p]rogram-printed'\n\
@@ -247,8 +234,8 @@ fn unseen(session: &Session) -> Result<Outcome, String> {
                   -size -4000k -exec grep -aoE \"$F\" {} + 2>/dev/null; done; true";
     let told = run(session, Some(POLICY), VARIABLES, &line(search))?;
     let text = told.ran.text();
-    if !has(&told, "request tls/2 203.0.113.12 GET api.example /ok/1 0 [Bearer real-value-of-the-token]") {
-        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+    if !told.has("request tls/2 203.0.113.12 GET api.example /ok/1 0 [Bearer real-value-of-the-token]") {
+        return Err(told.describe());
     }
     if text.contains(REAL) || text.contains(PRINTED) {
         return Err(format!("the value is inside: {}", told.ran.describe()));
@@ -256,16 +243,10 @@ fn unseen(session: &Session) -> Result<Outcome, String> {
     // Without the credential, the same variable passes as the policy says.
     let passes = "version = 1\n[environment]\npass = [\"REAL_TOKEN\"]\n";
     let control = run(session, Some(passes), VARIABLES, "env")?;
-    Ok(match control.ran.out().contains(REAL) {
-        true => Outcome::Passed,
-        false => Outcome::NotProved(control.ran.describe()),
-    })
+    Ok(control.proves(control.ran.out().contains(REAL)))
 }
 
 fn sent_back(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let mut lines = String::new();
     for version in ["--http1.1", "--http2"] {
         for path in ["echo", "slowly", "field"] {
@@ -281,13 +262,10 @@ fn sent_back(session: &Session) -> Result<Outcome, String> {
     let asked = told.log.matches("real-value-of-the-token]").count() + told.log.matches(BASIC).count();
     let alarm = text.contains("a credential's value came back from api.example:443");
     if asked != 8 || !alarm || text.contains(REAL) || text.contains(&BASIC[..24]) {
-        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+        return Err(told.describe());
     }
     let bare = run(session, None, &[("P", REAL)], &lines)?;
-    Ok(match bare.ran.out().matches(REAL).count() >= 6 && bare.ran.out().contains(BASIC) {
-        true => Outcome::Passed,
-        false => Outcome::NotProved(bare.ran.describe()),
-    })
+    Ok(bare.proves(bare.ran.out().matches(REAL).count() >= 6 && bare.ran.out().contains(BASIC)))
 }
 
 /// Has a server say the beginning of the value, and something else, and tells which comes at once. The other ends as a
@@ -306,9 +284,6 @@ for start in ("real-va", "another"):
 "#;
 
 fn late(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let line = format!("python3 -c '{LATE}'");
     let both = "real-va at once\nanother at once";
     let told = run(session, Some(POLICY), VARIABLES, &line)?;
@@ -321,24 +296,18 @@ fn late(session: &Session) -> Result<Outcome, String> {
 }
 
 fn connect(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let line =
         "curl -s -m 5 -x http://127.0.0.1:1023 --proxy-header \"X: $P\" -p http://good.example/x; true";
     let told = run(session, Some(POLICY), VARIABLES, line)?;
     let without = run(session, Some(POLICY), VARIABLES, &line.replace("$P", "x"))?;
     if !without.log.contains("GET /x") {
-        return Ok(Outcome::NotProved(without.ran.describe()));
+        return Ok(without.proves(false));
     }
     let alarm = String::from_utf8_lossy(&told.ran.stderr).contains("ALARM");
     if alarm && !told.log.contains("GET /x") { Ok(Outcome::Passed) } else { Err(told.ran.describe()) }
 }
 
 fn failing(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let with = |source: &str| POLICY.replace("{ env = \"REAL_TOKEN\" }", source);
     let cases = [
         ("{ env = \"NOT_SET\" }", "the variable NOT_SET is not set"),

@@ -1,8 +1,9 @@
 //! The gateway: what no rule names does not get out, by whatever name, address or protocol, and what one names works with
 //! any client. Each row is a line in a small internet whose servers write down what reaches them.
 
-use crate::internet::{self, TOOLS, Told};
-use crate::row::{Outcome, Row, Scope};
+use crate::internet::{self, Told};
+use crate::program;
+use crate::row::{Outcome, Row};
 use crate::session::Session;
 
 /// A line that must not reach something.
@@ -41,25 +42,30 @@ pub(super) const UNSET: &str = "unset http_proxy https_proxy no_proxy HTTP_PROXY
 
 pub(super) fn rows() -> Vec<Row> {
     let escapes = ESCAPES.iter().chain(THROUGH_THE_PROXY).map(|escape| {
-        Row::new(format!("gateway: {}", escape.name), escape.threats, move |session| {
-            judge_escape(session, escape).unwrap_or_else(Outcome::Failed)
+        internet::row(format!("gateway: {}", escape.name), escape.threats, &[], move |session| {
+            judge_escape(session, escape)
         })
     });
     let works = WORKS.iter().map(|work| {
-        Row::new(format!("works: through the gateway: {}", work.name), &[], move |session| {
-            judge_works(session, work).unwrap_or_else(Outcome::Failed)
-        })
+        internet::row(
+            format!("works: through the gateway: {}", work.name),
+            &[],
+            &[work.tool],
+            move |session| judge_works(session, work),
+        )
     });
     let own = [
-        Row::new("gateway: refused over http says which rule and what would allow it", &[], |session| {
-            told_why(session).unwrap_or_else(Outcome::Failed)
-        }),
-        Row::new("gateway: killed_and_the_network_is_gone_and_the_run_goes_on", &[], |session| {
-            killed(session).unwrap_or_else(Outcome::Failed)
+        internet::row(
+            "gateway: refused over http says which rule and what would allow it",
+            &[],
+            &[],
+            told_why,
+        ),
+        internet::row("gateway: killed_and_the_network_is_gone_and_the_run_goes_on", &[], &[], |session| {
+            killed(session)
         }),
     ];
-    let only = Scope::Namespaces("only a network namespace of its own can be captured");
-    escapes.chain(works).chain(own).map(|row| row.only(only)).collect()
+    escapes.chain(works).chain(own).collect()
 }
 
 const ESCAPES: &[Escape] = &[
@@ -303,11 +309,6 @@ const WORKS: &[Works] = &[
     },
 ];
 
-pub(super) fn missing(extra: Option<&str>) -> Option<Outcome> {
-    let tool = TOOLS.iter().copied().chain(extra).find(|tool| !Session::has(tool))?;
-    Some(Outcome::Skipped(format!("this host has no {tool}")))
-}
-
 pub(super) fn flags() -> Vec<String> {
     let mut flags = vec!["--network".to_owned(), "rules".to_owned()];
     for endpoint in ALLOW {
@@ -317,69 +318,33 @@ pub(super) fn flags() -> Vec<String> {
 }
 
 pub(super) fn judge_escape(session: &Session, escape: &Escape) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let fill = |proxy: &str, socks: &str| escape.line.replace("$PROXY", proxy).replace("$SOCKS", socks);
     let inside = fill("-x http://127.0.0.1:1023", "-x socks5h://127.0.0.1:1023");
     // In front of it, something that is allowed: a network that is simply dead would hold everything.
     let line = format!("{UNSET}curl -sS -m 5 http://good.example/alive || exit 99\n{inside}");
     let fenced = internet::fenced(session, &session.place()?, &flags(), &line)?;
-    if fenced.ran.code == 99 || !fenced.log.contains("GET /alive") {
-        return Err(format!("what is allowed does not work: {}\n{}", fenced.ran.describe(), fenced.log));
-    }
     let reached = |told: &Told| match escape.reaches {
         "" => told.log.contains("tcp 203.0.113.11 80"),
-        beginning => told.log.lines().any(|line| line.starts_with(beginning)),
+        beginning => told.has(beginning),
     };
-    if reached(&fenced) {
-        return Err(format!("it got out: {}\n{}", fenced.ran.describe(), fenced.log));
-    }
-    if fenced.ran.timed_out {
-        return Err(format!("it hung: {}", fenced.ran.describe()));
-    }
+    fenced.holds("GET /alive", reached(&fenced))?;
     if escape.reaches.is_empty() {
         return Ok(Outcome::Passed);
     }
     let bare = internet::bare(session, &session.place()?, &fill("", ""))?;
-    Ok(match reached(&bare) {
-        true => Outcome::Passed,
-        false => Outcome::NotProved(format!(
-            "it does not get out without a fence either: {}\n{}",
-            bare.ran.describe(),
-            bare.log
-        )),
-    })
+    Ok(bare.proves(reached(&bare)))
 }
 
 fn judge_works(session: &Session, work: &Works) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(Some(work.tool)) {
-        return Ok(skipped);
-    }
     let bare = internet::bare(session, &session.place()?, work.line)?;
     if bare.ran.code != 0 {
-        return Ok(Outcome::NotProved(format!(
-            "it does not work without a fence: {}\n{}",
-            bare.ran.describe(),
-            bare.log
-        )));
+        return Ok(bare.proves(false));
     }
     let fenced = internet::fenced(session, &session.place()?, &flags(), &format!("{UNSET}{}", work.line))?;
-    match fenced.ran.code == 0 && fenced.ran.stdout == bare.ran.stdout {
-        true => Ok(Outcome::Passed),
-        false => Err(format!(
-            "inside: {}\noutside: {}\n{}",
-            fenced.ran.describe(),
-            bare.ran.describe(),
-            fenced.log
-        )),
-    }
+    fenced.does_as(&bare)
 }
 
 fn told_why(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     // With the variables that are set inside.
     let fenced = internet::fenced(
         session,
@@ -397,9 +362,6 @@ fn told_why(session: &Session) -> Result<Outcome, String> {
 
 /// The gateway is the supervisor's other child.
 fn killed(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let place = session.place()?;
     let mut command = session.fence(&place, &flags());
     let inside = format!(
@@ -407,16 +369,12 @@ fn killed(session: &Session) -> Result<Outcome, String> {
          curl -sS -m 5 http://good.example/after && exit 1; echo went on"
     );
     command.args(["sh", "-c", &inside]);
-    let words: Vec<String> = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")))
-        .collect();
     // The first process inside has a child of its own, the command; the gateway has none.
     let line = format!(
         "{} & run=$!; until [ -e ready ]; do sleep 0.02; done\n\
          for child in $(cat /proc/$run/task/$run/children); do [ -n \"$(cat /proc/$child/task/$child/children)\" ] || kill -9 $child; done\n\
          touch killed; wait $run",
-        words.join(" ")
+        program::words(&command)
     );
     let told = internet::bare(session, &place, &line)?;
     let text = told.ran.text();
@@ -425,5 +383,5 @@ fn killed(session: &Session) -> Result<Outcome, String> {
         && text.contains("the gateway ended")
         && told.log.contains("GET /before")
         && !told.log.contains("GET /after");
-    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", told.ran.describe(), told.log)) }
+    told.judge(good)
 }

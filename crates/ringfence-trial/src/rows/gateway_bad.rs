@@ -1,9 +1,10 @@
 //! The gateway under bad input: what is said so that it could be read in two ways does not get out, and neither clients nor
 //! servers that misbehave end the gateway or keep others from it.
 
-use super::gateway::{Escape, UNSET, flags, judge_escape, missing};
+use super::gateway::{Escape, UNSET, flags, judge_escape};
 use crate::internet::{self, Told};
-use crate::row::{Outcome, Row, Scope};
+use crate::program;
+use crate::row::{Outcome, Row};
 use crate::session::Session;
 
 /// What a run survives: after the line, a plain request is served, and the gateway is still there.
@@ -17,25 +18,24 @@ struct Survives {
 
 pub(super) fn rows() -> Vec<Row> {
     let escapes = ESCAPES.iter().map(|escape| {
-        Row::new(format!("gateway: {}", escape.name), escape.threats, move |session| {
-            judge_escape(session, escape).unwrap_or_else(Outcome::Failed)
+        internet::row(format!("gateway: {}", escape.name), escape.threats, &[], move |session| {
+            judge_escape(session, escape)
         })
     });
     let survives = SURVIVES.iter().map(|survives| {
-        Row::new(format!("gateway: goes on: {}", survives.name), &[], move |session| {
-            judge_survival(session, survives).unwrap_or_else(Outcome::Failed)
+        internet::row(format!("gateway: goes on: {}", survives.name), &[], &[], move |session| {
+            judge_survival(session, survives)
         })
     });
     let own = [
-        Row::new("gateway: hidden_name_where_that_is_refused", &[44], |session| {
-            hidden_name(session).unwrap_or_else(Outcome::Failed)
+        internet::row("gateway: hidden_name_where_that_is_refused", &[44], &[], |session| {
+            hidden_name(session)
         }),
-        Row::new("gateway: killed_in_a_transfer_and_nothing_goes_on", &[], |session| {
-            killed_in_a_transfer(session).unwrap_or_else(Outcome::Failed)
+        internet::row("gateway: killed_in_a_transfer_and_nothing_goes_on", &[], &[], |session| {
+            killed_in_a_transfer(session)
         }),
     ];
-    let only = Scope::Namespaces("only a network namespace of its own can be captured");
-    escapes.chain(survives).chain(own).map(|row| row.only(only)).collect()
+    escapes.chain(survives).chain(own).collect()
 }
 
 const ESCAPES: &[Escape] = &[
@@ -175,9 +175,6 @@ const SURVIVES: &[Survives] = &[
 ];
 
 fn judge_survival(session: &Session, survives: &Survives) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let line = format!(
         "{UNSET}curl -sS -m 5 http://good.example/before || exit 99\n{}\ncurl -sS -m 10 http://good.example/after >/dev/null",
         survives.line
@@ -188,7 +185,7 @@ fn judge_survival(session: &Session, survives: &Survives) -> Result<Outcome, Str
         && told.log.contains("GET /after")
         && text.ends_with(survives.prints)
         && !String::from_utf8_lossy(&told.ran.stderr).contains("the gateway ended");
-    if good { Ok(Outcome::Passed) } else { Err(told.ran.describe()) }
+    told.judge(good)
 }
 
 /// Python's own TLS hides nothing; this greeting says that it does, and is whole otherwise.
@@ -198,15 +195,12 @@ const HIDES: &str = "python3 -c 'import socket\n\
     s=socket.create_connection((\"good.example\",8443),5); s.sendall(b\"\\x16\\3\\1\"+p(b\"\\1\\0\"+p(b))); s.recv(999)'; sleep 0.3";
 
 fn hidden_name(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     const REACHES: &str = "data 203.0.113.10 8443 \\x16\\x03\\x01";
-    let reached = |told: &Told| told.log.lines().any(|line| line.starts_with(REACHES));
+    let reached = |told: &Told| told.has(REACHES);
     // By default the outer name is judged, and it is allowed.
     let allowed = internet::fenced(session, &session.place()?, &flags(), &format!("{UNSET}{HIDES}"))?;
     if !reached(&allowed) {
-        return Err(format!("by default it does not pass: {}\n{}", allowed.ran.describe(), allowed.log));
+        return Err(format!("by default it does not pass: {}", allowed.describe()));
     }
     let place = session.place()?;
     let policy = place.outside.join("hidden.toml");
@@ -218,14 +212,11 @@ fn hidden_name(session: &Session) -> Result<Outcome, String> {
     let refused = internet::fenced(session, &place, &flags, &line)?;
     let told = String::from_utf8_lossy(&refused.ran.stderr).contains("the client hid the server's name");
     let good = refused.log.contains("GET /alive") && !reached(&refused) && told;
-    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", refused.ran.describe(), refused.log)) }
+    refused.judge(good)
 }
 
 /// As in the row for one that is killed between transfers: the gateway is the child without children.
 fn killed_in_a_transfer(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let place = session.place()?;
     let mut command = session.fence(&place, &flags());
     let inside = format!(
@@ -233,19 +224,15 @@ fn killed_in_a_transfer(session: &Session) -> Result<Outcome, String> {
          wait $!; code=$?; curl -sS -m 5 http://good.example/after; [ $code != 0 ] && [ $code != 28 ] && echo went on"
     );
     command.args(["sh", "-c", &inside]);
-    let words: Vec<String> = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")))
-        .collect();
     let line = format!(
         "{} & run=$!; until [ -e ready ]; do sleep 0.02; done\n\
          for child in $(cat /proc/$run/task/$run/children); do [ -n \"$(cat /proc/$child/task/$child/children)\" ] || kill -9 $child; done\n\
          wait $run",
-        words.join(" ")
+        program::words(&command)
     );
     let told = internet::bare(session, &place, &line)?;
     let text = told.ran.text();
     let good =
         text.contains("went on") && text.contains("the gateway ended") && !told.log.contains("GET /after");
-    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", told.ran.describe(), told.log)) }
+    told.judge(good)
 }

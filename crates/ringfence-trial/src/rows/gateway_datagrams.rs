@@ -1,8 +1,8 @@
 //! UDP through the gateway: what a rule names works as it does without a fence, to the port that the answer comes from; all
 //! else is refused at once, and nothing of it gets out.
 
-use crate::internet::{self, TOOLS};
-use crate::row::{Outcome, Row, Scope};
+use crate::internet;
+use crate::row::{Outcome, Row};
 use crate::session::Session;
 
 /// Everything that the rows may reach; the gateway has to judge other addresses of these ports itself.
@@ -183,31 +183,27 @@ host = "good.example:7"
 
 pub(super) fn rows() -> Vec<Row> {
     let escapes = ESCAPES.iter().map(|escape| {
-        Row::new(format!("gateway: udp: {}", escape.name), escape.threats, move |session| {
-            judge_escape(session, escape).unwrap_or_else(Outcome::Failed)
+        internet::row(format!("gateway: udp: {}", escape.name), escape.threats, &[], move |session| {
+            judge_escape(session, escape)
         })
     });
     let works = WORKS.iter().map(|work| {
-        Row::new(format!("works: udp through the gateway: {}", work.name), &[], move |session| {
-            judge_works(session, work).unwrap_or_else(Outcome::Failed)
+        internet::row(format!("works: udp through the gateway: {}", work.name), &[], &[], move |session| {
+            judge_works(session, work)
         })
     });
     let rounds = WAYS_ROUND.iter().map(|(name, host, policy)| {
-        Row::new(format!("gateway: udp: {name}"), &[44], move |session| {
-            judge_way_round(session, host, policy).unwrap_or_else(Outcome::Failed)
+        internet::row(format!("gateway: udp: {name}"), &[44], &[], move |session| {
+            judge_way_round(session, host, policy)
         })
     });
-    let told =
-        Row::new("gateway: udp: what was refused is told once, as a rule would say it", &[], |session| {
-            told_once(session).unwrap_or_else(Outcome::Failed)
-        });
-    let only = Scope::Namespaces("only a network namespace of its own can be captured");
-    escapes.chain(works).chain(rounds).chain([told]).map(|row| row.only(only)).collect()
-}
-
-fn missing() -> Option<Outcome> {
-    let tool = TOOLS.iter().find(|tool| !Session::has(tool))?;
-    Some(Outcome::Skipped(format!("this host has no {tool}")))
+    let told = internet::row(
+        "gateway: udp: what was refused is told once, as a rule would say it",
+        &[],
+        &[],
+        told_once,
+    );
+    escapes.chain(works).chain(rounds).chain([told]).collect()
 }
 
 fn flags() -> Vec<String> {
@@ -220,9 +216,6 @@ fn program(line: &str) -> String {
 }
 
 fn judge_escape(session: &Session, escape: &Escape) -> Result<Outcome, String> {
-    if let Some(skipped) = missing() {
-        return Ok(skipped);
-    }
     // Names are looked up first, so that the gateway has told their addresses; and something allowed works.
     let line = format!(
         "getent ahosts private.example; getent ahosts host.example; getent ahosts loopback.example\n{}",
@@ -232,40 +225,28 @@ fn judge_escape(session: &Session, escape: &Escape) -> Result<Outcome, String> {
     let text = fenced.ran.out();
     let Some((alive, then)) = text.split_once("then\n") else { return Err(fenced.ran.describe()) };
     if !alive.contains("alive") {
-        return Err(format!("what is allowed does not work: {}\n{}", fenced.ran.describe(), fenced.log));
+        return Err(format!("what is allowed does not work: {}", fenced.describe()));
     }
-    if fenced.log.lines().any(|line| line.starts_with(escape.reaches)) {
-        return Err(format!("it got out: {}\n{}", fenced.ran.describe(), fenced.log));
+    if fenced.has(escape.reaches) {
+        return Err(format!("it got out: {}", fenced.describe()));
     }
     if then.lines().any(|line| line != "refused") {
-        return Err(format!("it was not refused at once: {}\n{}", fenced.ran.describe(), fenced.log));
+        return Err(format!("it was not refused at once: {}", fenced.describe()));
     }
     let bare = internet::bare(session, &session.place()?, &program(escape.line))?;
-    Ok(match bare.log.lines().any(|line| line.starts_with(escape.reaches)) {
-        true => Outcome::Passed,
-        false => Outcome::NotProved(format!("nor does it get out without a fence: {}", bare.ran.describe())),
-    })
+    Ok(bare.proves(bare.has(escape.reaches)))
 }
 
 fn judge_works(session: &Session, work: &Works) -> Result<Outcome, String> {
-    if let Some(skipped) = missing() {
-        return Ok(skipped);
-    }
     let bare = internet::bare(session, &session.place()?, &program(work.line))?;
     if bare.ran.code != 0 || bare.ran.out().contains("silent") {
-        return Ok(Outcome::NotProved(format!("nor does it work without a fence: {}", bare.ran.describe())));
+        return Ok(bare.proves(false));
     }
     let fenced = internet::fenced(session, &session.place()?, &flags(), &program(work.line))?;
-    match fenced.ran.code == 0 && fenced.ran.stdout == bare.ran.stdout {
-        true => Ok(Outcome::Passed),
-        false => Err(format!("inside: {}\noutside: {}", fenced.ran.describe(), bare.ran.describe())),
-    }
+    fenced.does_as(&bare)
 }
 
 fn judge_way_round(session: &Session, host: &str, policy: &str) -> Result<Outcome, String> {
-    if let Some(skipped) = missing() {
-        return Ok(skipped);
-    }
     let line =
         "curl -sS -m 5 --noproxy '*' http://good.example/alive || exit 99\ngetent ahosts good.example\n";
     let line = format!("{line}{}", program(&format!("print('then'); ask('{host}', 7)")));
@@ -277,27 +258,19 @@ fn judge_way_round(session: &Session, host: &str, policy: &str) -> Result<Outcom
     let fenced = run(policy)?;
     let reached = |told: &internet::Told| told.log.contains(&format!("datagram {host} 7"));
     if reached(&fenced) || !fenced.ran.out().ends_with("then\nrefused\n") || fenced.ran.code == 99 {
-        return Err(format!("{}\n{}", fenced.ran.describe(), fenced.log));
+        return Err(fenced.describe());
     }
     // The same rule alone lets it through.
     let rule = format!("udp://{host}:7");
     let alone =
         run(&format!("version = 1\n[network]\nmode = \"rules\"\nallow = [\"good.example\", \"{rule}\"]\n"))?;
-    Ok(match reached(&alone) {
-        true => Outcome::Passed,
-        false => {
-            Outcome::NotProved(format!("nor does the rule alone let it through: {}", alone.ran.describe()))
-        }
-    })
+    Ok(alone.proves(reached(&alone)))
 }
 
 fn told_once(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing() {
-        return Ok(skipped);
-    }
     let line = program(r#"[ask("203.0.113.11", 7001) for _ in range(20)]"#);
     let fenced = internet::fenced(session, &session.place()?, &flags(), &line)?;
     let summary = String::from_utf8_lossy(&fenced.ran.stderr).into_owned();
     let good = summary.contains("refused 1 connection: udp://203.0.113.11:7001 (no rule allows it");
-    if good { Ok(Outcome::Passed) } else { Err(fenced.ran.describe()) }
+    fenced.judge(good)
 }

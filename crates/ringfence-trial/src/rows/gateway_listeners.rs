@@ -3,8 +3,9 @@
 
 use std::process::Command;
 
-use crate::internet::{self, TOOLS, Told};
-use crate::row::{Outcome, Row, Scope};
+use super::gateway::UNSET;
+use crate::internet::{self, Told};
+use crate::row::{Outcome, Row};
 use crate::session::{BEGUN, Session, strip_begun};
 
 const ALLOW: &[&str] = &[
@@ -14,9 +15,6 @@ const ALLOW: &[&str] = &[
     "udp://good.example:7000-7100",
     "private.example",
 ];
-
-/// Clients are captured, not led by the variables.
-const UNSET: &str = "unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY\n";
 
 const WORKS: &[(&str, &str)] = &[
     ("a name", "curl -sS -m 5 http://good.example/"),
@@ -68,30 +66,23 @@ curl -sS -m 5 http://203.0.113.10:8080/"#;
 
 pub(super) fn rows() -> Vec<Row> {
     let works = WORKS.iter().map(|(name, line)| {
-        Row::new(format!("works: through the gateway without netfilter: {name}"), &[], move |session| {
-            judge_works(session, line).unwrap_or_else(Outcome::Failed)
-        })
+        internet::row(
+            format!("works: through the gateway without netfilter: {name}"),
+            &[],
+            &[],
+            move |session| judge_works(session, line),
+        )
     });
     let escapes = ESCAPES.iter().map(|(name, line, reaches)| {
-        Row::new(format!("gateway: without netfilter: {name}"), &[44, 47], move |session| {
-            judge_escape(session, line, reaches).unwrap_or_else(Outcome::Failed)
+        internet::row(format!("gateway: without netfilter: {name}"), &[44, 47], &[], move |session| {
+            judge_escape(session, line, reaches)
         })
     });
     let own = [
-        Row::new("gateway: without netfilter: listener_that_the_command_would_take", &[44], |session| {
-            steal(session).unwrap_or_else(Outcome::Failed)
-        }),
-        Row::new("gateway: without netfilter: what is lost is said, and doctor tells", &[], |session| {
-            said(session).unwrap_or_else(Outcome::Failed)
-        }),
+        internet::row("gateway: without netfilter: listener_that_the_command_would_take", &[44], &[], steal),
+        internet::row("gateway: without netfilter: what is lost is said, and doctor tells", &[], &[], said),
     ];
-    let only = Scope::Namespaces("only a network namespace of its own can be captured");
-    works.chain(escapes).chain(own).map(|row| row.only(only)).collect()
-}
-
-fn missing() -> Option<Outcome> {
-    let tool = TOOLS.iter().find(|tool| !Session::has(tool))?;
-    Some(Outcome::Skipped(format!("this host has no {tool}")))
+    works.chain(escapes).chain(own).collect()
 }
 
 /// `command` where it believes that there is no netfilter.
@@ -117,62 +108,39 @@ fn fenced(session: &Session, line: &str) -> Result<Told, String> {
 }
 
 fn judge_works(session: &Session, line: &str) -> Result<Outcome, String> {
-    if let Some(skipped) = missing() {
-        return Ok(skipped);
-    }
     let bare = internet::bare(session, &session.place()?, line)?;
     if bare.ran.code != 0 {
-        return Ok(Outcome::NotProved(format!("nor does it work without a fence: {}", bare.ran.describe())));
+        return Ok(bare.proves(false));
     }
     let told = fenced(session, line)?;
-    match told.ran.code == 0 && told.ran.stdout == bare.ran.stdout {
-        true => Ok(Outcome::Passed),
-        false => {
-            Err(format!("inside: {}\noutside: {}\n{}", told.ran.describe(), bare.ran.describe(), told.log))
-        }
-    }
+    told.does_as(&bare)
 }
 
 fn judge_escape(session: &Session, line: &str, reaches: &str) -> Result<Outcome, String> {
-    if let Some(skipped) = missing() {
-        return Ok(skipped);
-    }
-    let reached = |told: &Told| told.log.lines().any(|line| line.starts_with(reaches));
     let timed = format!(
         "curl -sS -m 5 http://good.example/alive || exit 99\nbegun=$(date +%s); {line} && exit 98\n\
          [ $(($(date +%s) - begun)) -lt 3 ] || exit 97"
     );
     let told = fenced(session, &timed)?;
-    if told.ran.code != 0 || !told.log.contains("GET /alive") || reached(&told) {
-        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+    told.holds("GET /alive", told.has(reaches))?;
+    if told.ran.code != 0 {
+        return Err(told.describe());
     }
     let bare = internet::bare(session, &session.place()?, line)?;
-    Ok(match reached(&bare) {
-        true => Outcome::Passed,
-        false => Outcome::NotProved(format!("nor does it get out without a fence: {}", bare.ran.describe())),
-    })
+    Ok(bare.proves(bare.has(reaches)))
 }
 
 fn steal(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing() {
-        return Ok(skipped);
-    }
     let told = fenced(session, STEAL)?;
     if told.ran.out() != "served by 203.0.113.10\n" {
-        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+        return Err(told.describe());
     }
     // Where nobody listens yet, it is to be had.
     let bare = internet::bare(session, &session.place()?, STEAL)?;
-    Ok(match bare.ran.out().contains("took") {
-        true => Outcome::Passed,
-        false => Outcome::NotProved(format!("nor without a fence: {}", bare.ran.describe())),
-    })
+    Ok(bare.proves(bare.ran.out().contains("took")))
 }
 
 fn said(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing() {
-        return Ok(skipped);
-    }
     let told = fenced(session, "true")?;
     let text = String::from_utf8_lossy(&told.ran.stderr).into_owned();
     if !text.contains("network rules are held more narrowly") || !text.contains("nf_tables") {

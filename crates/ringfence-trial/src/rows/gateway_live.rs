@@ -2,12 +2,12 @@
 //! but the owner, from outside every sandbox.
 
 use std::fs;
-use std::process::Command;
 
-use super::gateway::{UNSET, missing};
+use super::gateway::UNSET;
 use crate::internet::{self, Told};
 use crate::place::Place;
-use crate::row::{Outcome, Row, Scope};
+use crate::program;
+use crate::row::{Outcome, Row};
 use crate::session::Session;
 
 pub(super) fn rows() -> Vec<Row> {
@@ -18,14 +18,8 @@ pub(super) fn rows() -> Vec<Row> {
         ("gateway: a_ceiling_bounds_what_is_added_while_it_runs", &[], bounded),
         ("gateway: socket_of_a_run_is_not_for_the_sandboxed", &[45], not_for_the_sandboxed),
     ];
-    let only = Scope::Namespaces("only a network namespace of its own can be captured");
-    let row = |(name, threats, check): (&str, &'static [u8], Check)| {
-        Row::new(name, threats, move |session| match missing(None) {
-            Some(skipped) => skipped,
-            None => check(session).unwrap_or_else(Outcome::Failed),
-        })
-    };
-    rows.into_iter().map(row).map(|row| row.only(only)).collect()
+    let row = |(name, threats, check): (&str, &'static [u8], Check)| internet::row(name, threats, &[], check);
+    rows.into_iter().map(row).collect()
 }
 
 /// Holds a connection to good.example:22 open and says when it was broken off. It makes a file at each step.
@@ -64,23 +58,10 @@ pub(super) fn beside(
     let line = format!(
         "wait_for() {{ for _ in $(seq 500); do [ -e $1 ] && return; sleep 0.02; done; echo missing $1; }}\n\
          rf={}\n{} & run=$!\n{outside}\nwait $run; echo ended $?",
-        quoted(session.ringfence.to_str().unwrap_or_default()),
-        words(&command)
+        program::quoted(session.ringfence.to_str().unwrap_or_default()),
+        program::words(&command)
     );
     internet::bare(session, place, &line)
-}
-
-pub(super) fn words(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-pub(super) fn judge(told: &Told, good: bool) -> Result<Outcome, String> {
-    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", told.ran.describe(), told.log)) }
 }
 
 fn added(session: &Session) -> Result<Outcome, String> {
@@ -94,7 +75,7 @@ fn added(session: &Session) -> Result<Outcome, String> {
     let (log, text) = (&told.log, told.ran.text());
     let good = text.contains("ended 0") && text.contains("may reach web.example:80");
     let counted = log.contains("GET /alive") && log.contains("GET /between");
-    judge(&told, good && counted && !log.contains("GET /before") && !log.contains("GET /after"))
+    told.judge(good && counted && !log.contains("GET /before") && !log.contains("GET /after"))
 }
 
 fn broken_off(session: &Session) -> Result<Outcome, String> {
@@ -109,7 +90,7 @@ fn broken_off(session: &Session) -> Result<Outcome, String> {
     let told = beside(session, &session.place()?, &["--allow-net", "good.example:22"], (inside, outside))?;
     let text = told.ran.text();
     let good = text.matches("broken off").count() == 2 && text.contains("ended 0");
-    judge(&told, good && !text.contains("too early") && !text.contains("never") && !text.contains("missing"))
+    told.judge(good && !text.contains("too early") && !text.contains("never") && !text.contains("missing"))
 }
 
 fn bounded(session: &Session) -> Result<Outcome, String> {
@@ -126,7 +107,7 @@ fn bounded(session: &Session) -> Result<Outcome, String> {
     let (log, text) = (&told.log, told.ran.text());
     let good = ["first done", "leaves of it web.example:80", "second 1", "ceiling.toml:4"];
     let good = good.iter().all(|word| text.contains(word));
-    judge(&told, good && log.contains("GET /within") && !log.contains("203.0.113.11"))
+    told.judge(good && log.contains("GET /within") && !log.contains("203.0.113.11"))
 }
 
 /// Asks whichever run it finds for evil.example, by every name that a socket may have.
@@ -169,17 +150,16 @@ fn not_for_the_sandboxed(session: &Session) -> Result<Outcome, String> {
         "wait_for ready; echo $run > id; wait_for done; echo first; rm -f link hard\n{}; rm -f link hard\n\
          unshare -Ur {ask}; rm -f link hard; setpriv --no-new-privs {ask}; echo second; rm -f link hard\n\
          $rf network list --run $run | grep evil; {ask}; touch end",
-        words(&second)
+        program::words(&second)
     );
     let flags = ["--allow-net", "good.example:80", "--write", state];
     let told = beside(session, &place, &flags, (&inside, &outside))?;
     let text = told.ran.text();
-    let Some((sandboxed, owner)) = text.split_once("second") else { return judge(&told, false) };
+    let Some((sandboxed, owner)) = text.split_once("second") else { return told.judge(false) };
     if !owner.contains("changed by") {
-        return Ok(Outcome::NotProved(format!("its owner cannot change it either: {}", told.ran.describe())));
+        return Ok(told.proves(false));
     }
-    judge(
-        &told,
+    told.judge(
         !sandboxed.contains("changed by")
             && sandboxed.matches("asked").count() == 4
             && !owner.contains("allow evil"),

@@ -1,8 +1,8 @@
 //! Name servers that do not answer as they should: what failed is told as what it is, and never as a name that is none.
 
-use super::gateway::{UNSET, flags, missing};
+use super::gateway::{UNSET, flags};
 use crate::internet;
-use crate::row::{Outcome, Row, Scope};
+use crate::row::{Outcome, Row};
 use crate::session::Session;
 
 /// What the name servers make of a name, and how that is told.
@@ -29,19 +29,18 @@ const ASK: &str = "python3 -c 'import socket,sys\n\
                    print(\"rcode\",s.recvfrom(500)[0][3]&15)' ";
 
 pub(super) fn rows() -> Vec<Row> {
-    let only = Scope::Namespaces("only a network namespace of its own can be captured");
     let row = |case: &'static Case| {
-        Row::new(format!("gateway: name servers that {} are told as that", case.name), &[], move |session| {
-            judge(session, case).unwrap_or_else(Outcome::Failed)
-        })
+        internet::row(
+            format!("gateway: name servers that {} are told as that", case.name),
+            &[],
+            &[],
+            move |session| judge(session, case),
+        )
     };
-    CASES.iter().map(row).map(|row| row.only(only)).collect()
+    CASES.iter().map(row).collect()
 }
 
 fn judge(session: &Session, case: &Case) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let mut flags = flags();
     for host in [case.host, "absent.example"] {
         flags.extend(["--allow-net".to_owned(), host.to_owned()]);
@@ -59,13 +58,10 @@ fn judge(session: &Session, case: &Case) -> Result<Outcome, String> {
         && summary.contains(&format!("did not reach {}", case.host))
         && summary.contains(case.says);
     if !good {
-        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+        return Err(told.describe());
     }
     // A name that is none is told as one.
     let absent = internet::fenced(session, &session.place()?, &flags, &line("absent.example"))?;
     let known = absent.ran.out().contains("rcode 3") && absent.ran.out().contains("there is no such name");
-    match known && !String::from_utf8_lossy(&absent.ran.stderr).contains("did not reach") {
-        true => Ok(Outcome::Passed),
-        false => Ok(Outcome::NotProved(format!("an absent name looks the same: {}", absent.ran.describe()))),
-    }
+    Ok(absent.proves(known && !String::from_utf8_lossy(&absent.ran.stderr).contains("did not reach")))
 }

@@ -1,8 +1,9 @@
 //! Single ports between the loopbacks: the one that a rule names leads through, and nothing beside it.
 
-use super::gateway::{UNSET, missing};
-use super::gateway_live::{beside, judge};
+use super::gateway::UNSET;
+use super::gateway_live::beside;
 use crate::internet;
+use crate::program;
 use crate::row::{Outcome, Row, Scope};
 use crate::session::Session;
 
@@ -16,12 +17,7 @@ pub(super) fn rows() -> Vec<Row> {
         ("gateway: ceiling_without_a_network_publishes_nothing", &[], under_a_ceiling),
     ];
     let only = Scope::Namespaces("only a network namespace of its own has a loopback of its own");
-    let row = |(name, threats, check): (&str, &'static [u8], Check)| {
-        Row::new(name, threats, move |session| match missing(None) {
-            Some(skipped) => skipped,
-            None => check(session).unwrap_or_else(Outcome::Failed),
-        })
-    };
+    let row = |(name, threats, check): (&str, &'static [u8], Check)| internet::row(name, threats, &[], check);
     rows.into_iter().map(row).map(|row| row.only(only)).collect()
 }
 
@@ -44,16 +40,14 @@ fn of_the_host(session: &Session) -> Result<Outcome, String> {
     }
     if reached(&fenced, "GET /o") + reached(&fenced, "tcp 127.0.0.1 80\n") + reached(&fenced, "tcp 203.") > 0
     {
-        return Err(format!("another is reached: {}\n{}", fenced.ran.describe(), fenced.log));
+        return Err(format!("another is reached: {}", fenced.describe()));
     }
     let bare = internet::bare(session, &session.place()?, others)?;
-    match ["tcp 127.0.0.1 80\n", "tcp 127.0.0.2 8080", "tcp 203.0.113.1 8080"]
-        .iter()
-        .all(|one| bare.log.contains(one))
-    {
-        true => Ok(Outcome::Passed),
-        false => Ok(Outcome::NotProved(format!("{}\n{}", bare.ran.describe(), bare.log))),
-    }
+    Ok(bare.proves(
+        ["tcp 127.0.0.1 80\n", "tcp 127.0.0.2 8080", "tcp 203.0.113.1 8080"]
+            .iter()
+            .all(|one| bare.log.contains(one)),
+    ))
 }
 
 /// Serves on the inner loopback until told to end.
@@ -74,13 +68,13 @@ fn published(session: &Session, mode: &str) -> Result<Outcome, String> {
     let told = beside(session, &session.place()?, &flags, (SERVE, outside))?;
     let text = told.ran.text();
     let parts = text.split_once("others").and_then(|(own, rest)| Some((own, rest.split_once("control")?)));
-    let Some((own, (others, control))) = parts else { return judge(&told, false) };
+    let Some((own, (others, control))) = parts else { return told.judge(false) };
     if !control.contains("served by 203.0.113.1") {
-        return Ok(Outcome::NotProved(told.ran.describe()));
+        return Ok(told.proves(false));
     }
     let good =
         own.matches("content").count() == 3 && !others.contains("reached") && control.contains("ended 0");
-    judge(&told, good)
+    told.judge(good)
 }
 
 fn in_use(session: &Session) -> Result<Outcome, String> {
@@ -89,14 +83,14 @@ fn in_use(session: &Session) -> Result<Outcome, String> {
     let mut second = session.fence(&place, &flags);
     second.args(["touch", "second"]);
     let inside = "touch ready; until [ -e end ]; do sleep 0.02; done";
-    let again = super::gateway_live::words(&second);
+    let again = program::words(&second);
     let outside = format!(
         "wait_for ready; sleep 0.2; {again}; echo code $?; [ -e second ] && echo it ran; touch end; wait $run; {again}; echo then $?"
     );
     let told = beside(session, &place, &["--publish", "28080:3000"], (inside, &outside))?;
     let text = told.ran.text();
     let words = ["code 125", "port 28080", "network.publish = \"28080:3000\"", "28081:3000", "then 0"];
-    judge(&told, words.iter().all(|word| text.contains(word)) && !text.contains("it ran"))
+    told.judge(words.iter().all(|word| text.contains(word)) && !text.contains("it ran"))
 }
 
 fn under_a_ceiling(session: &Session) -> Result<Outcome, String> {
@@ -108,5 +102,5 @@ fn under_a_ceiling(session: &Session) -> Result<Outcome, String> {
     let flags = ["--publish", "28080:3000", "--layer", ceiling.to_str().unwrap_or_default()];
     let told = beside(session, &place, &flags, (SERVE, outside))?;
     // Nobody listens: an open port that leads nowhere would break off (56).
-    judge(&told, ["ended 0", "code 7"].iter().all(|word| told.ran.text().contains(word)))
+    told.judge(["ended 0", "code 7"].iter().all(|word| told.ran.text().contains(word)))
 }

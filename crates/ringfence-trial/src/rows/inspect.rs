@@ -5,10 +5,10 @@
 
 use std::fs;
 
-use super::gateway::{UNSET, missing};
-use super::gateway_live;
+use super::gateway::UNSET;
 use crate::internet::{self, Told};
-use crate::row::{Outcome, Row, Scope};
+use crate::program;
+use crate::row::{Outcome, Row};
 use crate::session::Session;
 
 /// A request that must not be made.
@@ -269,14 +269,17 @@ const WORKS: &[Works] = &[
 
 pub(super) fn rows() -> Vec<Row> {
     let escapes = ESCAPES.iter().map(|escape| {
-        Row::new(format!("inspect: {}", escape.name), escape.threats, move |session| {
-            judge_escape(session, escape).unwrap_or_else(Outcome::Failed)
+        internet::row(format!("inspect: {}", escape.name), escape.threats, &NEEDED, move |session| {
+            judge_escape(session, escape)
         })
     });
     let works = WORKS.iter().map(|work| {
-        Row::new(format!("works: through the inspector: {}", work.name), &[], move |session| {
-            judge_works(session, work).unwrap_or_else(Outcome::Failed)
-        })
+        internet::row(
+            format!("works: through the inspector: {}", work.name),
+            &[],
+            &[&NEEDED[..], &[work.tool]].concat(),
+            move |session| judge_works(session, work),
+        )
     });
     let own: [(&str, Judge); 5] = [
         ("inspect: refused says which rule and what would allow it", told_why),
@@ -285,11 +288,8 @@ pub(super) fn rows() -> Vec<Row> {
         ("inspect: what its owner denies while it runs is broken off", denied_meanwhile),
         ("inspect: killed_and_its_hosts_are_gone_and_others_are_not", killed),
     ];
-    let own = own.into_iter().map(|(name, judge)| {
-        Row::new(name, &[], move |session| judge(session).unwrap_or_else(Outcome::Failed))
-    });
-    let only = Scope::Namespaces("only a network namespace of its own can be captured");
-    escapes.chain(works).chain(own).map(|row| row.only(only)).collect()
+    let own = own.into_iter().map(|(name, judge)| internet::row(name, &[], &NEEDED, judge));
+    escapes.chain(works).chain(own).collect()
 }
 
 /// A line under a policy; without one, unfenced.
@@ -310,60 +310,27 @@ pub(super) fn run(
     internet::with_secure(session, &place, (Some(&flags), variables), &line)
 }
 
-pub(super) fn lacks(tool: Option<&str>) -> Option<Outcome> {
-    NEEDED.iter().find_map(|needed| missing(Some(needed))).or_else(|| missing(tool))
-}
-
-pub(super) fn has(told: &Told, beginning: &str) -> bool {
-    told.log.lines().any(|line| line.starts_with(beginning))
-}
-
 fn judge_escape(session: &Session, escape: &Escape) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let fill = |proxy: &str| escape.line.replace("$PROXY", proxy);
     // In front of it, something that is allowed: a network that is simply dead would hold everything.
     let inside = fill("-x http://127.0.0.1:1023");
     let line = format!("curl -sS -m 5 https://api.example/ok/alive || exit 99\n{inside}");
     let fenced = run(session, Some(POLICY), &[], &line)?;
-    if fenced.ran.code == 99 || !fenced.log.contains("/ok/alive") {
-        return Err(format!("what is allowed does not work: {}\n{}", fenced.ran.describe(), fenced.log));
-    }
-    if has(&fenced, escape.reaches) {
-        return Err(format!("it got there: {}\n{}", fenced.ran.describe(), fenced.log));
-    }
+    fenced.holds("/ok/alive", fenced.has(escape.reaches))?;
     let bare = run(session, None, &[], &fill(""))?;
-    Ok(match has(&bare, escape.reaches) {
-        true => Outcome::Passed,
-        false => Outcome::NotProved(format!("nor without a fence: {}\n{}", bare.ran.describe(), bare.log)),
-    })
+    Ok(bare.proves(bare.has(escape.reaches)))
 }
 
 fn judge_works(session: &Session, work: &Works) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(Some(work.tool)) {
-        return Ok(skipped);
-    }
     let bare = run(session, None, &[], work.line)?;
     if bare.ran.code != 0 {
-        return Ok(Outcome::NotProved(format!("without a fence: {}\n{}", bare.ran.describe(), bare.log)));
+        return Ok(bare.proves(false));
     }
     let fenced = run(session, Some(POLICY), &[], work.line)?;
-    match fenced.ran.code == 0 && fenced.ran.stdout == bare.ran.stdout {
-        true => Ok(Outcome::Passed),
-        false => Err(format!(
-            "inside: {}\noutside: {}\n{}",
-            fenced.ran.describe(),
-            bare.ran.describe(),
-            fenced.log
-        )),
-    }
+    fenced.does_as(&bare)
 }
 
 fn told_why(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let line = "for v in --http1.1 --http2; do curl -s -m 5 $v -w '%{http_code}\\n' -X PUT 'https://api.example/ok/x?secret=1'; done";
     let told = run(session, Some(POLICY), &[], line)?;
     let (text, summary) = (told.ran.out(), String::from_utf8_lossy(&told.ran.stderr).into_owned());
@@ -371,30 +338,24 @@ fn told_why(session: &Session) -> Result<Outcome, String> {
     let good = says.iter().all(|word| text.matches(word).count() >= 2)
         && summary.contains("refused 2 requests: PUT api.example:443/ok/x")
         && !summary.contains("secret=1");
-    if good { Ok(Outcome::Passed) } else { Err(told.ran.describe()) }
+    told.judge(good)
 }
 
 fn unvouched(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let line = "for v in --http1.1 --http2; do curl -s -m 5 -k $v -w '%{http_code}\\n' https://broken.example/; done";
     let told = run(session, Some(POLICY), &[], line)?;
     let bare = run(session, None, &[], line)?;
     let text = told.ran.out();
     let reached = |told: &Told| told.log.contains(" broken.example /");
     if !reached(&bare) {
-        return Ok(Outcome::NotProved(bare.ran.describe()));
+        return Ok(bare.proves(false));
     }
     let good = text.matches("502").count() == 2 && text.contains("its certificate") && !reached(&told);
-    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", told.ran.describe(), told.log)) }
+    told.judge(good)
 }
 
 /// By the file that is shown at the usual place too, without a variable.
 fn issued(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let line = "unset SSL_CERT_FILE CURL_CA_BUNDLE; for h in api.example/ok/1 shared.example/; do curl -vsS -m 5 https://$h 2>&1 | grep -o 'issuer.*'; done";
     let told = run(session, Some(POLICY), &[], line)?;
     let text = told.ran.out();
@@ -403,7 +364,7 @@ fn issued(session: &Session) -> Result<Outcome, String> {
     match (good, usual) {
         (true, _) => Ok(Outcome::Passed),
         (false, false) => Ok(Outcome::Skipped("this host has no file of roots at the usual place".into())),
-        (false, true) => Err(format!("{}\n{}", told.ran.describe(), told.log)),
+        (false, true) => Err(told.describe()),
     }
 }
 
@@ -424,9 +385,6 @@ else: print("never broken off")
 "#;
 
 fn denied_meanwhile(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let place = session.place()?;
     let fail = |error: std::io::Error| format!("preparing the run: {error}");
     fs::write(place.outside.join("policy.toml"), POLICY).map_err(fail)?;
@@ -436,7 +394,7 @@ fn denied_meanwhile(session: &Session) -> Result<Outcome, String> {
     let line = format!(
         "{} & run=$!; for _ in $(seq 500); do [ -e connected ] && break; sleep 0.02; done; sleep 0.5\n\
          '{}' network deny $DENIED || echo not denied; wait $run",
-        gateway_live::words(&command),
+        program::words(&command),
         session.ringfence.display()
     );
     let deny = |host| internet::with_secure(session, &place, (None, &[("DENIED", host)]), &line);
@@ -449,21 +407,18 @@ fn denied_meanwhile(session: &Session) -> Result<Outcome, String> {
             && told.log.contains("/ok/3")
     };
     if !broken(&told) {
-        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+        return Err(told.describe());
     }
     fs::remove_file(place.work.join("connected")).map_err(fail)?;
     let other = deny("other.example")?;
     match other.ran.text().contains("never broken off") {
         true => Ok(Outcome::Passed),
-        false => Err(format!("what nobody denied was broken off: {}\n{}", other.ran.describe(), other.log)),
+        false => Err(format!("what nobody denied was broken off: {}", other.describe())),
     }
 }
 
 /// The inspector is the supervisor's first child.
 fn killed(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let place = session.place()?;
     fs::write(place.outside.join("policy.toml"), POLICY).map_err(|error| error.to_string())?;
     let flags = ["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()];
@@ -473,7 +428,7 @@ fn killed(session: &Session) -> Result<Outcome, String> {
          curl -sS -m 5 https://api.example/ok/after && exit 1; curl -sS -m 5 https://other.example/still || exit 2; echo went on"
     );
     command.args(["sh", "-c", &inside]);
-    let words = gateway_live::words(&command);
+    let words = program::words(&command);
     let line = format!(
         "{} & run=$!; until [ -e ready ]; do sleep 0.02; done\n\
          set -- $(cat /proc/$run/task/$run/children); kill -9 $1; sleep 0.1; touch killed; wait $run",
@@ -487,5 +442,5 @@ fn killed(session: &Session) -> Result<Outcome, String> {
         && told.log.contains("/ok/before")
         && told.log.contains("/still")
         && !told.log.contains("/ok/after");
-    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", told.ran.describe(), told.log)) }
+    told.judge(good)
 }

@@ -6,11 +6,12 @@ mod cases;
 use std::fs;
 
 use self::cases::{BAD, Bad, ESCAPES, Escape, THROUGH, Through};
-use super::gateway::{UNSET, flags, missing};
+use super::gateway::{UNSET, flags};
 use super::gateway_budget::SEND;
-use super::inspect::lacks;
+use super::inspect::{self, NEEDED};
 use crate::internet::{self, Told};
-use crate::row::{Outcome, Row, Scope};
+use crate::program;
+use crate::row::{Outcome, Row};
 use crate::session::Session;
 
 /// A row of its own.
@@ -25,39 +26,37 @@ const GET: &str = "curl -sS -m 5 http://good.example/";
 
 pub(super) fn rows() -> Vec<Row> {
     let through = THROUGH.iter().map(|this| {
-        Row::new(format!("works: through a parent proxy: {}", this.name), &[], move |session| {
-            judge_through(session, this).unwrap_or_else(Outcome::Failed)
+        internet::row(format!("works: through a parent proxy: {}", this.name), &[], &[], move |session| {
+            judge_through(session, this)
         })
     });
     let escapes = ESCAPES.iter().map(|this| {
-        Row::new(format!("gateway: parent proxy: {}", this.name), this.threats, move |session| {
-            judge_escape(session, this).unwrap_or_else(Outcome::Failed)
+        internet::row(format!("gateway: parent proxy: {}", this.name), this.threats, &[], move |session| {
+            judge_escape(session, this)
         })
     });
     let bad = BAD.iter().map(|this| {
-        Row::new(
+        internet::row(
             format!("gateway: parent proxy {} is told and nothing goes round it", this.name),
             &[],
-            move |session| judge_bad(session, this).unwrap_or_else(Outcome::Failed),
+            &[],
+            move |session| judge_bad(session, this),
         )
     });
-    let own: [(&str, Judge); 10] = [
-        ("works: through a parent proxy: by TLS", by_tls),
-        ("gateway: parent proxy: by TLS with a certificate that nobody trusts", untrusted),
-        ("gateway: parent proxy: rules over requests hold through one by TLS", inspected_by_tls),
-        ("gateway: parent proxy: rules over requests hold through it", inspected),
-        ("gateway: parent proxy: bytes_beyond_a_budget_do_not_go_through_it", over_budget),
-        ("gateway: parent proxy that keeps silent is given up and told", silent),
-        ("works: through a parent proxy: a name that only it resolves", only_it_resolves),
-        ("gateway: parent proxy: exceptions go round it and nothing else does", exceptions),
-        ("gateway: parent proxy: killed_and_nothing_goes_round_it", killed),
-        ("gateway: parent proxy: its credential is nowhere inside and in no report", unseen),
+    let own: [(&str, &[&str], Judge); 10] = [
+        ("works: through a parent proxy: by TLS", &NEEDED, by_tls),
+        ("gateway: parent proxy: by TLS with a certificate that nobody trusts", &NEEDED, untrusted),
+        ("gateway: parent proxy: rules over requests hold through one by TLS", &NEEDED, inspected_by_tls),
+        ("gateway: parent proxy: rules over requests hold through it", &[], inspected),
+        ("gateway: parent proxy: bytes_beyond_a_budget_do_not_go_through_it", &[], over_budget),
+        ("gateway: parent proxy that keeps silent is given up and told", &[], silent),
+        ("works: through a parent proxy: a name that only it resolves", &[], only_it_resolves),
+        ("gateway: parent proxy: exceptions go round it and nothing else does", &[], exceptions),
+        ("gateway: parent proxy: killed_and_nothing_goes_round_it", &[], killed),
+        ("gateway: parent proxy: its credential is nowhere inside and in no report", &[], unseen),
     ];
-    let own = own.into_iter().map(|(name, judge)| {
-        Row::new(name, &[], move |session| judge(session).unwrap_or_else(Outcome::Failed))
-    });
-    let only = Scope::Namespaces("only a network namespace of its own can be captured");
-    through.chain(escapes).chain(bad).chain(own).map(|row| row.only(only)).collect()
+    let own = own.into_iter().map(|(name, tools, judge)| internet::row(name, &[], tools, judge));
+    through.chain(escapes).chain(bad).chain(own).collect()
 }
 
 /// A line under this policy; without one, unfenced.
@@ -82,55 +81,33 @@ fn run(
     internet::with_parent(session, &place, (Some(&flags), variables), &format!("{UNSET}{line}"))
 }
 
-fn has(told: &Told, beginning: &str) -> bool {
-    told.log.lines().any(|line| line.starts_with(beginning))
-}
-
 fn judge_through(session: &Session, this: &Through) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let bare = run(session, None, this.variables, &format!("{UNSET}{}", this.line))?;
-    if bare.ran.code != 0 || has(&bare, "parent ") {
-        return Ok(Outcome::NotProved(format!("without a fence: {}\n{}", bare.ran.describe(), bare.log)));
+    if bare.ran.code != 0 || bare.has("parent ") {
+        return Ok(bare.proves(false));
     }
     let fenced = run(session, Some(this.policy), this.variables, this.line)?;
     let good = fenced.ran.code == 0
         && fenced.ran.stdout == bare.ran.stdout
-        && has(&fenced, this.asks)
-        && !has(&fenced, "dns ")
+        && fenced.has(this.asks)
+        && !fenced.has("dns ")
         && fenced.log.matches("to-parent").count()
             == fenced.log.lines().filter(|line| line.starts_with("tcp ")).count();
-    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", fenced.ran.describe(), fenced.log)) }
+    fenced.judge(good)
 }
 
 fn judge_escape(session: &Session, this: &Escape) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let fill = |proxy: &str| this.line.replace("$PROXY", proxy);
     let line = format!("{GET}alive || exit 99\n{}", fill("-x http://127.0.0.1:1023"));
     let fenced = run(session, Some(OPEN), &[], &line)?;
-    if fenced.ran.code == 99 || !fenced.log.contains("GET /alive") {
-        return Err(format!("what is allowed does not work: {}\n{}", fenced.ran.describe(), fenced.log));
-    }
     let asked = |line: &&str| line.starts_with("parent ") && !line.ends_with(" good.example:80");
-    if has(&fenced, this.reaches) || fenced.log.lines().any(|line| asked(&line)) {
-        return Err(format!("it got out: {}\n{}", fenced.ran.describe(), fenced.log));
-    }
+    let reached = fenced.has(this.reaches) || fenced.log.lines().any(|line| asked(&line));
+    fenced.holds("GET /alive", reached)?;
     let bare = run(session, None, &[], &fill(""))?;
-    match has(&bare, this.reaches) {
-        true => Ok(Outcome::Passed),
-        false => {
-            Ok(Outcome::NotProved(format!("nor without a fence: {}\n{}", bare.ran.describe(), bare.log)))
-        }
-    }
+    Ok(bare.proves(bare.has(this.reaches)))
 }
 
 fn judge_bad(session: &Session, this: &Bad) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let line = format!("{ASK}; curl -s -m 5 http://good.example:8080/; true");
     let told = run(session, Some(this.policy), &[], &line)?;
     // Over HTTP the client reads it, and the summary has it.
@@ -138,28 +115,22 @@ fn judge_bad(session: &Session, this: &Bad) -> Result<Outcome, String> {
     let good = told.ran.out().contains(this.says)
         && summary.contains("did not reach good.example:8080")
         && summary.contains(this.says)
-        && !has(&told, "tcp ");
+        && !told.has("tcp ");
     if !good {
-        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+        return Err(told.describe());
     }
     let sound = run(session, Some(OPEN), &[], &line)?;
-    match has(&sound, "tcp 203.0.113.10 8080") {
-        true => Ok(Outcome::Passed),
-        false => Ok(Outcome::NotProved(format!("nor through a good one: {}", sound.ran.describe()))),
-    }
+    Ok(sound.proves(sound.has("tcp 203.0.113.10 8080")))
 }
 
 fn over_budget(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let arrived = |told: &Told| {
         let data = told.log.lines().filter(|line| line.starts_with("data 203.0.113.10 8080"));
         data.map(|line| line.replace("\\x00", "").matches('x').count()).sum::<usize>()
     };
     let with = run(session, Some(&format!("{OPEN}\n[[network.budget]]\nsent = 1031")), &[], SEND)?;
     let without = run(session, Some(OPEN), &[], SEND)?;
-    match (arrived(&with), has(&with, "parent 3128 good.example:8080"), arrived(&without)) {
+    match (arrived(&with), with.has("parent 3128 good.example:8080"), arrived(&without)) {
         (1030, true, 5000) => Ok(Outcome::Passed),
         (1030, true, other) => {
             Ok(Outcome::NotProved(format!("{other} without it: {}", without.ran.describe())))
@@ -169,38 +140,24 @@ fn over_budget(session: &Session) -> Result<Outcome, String> {
 }
 
 fn inspected(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let rule = format!("{OPEN}\n[[network.http]]\nhost = \"good.example:80\"\nmethods = [\"GET\"]");
     let line = format!("{GET}first; curl -s -m 5 -d secret http://good.example/second; true");
     let with = run(session, Some(&rule), &[], &line)?;
     let good = with.log.contains("GET /first")
         && with.ran.out().contains("served by 203.0.113.10")
-        && has(&with, "parent 3128 good.example:80")
+        && with.has("parent 3128 good.example:80")
         && !with.log.contains("/second");
     if !good {
-        return Err(format!("{}\n{}", with.ran.describe(), with.log));
+        return Err(with.describe());
     }
     let without = run(session, Some(OPEN), &[], &line)?;
-    match without.log.contains("POST /second") {
-        true => Ok(Outcome::Passed),
-        false => Ok(Outcome::NotProved(format!("nor without the rule: {}", without.ran.describe()))),
-    }
+    Ok(without.proves(without.log.contains("POST /second")))
 }
 
 /// As [`run`], with a proxy behind TLS at `other.example:3443`, whose certificate the caller trusts.
 fn run_by_tls(session: &Session, policy: Option<&str>, line: &str) -> Result<Told, String> {
-    let place = session.place()?;
-    let line = format!("{UNSET}{line}");
-    let variables: &[(&str, &str)] = &[("WITH_PARENT", "1")];
-    let Some(policy) = policy else {
-        return internet::with_secure(session, &place, (None, variables), &line);
-    };
-    fs::write(place.outside.join("policy.toml"), format!("version = 1\n[network]\n{policy}\n"))
-        .map_err(|error| format!("writing a policy: {error}"))?;
-    let flags = ["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()];
-    internet::with_secure(session, &place, (Some(&flags), variables), &line)
+    let policy = policy.map(|policy| format!("version = 1\n[network]\n{policy}\n"));
+    inspect::run(session, policy.as_deref(), &[("WITH_PARENT", "1")], line)
 }
 
 const BY_TLS: &str = "mode = \"rules\"\nallow = [\"good.example:8080\", \"good.example:80\"]\n\
@@ -209,99 +166,73 @@ const BY_TLS: &str = "mode = \"rules\"\nallow = [\"good.example:8080\", \"good.e
 const BOTH: &str = "curl -sS -m 5 http://good.example:8080/ && curl -sS -m 5 http://good.example/";
 
 fn by_tls(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let bare = run_by_tls(session, None, BOTH)?;
-    if bare.ran.code != 0 || has(&bare, "front ") {
-        return Ok(Outcome::NotProved(format!("without a fence: {}\n{}", bare.ran.describe(), bare.log)));
+    if bare.ran.code != 0 || bare.has("front ") {
+        return Ok(bare.proves(false));
     }
     let fenced = run_by_tls(session, Some(BY_TLS), BOTH)?;
     let good = fenced.ran.code == 0
         && fenced.ran.stdout == bare.ran.stdout
         && ["parent 3128 good.example:8080", "parent 3128 good.example:80"]
             .iter()
-            .all(|line| has(&fenced, line))
-        && has(&fenced, "front other.example");
-    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", fenced.ran.describe(), fenced.log)) }
+            .all(|line| fenced.has(line))
+        && fenced.has("front other.example");
+    fenced.judge(good)
 }
 
 /// The control is the same proxy by the name that its certificate is for.
 fn untrusted(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let told = run_by_tls(session, Some(&BY_TLS.replace("other.", "broken.")), BOTH)?;
     let summary = String::from_utf8_lossy(&told.ran.stderr).into_owned();
     let held = summary.contains("its certificate is not trusted")
-        && has(&told, "front broken.example")
-        && !has(&told, "parent ")
-        && !has(&told, "tcp 203.0.113.10");
+        && told.has("front broken.example")
+        && !told.has("parent ")
+        && !told.has("tcp 203.0.113.10");
     if !held {
-        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+        return Err(told.describe());
     }
     let control = run_by_tls(session, Some(BY_TLS), BOTH)?;
-    match has(&control, "parent ") {
-        true => Ok(Outcome::Passed),
-        false => Ok(Outcome::NotProved(format!("nor with a good one: {}", control.ran.describe()))),
-    }
+    Ok(control.proves(control.has("parent ")))
 }
 
 fn inspected_by_tls(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = lacks(None) {
-        return Ok(skipped);
-    }
     let rule = "\n[[network.http]]\nhost = \"api.example\"\nmethods = [\"GET\"]";
     let line =
         "curl -sS -m 5 https://api.example/first; curl -s -m 5 -d secret https://api.example/second; true";
     let with = run_by_tls(session, Some(&format!("{BY_TLS}{rule}")), line)?;
     let good = with.log.contains("GET api.example /first")
-        && has(&with, "parent 3128 api.example:443")
+        && with.has("parent 3128 api.example:443")
         && !with.log.contains("/second");
     if !good {
-        return Err(format!("{}\n{}", with.ran.describe(), with.log));
+        return Err(with.describe());
     }
     let bare = run_by_tls(session, None, &line.replace("curl", "curl -k"))?;
-    match bare.log.contains("POST api.example /second") {
-        true => Ok(Outcome::Passed),
-        false => {
-            Ok(Outcome::NotProved(format!("nor without a fence: {}\n{}", bare.ran.describe(), bare.log)))
-        }
-    }
+    Ok(bare.proves(bare.log.contains("POST api.example /second")))
 }
 
 fn silent(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let line = ASK.replace("1023),5)", "1023),50)");
     let told = run(session, Some("proxy = \"http://127.0.0.1:3134\""), &[], &line)?;
     let summary = String::from_utf8_lossy(&told.ran.stderr).into_owned();
     let good = told.ran.out().contains("504 Gateway Timeout")
         && summary.contains("did not reach good.example:8080 (the parent proxy did not answer in time)")
-        && !has(&told, "tcp ");
-    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", told.ran.describe(), told.log)) }
+        && !told.has("tcp ");
+    told.judge(good)
 }
 
 fn only_it_resolves(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let line = "curl -sS -m 5 http://inner.example/";
     // Without the proxy nobody knows the name, whatever the rules allow.
     let without = run(session, Some(""), &[], line)?;
     let with = run(session, Some(OPEN), &[], line)?;
-    match (without.ran.code, with.ran.code, has(&with, "parent 3128 inner.example:80")) {
+    match (without.ran.code, with.ran.code, with.has("parent 3128 inner.example:80")) {
         (0, ..) => Ok(Outcome::NotProved(format!("it is known without: {}", without.ran.describe()))),
         (_, 0, true) if with.ran.out().contains("served by 203.0.113.10") => Ok(Outcome::Passed),
-        _ => Err(format!("{}\n{}", with.ran.describe(), with.log)),
+        _ => Err(with.describe()),
     }
 }
 
 fn exceptions(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let policy = format!("{OPEN}\nno_proxy = [\"web.example\", \"203.0.113.11/32\"]");
     let line = format!(
         "{GET}; curl -sS -m 5 http://web.example/round; curl -sS -m 5 http://203.0.113.11/; \
@@ -310,16 +241,16 @@ fn exceptions(session: &Session) -> Result<Outcome, String> {
     let told = run(session, Some(&policy), &[], &line)?;
     let through: Vec<&str> = told.log.lines().filter(|line| line.starts_with("parent ")).collect();
     let good = through == ["parent 3128 good.example:80"]
-        && has(&told, "dns web.example")
+        && told.has("dns web.example")
         && told.log.contains("GET /round")
-        && has(&told, "tcp 203.0.113.11 80")
-        && !has(&told, "dns good.example")
-        && !has(&told, "dns evil.example");
+        && told.has("tcp 203.0.113.11 80")
+        && !told.has("dns good.example")
+        && !told.has("dns evil.example");
     if !good {
-        return Err(format!("{}\n{}", told.ran.describe(), told.log));
+        return Err(told.describe());
     }
     let all = run(session, Some(OPEN), &[], &line)?;
-    match has(&all, "parent 3128 web.example:80") && has(&all, "parent 3128 203.0.113.11:80") {
+    match all.has("parent 3128 web.example:80") && all.has("parent 3128 203.0.113.11:80") {
         true => Ok(Outcome::Passed),
         false => Ok(Outcome::NotProved(format!("they go round it anyway: {}", all.log))),
     }
@@ -327,9 +258,6 @@ fn exceptions(session: &Session) -> Result<Outcome, String> {
 
 /// The proxies are killed from outside while the run goes on.
 fn killed(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let place = session.place()?;
     fs::write(place.outside.join("policy.toml"), format!("version = 1\n[network]\n{OPEN}\n"))
         .map_err(|error| format!("writing a policy: {error}"))?;
@@ -340,13 +268,9 @@ fn killed(session: &Session) -> Result<Outcome, String> {
         "{UNSET}{GET}before; touch ready; until [ -e killed ]; do sleep 0.02; done; {GET}after && exit 1; echo went on"
     );
     command.args(["sh", "-c", &inside]);
-    let words: Vec<String> = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(|word| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''")))
-        .collect();
     let line = format!(
         "{} & run=$!; until [ -e ready ]; do sleep 0.02; done; kill -9 $PARENT; touch killed; wait $run",
-        words.join(" ")
+        program::words(&command)
     );
     let told = internet::with_parent(session, &place, (None, &[]), &line)?;
     let text = told.ran.text();
@@ -355,13 +279,10 @@ fn killed(session: &Session) -> Result<Outcome, String> {
         && text.contains("did not reach good.example:80 (the parent proxy takes no connection)")
         && told.log.contains("GET /before")
         && !told.log.contains("GET /after");
-    if good { Ok(Outcome::Passed) } else { Err(format!("{}\n{}", told.ran.describe(), told.log)) }
+    told.judge(good)
 }
 
 fn unseen(session: &Session) -> Result<Outcome, String> {
-    if let Some(skipped) = missing(None) {
-        return Ok(skipped);
-    }
     let look = "env; sed 's/^/plan: /' \"$RINGFENCE_PLAN\"; echo; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'";
     let line = format!("{GET}; curl -s -m 5 http://evil.example/; {look}");
     let variables = [("CORP_LOGIN", SECRET), ("HTTPS_PROXY", "http://user:pass%20word@127.0.0.1:3129")];
@@ -380,8 +301,8 @@ fn unseen(session: &Session) -> Result<Outcome, String> {
         if plan.peek().is_none() || plan.any(|line| line.contains("127.0.0.1:3129")) {
             return Err(told.ran.describe());
         }
-        if shows(&told) || !has(&told, "parent 3129 good.example:80") {
-            return Err(format!("{}\n{}", told.ran.describe(), told.log));
+        if shows(&told) || !told.has("parent 3129 good.example:80") {
+            return Err(told.describe());
         }
     }
     let bare = run(session, None, &variables, look)?;
