@@ -2,7 +2,9 @@
 //!
 //! Not a weaker plan: a run inside that takes it for its bound is bound by all that the sandbox around it is.
 
-use crate::{Origin, Plan, Source};
+use std::borrow::Cow;
+
+use crate::{Origin, Plan, Rule, Source};
 
 /// Fields whose words are no business of the workload.
 const OUTSIDE: [&str; 5] = [
@@ -17,7 +19,13 @@ impl Plan {
     /// The same plan for whoever is inside. Stand-ins stay, since a command has to find them; so do requests' rules and
     /// budgets. The proxy and the resolver are not reached from there, and a run inside that tried would fail.
     #[must_use]
-    pub fn inside(&self) -> Plan {
+    pub fn inside(&self) -> Cow<'_, Plan> {
+        let network = &self.network;
+        let has_none =
+            network.parent.is_none() && network.resolver.is_none() && network.credentials.is_empty();
+        if has_none && !self.rules.iter().any(|rule| kept_back(rule).is_some()) {
+            return Cow::Borrowed(self);
+        }
         let mut plan = self.clone();
         plan.network.parent = None;
         plan.network.resolver = None;
@@ -25,8 +33,7 @@ impl Plan {
             credential.source = Source::Outside;
         }
         for rule in &mut plan.rules {
-            let said = |key: &&str| rule.text.strip_prefix(*key).is_some_and(|rest| rest.starts_with(' '));
-            let Some(key) = OUTSIDE.iter().find(|key| said(key)) else { continue };
+            let Some(key) = kept_back(rule) else { continue };
             rule.text = format!("{key}, whose words stay outside");
             // A flag repeats them; a remark beside a line may.
             match &mut rule.origin {
@@ -35,16 +42,22 @@ impl Plan {
                 Origin::BuiltIn(_) | Origin::Preset { .. } => {}
             }
         }
-        plan
+        Cow::Owned(plan)
     }
+}
+
+/// The field of a rule whose words stay outside.
+fn kept_back(rule: &Rule) -> Option<&'static str> {
+    let said = |key: &&str| rule.text.strip_prefix(*key).is_some_and(|rest| rest.starts_with(' '));
+    OUTSIDE.into_iter().find(said)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        AbsPath, Credential, HostPattern, ParentProxy, Placeholder, ProxyScheme, ProxyServer, Rule, RuleId,
-        Target, Upstream, UpstreamScheme,
+        AbsPath, Credential, HostPattern, ParentProxy, Placeholder, ProxyScheme, ProxyServer, RuleId, Target,
+        Upstream, UpstreamScheme,
     };
 
     #[test]
@@ -85,6 +98,6 @@ mod tests {
         assert_eq!((inside.rules.len(), inside.rules.last()), (plan.rules.len(), plan.rules.last()));
         // Where nothing is kept back, nothing changes.
         let top = Plan::top(AbsPath::new("/home/u").unwrap());
-        assert_eq!(top.inside(), top);
+        assert!(matches!(top.inside(), Cow::Borrowed(same) if *same == top));
     }
 }

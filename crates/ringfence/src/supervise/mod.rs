@@ -134,7 +134,7 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         cwd: command.cwd,
         temporary: command.temporary,
         // A path that is no UTF-8 is no JSON either: the file is then empty, and whoever reads it finds no plan.
-        plan: serde_json::to_vec(&plan.inside()).unwrap_or_default(),
+        plan: serde_json::to_vec(&*plan.inside()).unwrap_or_default(),
         stdio,
         keep_fds: Vec::new(),
         terminal: terminal.is_some(),
