@@ -1,53 +1,12 @@
-//! What the inspector may call: reading and writing what it was handed, memory, and waiting. No socket, no connection, no
-//! file, no process.
+//! What the inspector may call beside what every outpost may: what its runtime takes. No socket and no connection.
 
+use super::outpost::{self, REFUSED};
 use super::table::{Action, Check, Rule};
 
 /// The table, sorted by call number; every other call answers ENOSYS.
 pub(super) fn rules() -> Vec<(i64, Rule)> {
-    let mut rules: Vec<_> = ALLOWED.iter().map(|number| (*number, Rule::Always(Action::Allow))).collect();
-    #[cfg(target_arch = "x86_64")]
-    rules.push((libc::SYS_epoll_wait, Rule::Always(Action::Allow)));
-    let refused = Action::Errno(libc::EPERM);
-    let executable = Check::AnyBit { arg: 2, mask: libc::PROT_EXEC as u32, action: refused };
-    rules.push((libc::SYS_mmap, Rule::When(vec![executable], Action::Allow)));
-    rules.push((libc::SYS_mprotect, Rule::When(vec![executable], Action::Allow)));
     // The runtime asks whether a socket waits. More could have signals sent to others (F_SETOWN).
     let asks = Check::Equal { arg: 1, value: libc::F_GETFL as u32, action: Action::Allow };
-    rules.push((libc::SYS_fcntl, Rule::When(vec![asks], refused)));
-    rules.sort_by_key(|(number, _)| *number);
-    rules
+    let allowed = [libc::SYS_readv, libc::SYS_sched_yield, libc::SYS_writev];
+    outpost::rules(&allowed, [(libc::SYS_fcntl, Rule::When(vec![asks], REFUSED))])
 }
-
-const ALLOWED: &[i64] = &[
-    libc::SYS_brk,
-    libc::SYS_clock_gettime,
-    libc::SYS_close,
-    libc::SYS_epoll_ctl,
-    libc::SYS_epoll_pwait,
-    libc::SYS_epoll_pwait2,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-    libc::SYS_futex,
-    libc::SYS_getpeername,
-    libc::SYS_getrandom,
-    libc::SYS_getsockname,
-    libc::SYS_getsockopt,
-    libc::SYS_madvise,
-    libc::SYS_mremap,
-    libc::SYS_munmap,
-    libc::SYS_read,
-    libc::SYS_readv,
-    libc::SYS_recvfrom,
-    libc::SYS_recvmsg,
-    libc::SYS_restart_syscall,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_sched_yield,
-    libc::SYS_sendmsg,
-    libc::SYS_sendto,
-    libc::SYS_setsockopt,
-    libc::SYS_shutdown,
-    libc::SYS_write,
-    libc::SYS_writev,
-];

@@ -6,6 +6,7 @@
 mod assemble;
 mod gateway;
 mod inspector;
+mod outpost;
 mod table;
 
 pub use table::{Action, Check, Options, Rule, Sockets, rules};
