@@ -6,7 +6,7 @@ use ringfence_plan::Endpoint;
 
 mod registries;
 
-pub(crate) use registries::Machine;
+pub(crate) use registries::{Machine, Unknown};
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -846,3 +846,32 @@ fn a_ceilings_pattern_speaks_of_what_presets_grant_too() {
     assert_eq!(access(&plan, scene.path("home/.cargo/x")), Some(Access::Private));
     assert_eq!(access(&plan, scene.path("home/.cargo/token.toml")), None);
 }
+
+#[test]
+fn a_registry_is_not_where_a_command_may_have_moved_it() {
+    let mut scene = Scene::new();
+    scene.put("home/.npmrc", "registry=https://own.example/\n");
+    scene.make("project/.cargo");
+    scene.put("project/.cargo/config.toml", "[registries.x]\nindex = \"sparse+https://evil.example/\"\n");
+    let allows = |scene: &Scene, host: &str| {
+        scene.plan().network.allow.iter().any(|rule| rule.endpoint.to_string() == host)
+    };
+    let refused = |scene: &Scene| scene.refusal().contains("lies where a command may write");
+    scene.user_policy("[network]\nallow = [\"@npm\"]\n");
+    assert!(allows(&scene, "own.example:443"));
+    // What an untrusted project asks for is not had, and moves nothing.
+    scene.project("[filesystem]\nwrite = [\"~/.npmrc\"]\n[network]\nallow = [\"@npm\"]\n");
+    assert!(allows(&scene, "own.example:443"));
+    scene.user_policy("[filesystem]\nwrite = [\"~/.npmrc\"]\n[network]\nallow = [\"@npm\"]\n");
+    assert!(refused(&scene));
+    // The caller's variable leads into the project.
+    scene.user_policy("[network]\nallow = [\"@crates\"]\n");
+    let home = scene.path("project/.cargo").display().to_string();
+    scene.request.caller_env.insert("CARGO_HOME".into(), home);
+    assert!(refused(&scene));
+    // Whoever is in HOME works elsewhere.
+    scene.user_policy("[network]\nallow = [\"@npm\"]\n");
+    scene.request.cwd = scene.path("home");
+    let workspace = scene.path("project").display().to_string();
+    assert!(scene.composed(&[("filesystem.workspace", &workspace)]).is_ok());
+}

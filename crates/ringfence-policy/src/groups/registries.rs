@@ -1,13 +1,16 @@
 //! The hosts of package registries, from each tool's own settings, or from what is built into the tool as it stands on
 //! this machine. Files are read; no program is run.
 //!
-//! Only settings of the machine and of the user count: a project's would let the project choose where it is let out to.
+//! Only settings of the machine and of the user count: a project's would let the project choose where it is let out to, and
+//! so would one that a command may have written, in this run or in one before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ringfence_plan::Endpoint;
+use ringfence_plan::{AbsPath, Endpoint, HostPattern};
+
+use crate::discover::Follower;
 
 /// A tool that fetches packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +31,17 @@ pub(crate) struct Machine<'a> {
     pub(crate) home: &'a Path,
     /// The caller's variables.
     pub(crate) env: &'a BTreeMap<String, String>,
-    /// Directories of programs, none of them the project's.
+    /// Directories of programs.
     pub(crate) programs: Vec<PathBuf>,
+    /// What commands may write, by every name.
+    pub(crate) writable: Vec<PathBuf>,
+}
+
+/// Why the hosts of a tool are not known, and what to write instead.
+#[derive(Debug)]
+pub(crate) struct Unknown {
+    pub(crate) why: String,
+    pub(crate) help: &'static str,
 }
 
 /// The longest settings file that is read, bytes.
@@ -42,77 +54,78 @@ impl Tool {
     ///
     /// # Errors
     /// In words for people: where its settings were looked for, and what to write instead.
-    pub(crate) fn endpoints(self, machine: &Machine<'_>) -> Result<Vec<Vec<Endpoint>>, String> {
+    pub(crate) fn endpoints(self, machine: &Machine<'_>) -> Result<Vec<Vec<Endpoint>>, Unknown> {
         let mut hosts = BTreeSet::new();
-        match self {
-            Tool::Npm => machine.npm(&mut hosts),
-            Tool::Pip => machine.pip(&mut hosts),
-            Tool::Cargo => machine.cargo(&mut hosts),
-            Tool::Apt => machine.apt(&mut hosts),
-        }
-        let endpoints: Vec<_> = hosts.iter().filter_map(|host| Endpoint::parse(host).ok()).collect();
-        match (endpoints.is_empty(), self) {
-            (false, _) => Ok(endpoints),
-            (true, Tool::Npm) => Err("name the host that `npm config get registry` tells".into()),
-            (true, Tool::Pip) => Err("name the hosts that `pip download --verbose` asks".into()),
-            (true, Tool::Cargo) => {
-                Err("name the hosts of your registry, as cargo's configuration does".into())
+        let (looked, help) = match self {
+            Tool::Npm => (machine.npm(&mut hosts), "name the host that `npm config get registry` tells"),
+            Tool::Pip => (machine.pip(&mut hosts), "name the hosts that `pip download --verbose` asks"),
+            Tool::Cargo => {
+                (machine.cargo(&mut hosts), "name the hosts of your registry, as cargo's configuration does")
             }
-            (true, Tool::Apt) => Err("name the hosts of /etc/apt/sources.list".into()),
+            Tool::Apt => (machine.apt(&mut hosts), "name the hosts of /etc/apt/sources.list"),
+        };
+        looked.map_err(|why| Unknown { why, help })?;
+        let endpoints: Vec<_> = hosts.iter().filter_map(|host| Endpoint::parse(host).ok()).collect();
+        if endpoints.is_empty() {
+            let why = "neither the tool nor a setting of it was found".into();
+            return Err(Unknown { why, help });
         }
+        Ok(endpoints)
     }
 }
 
 impl Machine<'_> {
-    fn npm(&self, hosts: &mut BTreeSet<String>) {
+    fn npm(&self, hosts: &mut BTreeSet<String>) -> Result<(), String> {
         let before = hosts.len();
         for name in ["npm_config_registry", "NPM_CONFIG_REGISTRY"] {
             self.variable(name, hosts);
         }
         for file in [self.home.join(".npmrc"), self.root.join("etc/npmrc"), self.root.join("usr/etc/npmrc")] {
-            for (key, value) in settings(&read(&file)) {
+            for (key, value) in settings(&self.said(&file)?) {
                 if key == "registry" || key.ends_with(":registry") {
                     hosts.extend(host(value));
                 }
             }
         }
         if hosts.len() > before {
-            return;
+            return Ok(());
         }
         const DEFINITIONS: &str = "node_modules/@npmcli/config/lib/definitions/definitions.js";
         for program in self.resolved("npm") {
             // …/npm/bin/npm-cli.js
             let Some(package) = program.parent().and_then(Path::parent) else { continue };
-            let text = read(&package.join(DEFINITIONS));
+            let text = self.built_in(&package.join(DEFINITIONS));
             let behind = text.split_once("new Definition('registry'").map(|(_, behind)| behind);
             hosts.extend(behind.and_then(quoted).and_then(host));
         }
+        Ok(())
     }
 
-    fn pip(&self, hosts: &mut BTreeSet<String>) {
+    fn pip(&self, hosts: &mut BTreeSet<String>) -> Result<(), String> {
         let before = hosts.len();
         for name in ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"] {
             self.variable(name, hosts);
         }
         let own = [".config/pip/pip.conf", ".pip/pip.conf"].map(|file| self.home.join(file));
         for file in own.into_iter().chain([self.root.join("etc/pip.conf")]) {
-            for (key, value) in settings(&read(&file)) {
+            for (key, value) in settings(&self.said(&file)?) {
                 if key == "index-url" || key == "extra-index-url" {
                     hosts.extend(value.split_whitespace().filter_map(host));
                 }
             }
         }
         if hosts.len() > before {
-            return;
+            return Ok(());
         }
         for package in self.site_packages() {
-            let text = read(&package.join("pip/_internal/models/index.py"));
+            let text = self.built_in(&package.join("pip/_internal/models/index.py"));
             let Some((_, own)) = text.split_once("\nPyPI = ") else { continue };
             hosts.extend(quoted(own).and_then(host));
             let storage = own.split_once("file_storage_domain=").and_then(|(_, behind)| quoted(behind));
             hosts.extend(storage.and_then(|storage| host(&format!("https://{storage}/"))));
-            return;
+            break;
         }
+        Ok(())
     }
 
     /// Directories in which pip may be.
@@ -130,11 +143,11 @@ impl Machine<'_> {
         found
     }
 
-    fn cargo(&self, hosts: &mut BTreeSet<String>) {
+    fn cargo(&self, hosts: &mut BTreeSet<String>) -> Result<(), String> {
         let before = hosts.len();
         let home = self.env.get("CARGO_HOME").map_or(self.home.join(".cargo"), PathBuf::from);
         for file in ["config.toml", "config"].map(|file| home.join(file)) {
-            let Ok(table) = read(&file).parse::<toml::Table>() else { continue };
+            let Ok(table) = self.said(&file)?.parse::<toml::Table>() else { continue };
             let sections =
                 ["source", "registries"].into_iter().filter_map(|name| table.get(name)?.as_table());
             for entry in sections.flat_map(toml::Table::values) {
@@ -153,11 +166,12 @@ impl Machine<'_> {
             let name = index.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let of_these = hosts.iter().any(|host| name.starts_with(host.split(':').next().unwrap_or(host)));
             let config: serde_json::Value =
-                serde_json::from_str(&read(&index.join("config.json"))).unwrap_or_default();
+                serde_json::from_str(&self.built_in(&index.join("config.json"))).unwrap_or_default();
             if of_these {
                 hosts.extend(config["dl"].as_str().and_then(host));
             }
         }
+        Ok(())
     }
 
     /// The index that this machine's cargo knows by itself, and the host beside it that its packages lie on.
@@ -167,7 +181,10 @@ impl Machine<'_> {
         let toolchains = toolchains.into_iter().map(|toolchain| toolchain.join("bin/cargo"));
         let programs = toolchains.chain(self.resolved("cargo")).chain([home.join("bin/cargo")]);
         for program in programs {
-            let Some(bytes) = bytes(&program, LONGEST_PROGRAM) else { continue };
+            let Some(bytes) = self.unwritten(&program).and_then(|program| bytes(&program, LONGEST_PROGRAM))
+            else {
+                continue;
+            };
             let Some(at) = bytes.windows(BEFORE.len()).position(|window| window == BEFORE) else { continue };
             let behind = &bytes[at + BEFORE.len()..];
             let end = behind.iter().position(|byte| *byte == b'/').unwrap_or(0).min(253);
@@ -181,15 +198,16 @@ impl Machine<'_> {
         Vec::new()
     }
 
-    fn apt(&self, hosts: &mut BTreeSet<String>) {
+    fn apt(&self, hosts: &mut BTreeSet<String>) -> Result<(), String> {
         let directory = self.root.join("etc/apt");
         let mut files = vec![directory.join("sources.list")];
         files.extend(entries(&directory.join("sources.list.d")));
         for file in files {
-            let text = read(&file);
+            let text = self.said(&file)?;
             let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
             hosts.extend(lines.flat_map(str::split_whitespace).filter_map(host));
         }
+        Ok(())
     }
 
     fn variable(&self, name: &str, hosts: &mut BTreeSet<String>) {
@@ -199,7 +217,33 @@ impl Machine<'_> {
 
     /// The programs of this name, links followed.
     fn resolved(&self, name: &str) -> Vec<PathBuf> {
-        self.programs.iter().filter_map(|directory| directory.join(name).canonicalize().ok()).collect()
+        self.programs.iter().filter_map(|directory| self.unwritten(&directory.join(name))).collect()
+    }
+
+    /// The text of a settings file, which may be absent. One that a command may write is an error, there or not: passing
+    /// over it would be another choice than the user's, and the command could have brought that about.
+    fn said(&self, file: &Path) -> Result<String, String> {
+        match self.unwritten(file) {
+            Some(place) => Ok(read(&place)),
+            None => {
+                Err(format!("{} lies where a command may write", file.display().to_string().escape_debug()))
+            }
+        }
+    }
+
+    /// The text of a file of the tool, or of what the tool has noted; empty where it is absent or a command may write it.
+    fn built_in(&self, file: &Path) -> String {
+        self.unwritten(file).map(|place| read(&place)).unwrap_or_default()
+    }
+
+    /// The real place of `file`, unless a command may have put there what lies there, or a link on the way.
+    fn unwritten(&self, file: &Path) -> Option<PathBuf> {
+        let named = AbsPath::new(file).ok()?;
+        let link = Follower::default().follow(&named);
+        let is_written = |path: &AbsPath| self.writable.iter().any(|tree| path.as_path().starts_with(tree));
+        let (real, through) = link.map_or((named.clone(), Vec::new()), |link| (link.real, link.through));
+        let written = through.iter().chain([&named, &real]).any(is_written);
+        (!written).then(|| real.as_path().to_owned())
     }
 }
 
@@ -214,7 +258,9 @@ fn host(url: &str) -> Option<String> {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let host = if has_port { authority.to_owned() } else { format!("{authority}:{port}") };
-    Endpoint::parse(&host).is_ok().then_some(host)
+    // A tool fetches from one host: what would be a pattern in a rule is none there.
+    let is_one = |endpoint: &Endpoint| !matches!(endpoint.host, HostPattern::Below(_));
+    Endpoint::parse(&host).is_ok_and(|endpoints| endpoints.iter().all(is_one)).then_some(host)
 }
 
 /// The first text in quotes.

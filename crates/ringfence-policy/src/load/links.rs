@@ -16,7 +16,7 @@ use crate::statement::{Place, Statement};
 impl Loader<'_> {
     /// Fills in `surroundings.links`.
     pub(super) fn follow_links(&self, surroundings: &mut Surroundings) {
-        let workspaces = self.workspaces(surroundings);
+        let workspaces = self.workspaces();
         let mut all = Follower::default();
         let mut links = BTreeMap::new();
         let mut follow = |path: AbsPath| {
@@ -47,8 +47,8 @@ impl Loader<'_> {
     }
 
     /// What may be the workspace: the readings of an untrusted project's policy can differ in it.
-    fn workspaces(&self, surroundings: &Surroundings) -> Vec<AbsPath> {
-        let usual = surroundings.project.clone().unwrap_or_else(|| self.context.cwd.clone());
+    pub(super) fn workspaces(&self) -> Vec<AbsPath> {
+        let usual = self.project.clone().unwrap_or_else(|| self.context.cwd.clone());
         let written = self.layers.iter().flat_map(|layer| &layer.statements);
         let written = written.filter(|statement| statement.field.key == "filesystem.workspace");
         let mut all: Vec<AbsPath> = written.filter_map(|statement| self.start(statement, None)).collect();
@@ -59,7 +59,7 @@ impl Loader<'_> {
     }
 
     /// The path of `statement`, or its part before the first wildcard.
-    fn start(&self, statement: &Statement, workspace: Option<&AbsPath>) -> Option<AbsPath> {
+    pub(super) fn start(&self, statement: &Statement, workspace: Option<&AbsPath>) -> Option<AbsPath> {
         self.start_of(statement, &statement.words, workspace)
     }
 

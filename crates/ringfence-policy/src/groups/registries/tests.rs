@@ -5,6 +5,7 @@ use super::*;
 struct Made {
     root: tempfile::TempDir,
     env: BTreeMap<String, String>,
+    writable: Vec<&'static str>,
 }
 
 impl Made {
@@ -15,16 +16,17 @@ impl Made {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        Made { root, env: BTreeMap::new() }
+        Made { root, env: BTreeMap::new(), writable: Vec::new() }
     }
 
-    fn hosts(&self, tool: Tool) -> Result<Vec<String>, String> {
+    fn hosts(&self, tool: Tool) -> Result<Vec<String>, Unknown> {
         let home = self.root.path().join("home");
         let machine = Machine {
             root: self.root.path(),
             home: &home,
             env: &self.env,
             programs: vec![self.root.path().join("usr/bin")],
+            writable: self.writable.iter().map(|tree| self.root.path().join(tree)).collect(),
         };
         let endpoints = tool.endpoints(&machine)?;
         Ok(endpoints.into_iter().flatten().map(|endpoint| endpoint.to_string()).collect())
@@ -95,6 +97,59 @@ fn apt_has_its_sources_in_two_forms() {
 fn a_tool_that_is_not_here_is_told_of() {
     let made = Made::new(&[("home/.npmrc", "registry=file:///x\nregistry=https://a b/\n")]);
     for tool in [Tool::Npm, Tool::Pip, Tool::Cargo, Tool::Apt] {
-        assert!(made.hosts(tool).unwrap_err().starts_with("name "), "{tool:?}");
+        assert!(made.hosts(tool).unwrap_err().help.starts_with("name "), "{tool:?}");
     }
+}
+
+#[test]
+fn what_a_command_may_write_does_not_decide() {
+    let npm = ("home/.npmrc", "registry=https://evil.example/\n");
+    let pip = ("home/.config/pip/pip.conf", "[global]\nindex-url = https://evil.example/\n");
+    let cargo = ("home/.cargo/config.toml", "[registries.x]\nindex = \"sparse+https://evil.example/\"\n");
+    let mut made = Made::new(&[npm, pip, cargo]);
+    for tool in [Tool::Npm, Tool::Pip, Tool::Cargo] {
+        assert_eq!(made.hosts(tool).unwrap(), ["evil.example:443"], "{tool:?}");
+    }
+    made.writable = vec!["home/.npmrc", "home/.config", "home/.cargo"];
+    for tool in [Tool::Npm, Tool::Pip, Tool::Cargo] {
+        let why = made.hosts(tool).unwrap_err().why;
+        assert!(why.ends_with("lies where a command may write"), "{tool:?}: {why}");
+    }
+    // Nor by what is missing there: it may have been removed.
+    made.writable = vec!["home"];
+    fs::remove_file(made.root.path().join("home/.npmrc")).unwrap();
+    assert!(made.hosts(Tool::Npm).is_err());
+}
+
+#[test]
+fn no_link_of_a_commands_and_no_tool_of_its_making_decides() {
+    let built_in = ("work/bin/cargo", "\x7fELF\0sparse+https://index.evil.example/\0");
+    let mut made = Made::new(&[
+        built_in,
+        ("usr/bin/cargo", "\x7fELF\0sparse+https://index.registry.example/\0"),
+        (
+            "home/.cargo/registry/index/index.registry.example-1/config.json",
+            r#"{"dl": "https://evil.example/"}"#,
+        ),
+        ("else/npmrc", "registry=https://evil.example/\n"),
+    ]);
+    let root = made.root.path().to_owned();
+    fs::create_dir_all(root.join("home/.rustup/toolchains/own")).unwrap();
+    std::os::unix::fs::symlink(root.join("work/bin"), root.join("home/.rustup/toolchains/own/bin")).unwrap();
+    std::os::unix::fs::symlink(root.join("else/npmrc"), root.join("work/npmrc")).unwrap();
+    std::os::unix::fs::symlink(root.join("work/npmrc"), root.join("home/.npmrc")).unwrap();
+    assert_eq!(made.hosts(Tool::Npm).unwrap(), ["evil.example:443"]);
+    assert_eq!(made.hosts(Tool::Cargo).unwrap(), ["index.evil.example:443", "static.evil.example:443"]);
+    made.writable = vec!["work", "home/.cargo/registry"];
+    assert!(made.hosts(Tool::Npm).is_err());
+    assert_eq!(
+        made.hosts(Tool::Cargo).unwrap(),
+        ["index.registry.example:443", "static.registry.example:443"]
+    );
+}
+
+#[test]
+fn a_setting_names_one_host_and_no_pattern() {
+    let made = Made::new(&[("home/.npmrc", "registry=https://*.example/\n")]);
+    assert!(made.hosts(Tool::Npm).is_err());
 }
