@@ -3,6 +3,10 @@
 //!
 //! Deny wins. A rule for a name speaks of the internet: special addresses need a rule for a block of them.
 
+mod explain;
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -316,65 +320,6 @@ impl Rules {
     fn barred(&self, barrier: Barrier, detail: &'static str) -> Refusal {
         Refusal { barrier, rule: self.network.rule, detail }
     }
-
-    /// A refusal for whoever made the request: what happened, why, and what would allow it.
-    pub fn explain(&self, refusal: Refusal, target: &str) -> String {
-        let what = refusal.detail;
-        let rule = self.texts.get(refusal.rule.0 as usize).map(ToString::to_string).unwrap_or_default();
-        let (why, mend) = match refusal.barrier {
-            Barrier::NothingAllows => (
-                "no rule allows it".to_owned(),
-                format!("network.allow = [\"{target}\"] in the policy allows it, if its owner agrees"),
-            ),
-            Barrier::Denied => {
-                ("a rule denies it".into(), "only who wrote that rule can take it back: deny wins".into())
-            }
-            Barrier::SpecialAddress => (
-                format!("it is {what}, to which a rule for a name or for all addresses does not lead"),
-                "a rule for that very address or its block allows it, unless it is this machine's loopback"
-                    .into(),
-            ),
-            Barrier::OtherName => (
-                "the name in the request is not the one whose address was asked for".into(),
-                "make the request to the name that it is meant for".into(),
-            ),
-            Barrier::HiddenName => (
-                "its greeting says that it hides the server's name".into(),
-                "switch the encrypted client hello off in the client".into(),
-            ),
-            Barrier::Malformed => (
-                format!("it is not read without doubt ({what})"),
-                "send the request in its standard form".into(),
-            ),
-            Barrier::OverBudget => (
-                format!("a budget of this run has no more {what}"),
-                "the budget's owner can raise it; requests are granted anew each second".into(),
-            ),
-            // The inspector explains what it refuses; these are what it has no words for.
-            Barrier::HttpRules | Barrier::TooLarge => (
-                "the HTTP rules of that host let other requests through".into(),
-                "a rule of network.http that names this request allows it".into(),
-            ),
-            Barrier::Unnamed => (
-                "HTTP rules speak of a host at that address, and the client names no host".into(),
-                "use a client that says which host it means (the server name of TLS)".into(),
-            ),
-            Barrier::Placeholder => (
-                "the placeholder of a credential stands where that credential does not belong, and its owner was told"
-                    .into(),
-                "send it in that rule's header, over https to its host and paths, and nowhere else".into(),
-            ),
-            Barrier::OnlyTcp => (
-                "it is UDP, and what goes there goes through a proxy or an inspector that carries TCP alone".into(),
-                "use TCP".into(),
-            ),
-            Barrier::NoInspector => (
-                "HTTP rules speak of that host, and the inspector that holds them is gone".into(),
-                "start the run again".into(),
-            ),
-        };
-        format!("ringfence refused {target}: {why}.\nRule: {rule}\nTo go on: {mend}.\n")
-    }
 }
 
 const OWN: &str = "an address of this machine's own";
@@ -387,160 +332,5 @@ fn block_of(endpoint: &Endpoint) -> Option<Block> {
     match endpoint.host {
         HostPattern::Block { address, prefix } => Some(Block { address, prefix }),
         HostPattern::Name(_) | HostPattern::Below(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ringfence_plan::{Granted, HostPort};
-
-    use super::*;
-
-    fn name(text: &str) -> HostName {
-        HostName::parse(text).unwrap()
-    }
-
-    fn rule(host: HostPattern, first: u16, last: u16, id: u32) -> NetworkRule {
-        let endpoint = Endpoint { host, ports: Ports { first, last }, protocol: Protocol::Tcp };
-        NetworkRule { endpoint, rule: RuleId(id) }
-    }
-
-    fn block(text: &str, prefix: u8) -> HostPattern {
-        HostPattern::Block { address: text.parse().unwrap(), prefix }
-    }
-
-    fn rules(allow: Vec<NetworkRule>, deny: Vec<NetworkRule>) -> Rules {
-        Rules::new(Network { mode: NetworkMode::Rules, allow, deny, ..Network::none(RuleId(0)) }, Vec::new())
-    }
-
-    #[test]
-    fn a_name_is_matched_label_by_label_and_deny_wins() {
-        let rules = rules(
-            vec![
-                rule(HostPattern::Name(name("api.example.org")), 443, 443, 1),
-                rule(HostPattern::Below(name("example.org")), 443, 443, 2),
-            ],
-            vec![rule(HostPattern::Name(name("bad.example.org")), 1, 65535, 3)],
-        );
-        assert_eq!(rules.by_name(&name("API.example.org"), 443), Ok(RuleId(1)));
-        assert_eq!(rules.by_name(&name("a.b.example.org"), 443), Ok(RuleId(2)));
-        assert_eq!(rules.by_name(&name("bad.example.org"), 443).unwrap_err().rule, RuleId(3));
-        for refused in ["example.org", "evilexample.org", "example.org.evil.net", "api.example.orgx"] {
-            assert!(rules.by_name(&name(refused), 443).is_err(), "{refused}");
-            assert!(rules.may_be_asked(&name(refused)).is_err(), "{refused}");
-        }
-        assert!(rules.by_name(&name("api.example.org"), 80).is_err());
-        assert!(rules.may_be_asked(&name("bad.example.org")).is_err());
-    }
-
-    #[test]
-    fn a_special_address_needs_a_block_within_its_kind() {
-        let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        let all =
-            rules(vec![rule(block("0.0.0.0", 0), 1, 65535, 1), rule(block("::", 0), 1, 65535, 1)], vec![]);
-        assert!(all.by_address(address("9.9.9.9"), 53, Owner::Other).is_ok());
-        for special in ["10.0.0.1", "169.254.169.254", "127.0.0.1", "fd00:ec2::254", "::1"] {
-            assert!(all.by_address(address(special), 80, Owner::Other).is_err(), "{special}");
-            assert!(all.leads_to(address(special), 80, Owner::Other).is_err(), "{special}");
-            assert!(!all.may_be_told(address(special)), "{special}");
-        }
-        let lan = rules(
-            vec![rule(block("10.1.0.0", 16), 5432, 5432, 1)],
-            vec![rule(block("10.1.9.0", 24), 1, 65535, 2)],
-        );
-        assert!(lan.by_address(address("10.1.2.3"), 5432, Owner::Other).is_ok());
-        assert!(lan.leads_to(address("10.1.2.3"), 5432, Owner::Other).is_ok());
-        assert!(lan.by_address(address("10.1.2.3"), 5433, Owner::Other).is_err());
-        assert!(lan.by_address(address("10.2.2.3"), 5432, Owner::Other).is_err());
-        assert_eq!(lan.by_address(address("10.1.9.3"), 5432, Owner::Other).unwrap_err().rule, RuleId(2));
-        assert!(lan.by_address(address("10.1.2.3"), 5432, Owner::ThisMachine).is_err());
-        let own = rules(vec![rule(block("10.1.2.3", 32), 1, 65535, 1)], vec![]);
-        assert!(own.by_address(address("10.1.2.3"), 1, Owner::ThisMachine).is_ok());
-    }
-
-    #[test]
-    fn a_port_of_the_host_needs_its_own_rule_and_a_denial_wins() {
-        let named = HostPort { port: 5432, rule: RuleId(1) };
-        let network = Network {
-            mode: NetworkMode::Rules,
-            host: Granted::Only(vec![named]),
-            ..Network::none(RuleId(0))
-        };
-        let denying = |host: HostPattern| Network { deny: vec![rule(host, 1, 65535, 2)], ..network.clone() };
-        let port = |network: &Network, port| Rules::new(network.clone(), Vec::new()).host_port(port);
-        assert_eq!(port(&network, 5432), Ok(RuleId(1)));
-        assert_eq!(port(&network, 5433).unwrap_err().barrier, Barrier::NothingAllows);
-        for denied in [HostPattern::Name(name("localhost")), block("127.0.0.0", 8), block("::1", 128)] {
-            assert_eq!(port(&denying(denied), 5432).unwrap_err().rule, RuleId(2));
-        }
-        assert!(port(&denying(HostPattern::Name(name("other.example"))), 5432).is_ok());
-        // Not by its address either, as one of all addresses.
-        let loopback = "127.0.0.1".parse().unwrap();
-        assert!(Rules::new(network, Vec::new()).by_address(loopback, 5432, Owner::ThisMachine).is_err());
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn rules_that_are_handed_over_are_the_same() {
-        use std::io::{Seek, Write};
-        let rule = rule(HostPattern::Below(name("example.org")), 443, 443, 1);
-        let network = Network { mode: NetworkMode::Rules, allow: vec![rule], ..Network::none(RuleId(0)) };
-        let texts = vec![Rule { text: "x".into(), origin: ringfence_plan::Origin::Flag("--x".into()) }];
-        let memory = || {
-            let flags = rustix::fs::MemfdFlags::CLOEXEC;
-            File::from(rustix::fs::memfd_create("rules", flags).unwrap())
-        };
-        let mut file = memory();
-        file.write_all(&serde_json::to_vec(&(&network, &texts)).unwrap()).unwrap();
-        file.rewind().unwrap();
-        let read = Rules::read(file).unwrap();
-        assert_eq!((read.network, read.texts), (network, texts));
-        assert!(Rules::read(memory()).is_err());
-    }
-
-    #[test]
-    fn who_may_reach_name_servers_may_ask_for_any_name_and_gets_no_further_by_it() {
-        let of = |texts: &[&str]| {
-            let rule = |text: &&str| NetworkRule { endpoint: text.parse().unwrap(), rule: RuleId(1) };
-            texts.iter().map(rule).collect::<Vec<_>>()
-        };
-        let servers = rules(of(&["udp://9.9.9.9:53", "10.0.0.0/8:443"]), of(&["bad.example:1-65535"]));
-        assert!(servers.may_be_asked(&name("any.example")).is_ok());
-        assert!(servers.may_be_asked(&name("bad.example")).is_err());
-        assert!(servers.by_name(&name("any.example"), 443).is_err());
-        for no_server in ["9.9.9.9:53", "udp://9.9.9.9:54", "udp://dns.example:53"] {
-            assert!(
-                rules(of(&[no_server]), Vec::new()).may_be_asked(&name("any.example")).is_err(),
-                "{no_server}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_rule_of_one_protocol_says_nothing_of_the_other() {
-        let datagrams = |port| Service { port, protocol: Protocol::Udp };
-        let of = |texts: &[&str]| {
-            let rule = |text: &&str| NetworkRule { endpoint: text.parse().unwrap(), rule: RuleId(1) };
-            texts.iter().map(rule).collect::<Vec<_>>()
-        };
-        let allow =
-            of(&["udp://time.example:123", "web.example:443", "udp://0.0.0.0/0:9", "udp://10.0.0.0/8:7"]);
-        let rules = rules(allow, of(&["web.example:1-65535"]));
-        assert!(rules.by_name(&name("time.example"), datagrams(123)).is_ok());
-        assert!(rules.by_name(&name("time.example"), 123).is_err());
-        assert!(rules.may_be_asked(&name("time.example")).is_ok());
-        assert!(rules.may_be_asked(&name("web.example")).is_err());
-        let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert!(rules.by_address(address("9.9.9.9"), datagrams(9), Owner::Other).is_ok());
-        assert!(rules.by_address(address("9.9.9.9"), 9, Owner::Other).is_err());
-        assert!(rules.by_address(address("10.0.0.1"), datagrams(9), Owner::Other).is_err());
-        assert!(rules.by_address(address("10.0.0.1"), datagrams(7), Owner::Other).is_ok());
-        assert!(rules.leads_to(address("10.0.0.1"), datagrams(123), Owner::Other).is_err());
-    }
-
-    #[test]
-    fn a_loopback_address_is_never_reached_though_named() {
-        let rules = rules(vec![rule(block("127.0.0.1", 32), 1, 65535, 1)], vec![]);
-        assert!(rules.by_address("127.0.0.1".parse().unwrap(), 80, Owner::ThisMachine).is_err());
     }
 }
