@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use ringfence_egress::budget::Spent;
 use ringfence_egress::greeted::Crooked;
 use ringfence_egress::handed::{Handed, Progress};
-use ringfence_egress::hello::{self, ClientHello, Hello, hello};
+use ringfence_egress::hello::ClientHello;
 use ringfence_plan::{Barrier, Event, HostName, Place, Protocol, RuleId, Target};
 use rustls::pki_types::ServerName;
 use rustls::server::Acceptor;
@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector};
 
 use super::exchange::{Exchange, Peer};
+use super::recognise::{Kind, is_nobody, kind_of_tls, known_as, recognise};
 use super::stream::{Counts, Purse, Stream};
 use super::strict::{Shared, Strict};
 use super::tunnel;
@@ -36,22 +37,6 @@ const REPORT: Duration = Duration::from_millis(250);
 
 const TWO: &[u8] = b"h2";
 const ONE: &[u8] = b"http/1.1";
-
-/// What the client turned out to be.
-enum Kind {
-    /// It is not looked into.
-    Tunnel,
-    /// TLS, to this host.
-    Secure(Target),
-    /// Requests without TLS.
-    Plain,
-    /// It may not go on.
-    Refused(Barrier, Option<HostName>),
-    /// It says that it hides another greeting, which this rule does not let.
-    Hides(RuleId),
-    /// It ended before it said enough.
-    Gone,
-}
 
 /// Serves a connection to its end, and tells of it.
 pub(super) async fn serve(inspector: Rc<Inspector>, handed: Handed, client: OwnedFd, server: OwnedFd) {
@@ -172,84 +157,6 @@ fn tell_refused(
         barrier,
         rule,
     });
-}
-
-/// Hears the client until it is clear what it is.
-async fn recognise(inspector: &Inspector, handed: &Handed, client: &mut Stream, server: &Stream) -> Kind {
-    loop {
-        match hello(client.first()) {
-            Hello::Unfinished if client.first().len() > hello::LONGEST => {
-                return Kind::Refused(Barrier::Malformed, None);
-            }
-            Hello::Unfinished => {}
-            Hello::Tls(greeting) => {
-                let kind = kind_of_tls(inspector, handed, greeting.name);
-                // Where it is ended here, what it hides is nobody's.
-                return match inspector.rules().may_hide() {
-                    Err(rule) if greeting.hides && matches!(kind, Kind::Tunnel) => Kind::Hides(rule),
-                    _ => kind,
-                };
-            }
-            Hello::Http => return Kind::Plain,
-            Hello::PlainHttp2 | Hello::Malformed => return Kind::Refused(Barrier::Malformed, None),
-            Hello::Other if is_nobody(inspector, handed) => return Kind::Tunnel,
-            Hello::Other => return Kind::Refused(Barrier::Unnamed, None),
-        }
-        // Some servers speak first; where nobody is looked into, they may.
-        let server_first = async {
-            match is_nobody(inspector, handed) {
-                true => server.has_more().await,
-                false => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            more = client.look_further() => match more {
-                Ok(true) => {}
-                // What has ended and named nobody is somebody else's protocol.
-                Ok(false) if is_nobody(inspector, handed) && !hello::may_name(client.first()) => return Kind::Tunnel,
-                Ok(false) | Err(_) => return Kind::Gone,
-            },
-            _ = server_first => return Kind::Tunnel,
-        }
-    }
-}
-
-/// Whether no host that is looked into can be meant, as long as the client names none.
-fn is_nobody(inspector: &Inspector, handed: &Handed) -> bool {
-    handed.anybody && !inspector.rules().inspects(&known_as(handed), handed.address.port())
-}
-
-/// Everything that the other end may be.
-fn known_as(handed: &Handed) -> Vec<Target> {
-    let names = handed.names.iter().cloned().map(Target::Name);
-    names.chain([Target::address(handed.address.ip())]).collect()
-}
-
-fn kind_of_tls(inspector: &Inspector, handed: &Handed, name: Option<HostName>) -> Kind {
-    let (address, port) = (Target::address(handed.address.ip()), handed.address.port());
-    match name {
-        None if is_nobody(inspector, handed) => Kind::Tunnel,
-        // A URL with an address names no server, and there is none but that.
-        None if handed.names.is_empty()
-            && inspector.rules().inspects(std::slice::from_ref(&address), port) =>
-        {
-            Kind::Secure(address)
-        }
-        None => Kind::Refused(Barrier::Unnamed, None),
-        Some(name) => {
-            let may = match handed.anybody {
-                true => inspector.rules().may_be_named(&name, port),
-                false => handed.names.contains(&name),
-            };
-            let target = Target::Name(name.clone());
-            match may {
-                false => Kind::Refused(Barrier::OtherName, Some(name)),
-                true if inspector.rules().inspects(&[target.clone(), address], port) => Kind::Secure(target),
-                true => Kind::Tunnel,
-            }
-        }
-    }
 }
 
 async fn plain(common: Common<'_>, handed: &Handed, (client, server): (Stream, Stream)) {

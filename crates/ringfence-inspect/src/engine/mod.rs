@@ -7,6 +7,7 @@ mod body;
 mod connection;
 mod exchange;
 mod fields;
+mod recognise;
 mod refusal;
 mod reporter;
 mod stream;
