@@ -122,6 +122,27 @@ fn a_ceiling_that_says_none_publishes_nothing() {
 }
 
 #[test]
+fn a_ceiling_that_lists_hosts_or_ports_bounds_the_loopback() {
+    let asks = "[network]\nhost = [3128]\nallow = [\"a.example\"]\n";
+    let ports = |policy: &str, ceiling: &str| -> Vec<u16> {
+        let plan = plan(None, policy, &[ceiling]).unwrap();
+        assert_eq!(plan.network.mode, NetworkMode::Rules, "{ceiling}");
+        plan.network.host.iter().map(|host| host.port).collect()
+    };
+    // A proxy that listens there would lead to every host.
+    assert_eq!(ports(asks, "[network]\nallow = [\"a.example\"]\n"), [0u16; 0]);
+    assert_eq!(ports(asks, "[network]\nallow = [\"a.example\"]\nhost = [3128]\n"), [3128]);
+    assert_eq!(ports(asks, "[network]\nmode = \"rules\"\n"), [3128]);
+    // The host's own network has its loopback.
+    let everything = "[network]\nmode = \"host\"\n";
+    for ceiling in ["host = [5432]", "host = []", "publish = [8080]", "listen = []"] {
+        assert_eq!(ports(everything, &format!("[network]\n{ceiling}\n")), [0u16; 0], "{ceiling}");
+    }
+    let plan = plan(None, asks, &["[network]\nhost = [5432]\n"]).unwrap();
+    assert!(!plan.network.allow.is_empty(), "hosts stay with those who name them");
+}
+
+#[test]
 fn a_ceiling_over_requests_bounds_no_other_host() {
     let bound = "[[network.http]]\nhost = \"api.example\"\nmethods = [\"GET\"]\n";
     let plan = plan(None, "[network]\nallow = [\"api.example\", \"b.example\"]\n", &[bound]).unwrap();

@@ -145,7 +145,7 @@ impl Composer<'_> {
         self.claims.push(Claim { path, access: Access::Deny, optional: true, author, hide, statement });
     }
 
-    fn default_single(&mut self, key: &str, words: &str, value: Value, why: &'static str) {
+    pub(super) fn default_single(&mut self, key: &str, words: &str, value: Value, why: &'static str) {
         let spec = field::known(key);
         let at = field::position(spec);
         if self.singles[at].is_none() {

@@ -29,7 +29,23 @@ impl Composer<'_> {
             }
         }
         self.gateway();
+        self.bound_ports();
         self.rules_of_others();
+    }
+
+    /// What a ceiling means beside its lists. Who lists hosts and no port of the host's loopback means none: what listens
+    /// there, a proxy say, may lead anywhere. Who lists ports means a network in which these are all: with the host's own
+    /// its whole loopback would be there.
+    fn bound_ports(&mut self) {
+        if self.anchors.is_none() {
+            return;
+        }
+        if !self.written_for("network.allow").is_empty() {
+            self.gateway.host.get_or_insert_default();
+        } else if self.gateway.host.is_some() || self.gateway.publish.is_some() {
+            let why = "what the ceiling lists of ports is all there is";
+            self.default_single("network.mode", "rules", Value::Network(NetworkMode::Rules), why);
+        }
     }
 
     /// A ceiling that says `mode = "rules"` and names no host says that rules decide, and not which: what the grants name
