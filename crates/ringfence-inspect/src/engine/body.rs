@@ -113,6 +113,8 @@ impl Watched {
                 let fields = trailers.trailers_ref().into_iter().flatten();
                 for (name, value) in fields {
                     let text = [name.as_str().as_bytes(), b": ", value.as_bytes()].concat();
+                    // Whoever may not send it in the body sends it behind it.
+                    self.spend(text.len() + b"\r\n".len())?;
                     if let Some(Found(at)) = self.needles.find(&text) {
                         return Err(Cut::Found(at));
                     }
@@ -125,14 +127,19 @@ impl Watched {
                 return Ok(Some(Frame::data(held.into())));
             }
         };
-        if let Some(left) = &mut self.left {
-            *left = left.checked_sub(data.len() as u64).ok_or(Cut::TooLong)?;
-        }
+        self.spend(data.len())?;
         if self.needles.is_empty() {
             return Ok(Some(Frame::data(data)));
         }
         let given = self.scan.feed(&self.needles, &data).map_err(|Found(at)| Cut::Found(at))?;
         Ok((!given.is_empty()).then(|| Frame::data(given.into())))
+    }
+
+    fn spend(&mut self, length: usize) -> Result<(), Cut> {
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(length as u64).ok_or(Cut::TooLong)?;
+        }
+        Ok(())
     }
 }
 

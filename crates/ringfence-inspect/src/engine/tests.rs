@@ -167,15 +167,24 @@ fn inspector() -> Rc<Inspector> {
 
 /// Carries a client's bytes to a server that counts requests: what the client hears, and how many there were.
 async fn carried(bytes: &[u8], version: u8) -> (Vec<u8>, u32) {
+    let (heard, reached, _) = carried_whole(bytes, version).await;
+    (heard, reached)
+}
+
+/// The same, and how many of them ended as they should.
+async fn carried_whole(bytes: &[u8], version: u8) -> (Vec<u8>, u32, u32) {
     let inspector = inspector();
-    let reached = Rc::new(Cell::new(0));
+    let (reached, whole) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let (near, far) = duplex(1 << 20);
-    let count = reached.clone();
+    let (count, ended) = (reached.clone(), whole.clone());
     tokio::task::spawn_local(async move {
         let service = service_fn(move |request: Request<Incoming>| {
             count.set(count.get() + 1);
+            let ended = ended.clone();
             async move {
-                let _ = request.into_body().collect().await;
+                if request.into_body().collect().await.is_ok() {
+                    ended.set(ended.get() + 1);
+                }
                 Ok::<_, std::convert::Infallible>(Response::new(Empty::<bytes::Bytes>::new()))
             }
         });
@@ -197,7 +206,7 @@ async fn carried(bytes: &[u8], version: u8) -> (Vec<u8>, u32) {
     let mut heard = Vec::new();
     let read = client.read_to_end(&mut heard);
     let _ = tokio::time::timeout(std::time::Duration::from_millis(200), read).await;
-    (heard, reached.get())
+    (heard, reached.get(), whole.get())
 }
 
 async fn serve(inspector: Rc<Inspector>, sides: (Peer, Server), client: DuplexStream, version: u8) {
@@ -232,6 +241,22 @@ fn over_http_1_each_request_is_judged_and_the_answer_says_why() {
             let (heard, reached) = carried(text.as_bytes(), 1).await;
             let heard = String::from_utf8_lossy(&heard).into_owned();
             assert_eq!((reached, heard.contains(says)), (times, true), "{text:?}: {heard}");
+        }
+    });
+}
+
+#[test]
+fn trailers_count_as_the_body_that_they_end() {
+    let post = |length: usize| {
+        let field = "a".repeat(length - "X: \r\n".len());
+        format!(
+            "POST /ok/ HTTP/1.1\r\nHost: a.org\r\nTrailer: X\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: {field}\r\n\r\n"
+        )
+    };
+    within(async {
+        for (length, whole) in [(100, 1), (101, 0)] {
+            let (heard, _, ended) = carried_whole(post(length).as_bytes(), 1).await;
+            assert_eq!(ended, whole, "{length}: {}", String::from_utf8_lossy(&heard));
         }
     });
 }
