@@ -130,13 +130,42 @@ impl Rules {
         }
     }
 
+    /// Decides on a request that servers may read in each of these ways: none may be refused, and the smallest body counts.
+    ///
+    /// # Errors
+    /// When one is.
+    pub fn judge_all(&self, readings: &[Asked<'_>]) -> Result<Leave, Box<Refused>> {
+        let mut least = Leave { max_body: None, rule: None };
+        for (index, asked) in readings.iter().enumerate() {
+            let leave = self.judge(asked).map_err(|refused| match index {
+                0 => refused,
+                _ => {
+                    let (method, path, why) = (asked.method, asked.path, &refused.why);
+                    let why = format!("a field of it asks for {method} {path}, and {why}");
+                    Box::new(Refused { why, ..*refused })
+                }
+            })?;
+            let is_less = |most: u64| least.max_body.is_none_or(|least| most < least);
+            if index == 0 || leave.max_body.is_some_and(is_less) {
+                least = leave;
+            }
+        }
+        Ok(least)
+    }
+
     fn speaking(&self, asked: &Asked<'_>) -> impl Iterator<Item = &HttpRule> {
         let rules = self.network.http.iter().flatten();
         rules.filter(|rule| rule.speaks_of(asked.targets, asked.port))
     }
 
-    /// The credential whose placeholder may stand in this field of this request.
-    pub fn credential(&self, placeholder: usize, header: &str, asked: &Asked<'_>) -> Option<usize> {
+    /// The credential whose placeholder may stand in this field of a request, in whichever of these ways it is read.
+    pub fn credential(&self, placeholder: usize, header: &str, readings: &[Asked<'_>]) -> Option<usize> {
+        let mut found = readings.iter().map(|asked| self.credential_of(placeholder, header, asked));
+        let first = found.next().flatten();
+        first.filter(|_| found.all(|other| other == first))
+    }
+
+    fn credential_of(&self, placeholder: usize, header: &str, asked: &Asked<'_>) -> Option<usize> {
         let path = RequestPath::parse(asked.path).ok();
         self.network.credentials.iter().position(|credential| {
             let methods = &credential.methods;

@@ -67,7 +67,12 @@ fn a_placeholder_counts_in_its_field_for_its_host_path_and_method_alone() {
     let rules = rules(Vec::new(), vec![credential]);
     let (host, other) = ([Target::parse("a.org").unwrap()], [Target::parse("b.org").unwrap()]);
     let asked = Asked { targets: &host, port: 443, method: "GET", path: "/api/x", head: 0, body: None };
-    assert_eq!(rules.credential(0, "authorization", &asked), Some(0));
+    assert_eq!(rules.credential(0, "authorization", &[asked]), Some(0));
+    // Where a server may read it otherwise, it has to fit as well.
+    let beside = Asked { path: "/api/y", ..asked };
+    assert_eq!(rules.credential(0, "authorization", &[asked, beside]), Some(0));
+    let other_path = Asked { path: "/other", ..asked };
+    assert_eq!(rules.credential(0, "authorization", &[asked, other_path]), None);
     for (placeholder, header, asked) in [
         (1, "authorization", asked),
         (0, "cookie", asked),
@@ -77,7 +82,7 @@ fn a_placeholder_counts_in_its_field_for_its_host_path_and_method_alone() {
         (0, "authorization", Asked { path: "/other", ..asked }),
         (0, "authorization", Asked { path: "/api/%2e%2e/other", ..asked }),
     ] {
-        assert_eq!(rules.credential(placeholder, header, &asked), None, "{header} {asked:?}");
+        assert_eq!(rules.credential(placeholder, header, &[asked]), None, "{header} {asked:?}");
     }
     assert!(rules.judge(&asked).is_ok() && rules.inspects(&host, 443) && !rules.inspects(&host, 80));
 }

@@ -15,7 +15,7 @@ use ringfence_plan::{Barrier, Leave, Place, RuleId, Target};
 
 use super::Inspector;
 use super::body::{Answer, AnyError, Cut, WasCut, Watched};
-use super::fields::{decoded, outgoing, replaced, size, strip};
+use super::fields::{decoded, outgoing, readings, replaced, size, strip};
 use super::refusal::{Asking, Stop, text_answer};
 use super::stream::Purse;
 use super::strict::{Changed, MARK, Shared};
@@ -127,9 +127,10 @@ impl Exchange {
             head: size(request),
             body,
         };
+        let readings = readings(asked, request.headers());
         let mut headers = request.headers().clone();
-        let put_in = self.put_in(request.uri(), &mut headers, &asked)?;
-        let leave = self.inspector.rules().judge(&asked).map_err(Stop::Refused)?;
+        let put_in = self.put_in(request.uri(), &mut headers, &readings)?;
+        let leave = self.inspector.rules().judge_all(&readings).map_err(Stop::Refused)?;
         if !asking.credentials(&self.inspector).is_empty() {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             // Messages of a WebSocket can be compressed as well.
@@ -193,7 +194,7 @@ impl Exchange {
 
     /// Puts values in for placeholders, where they belong; a placeholder anywhere else stops the request. True if a value
     /// was put in.
-    fn put_in(&self, uri: &Uri, headers: &mut HeaderMap, asked: &Asked<'_>) -> Result<bool, Stop> {
+    fn put_in(&self, uri: &Uri, headers: &mut HeaderMap, readings: &[Asked<'_>]) -> Result<bool, Stop> {
         let inspector = &self.inspector;
         let rules = inspector.rules();
         let misplaced = |place: Place, at: usize| Stop::Alarm(place, rules.rule_of_placeholder(at));
@@ -214,7 +215,7 @@ impl Exchange {
             let whole = inspector.placeholders.find(value.as_bytes());
             let Some(found) = whole.or(inspector.placeholders.find(text)) else { continue };
             // Over a connection that anybody can read, no value goes out.
-            let fits = rules.credential(found.0, name.as_str(), asked);
+            let fits = rules.credential(found.0, name.as_str(), readings);
             let Some(credential) = fits.filter(|_| matches!(self.peer, Peer::Secure { .. })) else {
                 return Err(misplaced(Place::Field, found.0));
             };

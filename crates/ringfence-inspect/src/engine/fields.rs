@@ -8,6 +8,13 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use super::body::Watched;
+use crate::rules::Asked;
+
+/// Fields that servers, or what stands in front of them, take for another method, and for another path.
+const METHODS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+const PATHS: [&str; 2] = ["x-original-url", "x-rewrite-url"];
+/// Most values of such fields; nobody sends more.
+const MOST_READINGS: usize = 4;
 
 /// Bytes of the request line and the fields, as HTTP/1 writes them.
 pub(super) fn size(request: &Request<Incoming>) -> u64 {
@@ -15,6 +22,37 @@ pub(super) fn size(request: &Request<Incoming>) -> u64 {
         + request.uri().path_and_query().map_or(1, |path| path.as_str().len());
     let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     (line + 12 + fields.sum::<usize>()) as u64
+}
+
+/// The request in every way that a server may read it; as it stands first.
+pub(super) fn readings<'a>(asked: Asked<'a>, headers: &'a HeaderMap) -> Vec<Asked<'a>> {
+    let of = |own: &'a str, names: &[&str]| {
+        let mut texts = vec![own];
+        let is_one = |name: &HeaderName| names.iter().any(|known| is_read_as(name.as_str(), known));
+        for (_, value) in headers.iter().filter(|(name, _)| is_one(name)) {
+            // What cannot be read is no method and no path.
+            let text = value.to_str().unwrap_or_default();
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        texts
+    };
+    let (methods, paths) = (of(asked.method, &METHODS), of(asked.path, &PATHS));
+    if methods.len().max(paths.len()) > MOST_READINGS {
+        return vec![asked, Asked { path: "", ..asked }];
+    }
+    let each = |method: &&'a str| {
+        let method = *method;
+        paths.iter().map(move |path| Asked { method, path, ..asked })
+    };
+    methods.iter().flat_map(each).collect()
+}
+
+/// Behind a gateway interface (RFC 3875, section 4.1.18) an underscore is no other than a hyphen.
+fn is_read_as(name: &str, known: &str) -> bool {
+    let mut both = name.bytes().zip(known.bytes());
+    name.len() == known.len() && both.all(|(one, other)| one == other || (one, other) == (b'_', b'-'))
 }
 
 /// The request as the server gets it.

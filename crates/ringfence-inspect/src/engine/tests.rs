@@ -261,6 +261,32 @@ fn trailers_count_as_the_body_that_they_end() {
     });
 }
 
+#[test]
+fn a_field_that_servers_take_for_another_method_or_path_is_judged_as_that() {
+    let post =
+        |field: &str| format!("POST /ok/ HTTP/1.1\r\nHost: a.org\r\n{field}\r\nContent-Length: 0\r\n\r\n");
+    within(async {
+        for field in ["X-HTTP-Method-Override: GET", "X-Original-URL: /ok/2?x", "X-Rewrite-URL: /ok/2"] {
+            assert_eq!(carried(post(field).as_bytes(), 1).await.1, 1, "{field}");
+        }
+        for field in [
+            "X-HTTP-Method-Override: DELETE",
+            "x-http-method: DELETE",
+            "X_HTTP_Method-Override: DELETE",
+            "X-Method-Override: delete",
+            "X-HTTP-Method-Override: GET\r\nX-HTTP-Method-Override: DELETE",
+            "X-Original-URL: /no",
+            "X-Original-URL: https://a.org/ok/",
+            "X-Rewrite-URL: /ok/../no",
+            "X-Rewrite-URL: \u{e9}",
+        ] {
+            let (heard, reached) = carried(post(field).as_bytes(), 1).await;
+            let heard = String::from_utf8_lossy(&heard).into_owned();
+            assert_eq!((reached, heard.contains("HTTP/1.1 403")), (0, true), "{field}: {heard}");
+        }
+    });
+}
+
 /// A request of HTTP/2 by hand: fields as literals without an index (RFC 7541, section 6.2.2).
 fn frames(fields: &[(&str, &str)], body: Option<&[u8]>) -> Vec<u8> {
     let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {

@@ -52,6 +52,12 @@ pub(super) const ESCAPES: &[Escape] = &[
         reaches: "request tls/1 203.0.113.12 DELETE api.example /ok/x",
     },
     Escape {
+        name: "method in a field",
+        threats: &[49, 50],
+        line: "curl -s -m 5 -H 'X-HTTP-Method-Override: DELETE' https://api.example/ok/x",
+        reaches: "request tls/2 203.0.113.12 GET api.example /ok/x",
+    },
+    Escape {
         name: "path over http/2",
         threats: &[49, 50],
         line: "curl -s -m 5 https://api.example/no",
