@@ -146,7 +146,7 @@ pub struct Command {
     pub cgroup: Option<OwnedFd>,
 }
 
-/// Certificates that clients inside are to trust, in one file.
+/// Certificates that clients inside are to trust.
 #[derive(Clone, Debug)]
 pub struct Roots {
     /// The file, as PEM.
@@ -155,6 +155,8 @@ pub struct Roots {
     pub variables: Vec<&'static str>,
     /// Where clients look that read no variable; covered where there is such a file.
     pub places: Vec<AbsPath>,
+    /// The same as stores of Java's, which reads no such file: each with what the store there has already.
+    pub stores: Vec<(AbsPath, Vec<u8>)>,
 }
 
 /// A file with a text that stands for another.

@@ -6,6 +6,10 @@
 
 #[cfg(target_os = "linux")]
 mod engine;
+#[cfg(target_os = "linux")]
+pub mod java;
+#[cfg(target_os = "linux")]
+pub mod keystore;
 pub mod roots;
 pub mod rules;
 pub mod secret;

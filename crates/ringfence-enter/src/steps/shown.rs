@@ -4,6 +4,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use ringfence_plan::AbsPath;
 use rustix::fs::{FileType, OFlags, fstat};
 use rustix::io::Errno;
 
@@ -40,27 +41,41 @@ fn show_roots(root: &mut Root, roots: &Roots) -> Result<PathBuf, SetUpError> {
     };
     let file = make(root).during_on(Step::ShowFile, format!("/{}", place.display()))?;
     for path in &roots.places {
-        match root.find(&below_root(path)) {
-            Ok(target) if is_file(&target) => {
-                cover(root, &file, &target).during_on(Step::ShowFile, path)?;
-            }
-            // What is a symlink leads to one of the other places, or out of sight.
-            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => {}
-            Err(error) => return Err(error).during_on(Step::ShowFile, path),
+        if let Some(target) = existing(root, path)? {
+            cover(root, &file, &target).during_on(Step::ShowFile, path)?;
         }
     }
     remember(root, file);
+    for (number, (path, text)) in roots.stores.iter().enumerate() {
+        if let Some(target) = existing(root, path)? {
+            let own = format!("store{number}");
+            instead(root, &own, (&target, text)).during_on(Step::ShowFile, path)?;
+        }
+    }
     Ok(Path::new("/").join(place))
+}
+
+/// The file at `path`, where the sandbox has one that is not denied. What is a symlink leads to one of the other places, or
+/// out of sight.
+fn existing(root: &Root, path: &AbsPath) -> Result<Option<OwnedFd>, SetUpError> {
+    match root.find(&below_root(path)) {
+        Ok(target) => Ok(Some(target).filter(is_open_file)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => Ok(None),
+        Err(error) => Err(error).during_on(Step::ShowFile, path),
+    }
+}
+
+/// Shows `text` in place of `target`; `own` is the name of the file that holds it.
+fn instead(root: &mut Root, own: &str, (target, text): (&OwnedFd, &[u8])) -> rustix::io::Result<()> {
+    let place = root.own().join(own);
+    put(&root.new_file(&place, OFlags::EXCL | OFlags::WRONLY)?, text)?;
+    let file = root.find(&place)?;
+    cover(root, &file, target)
 }
 
 fn stand_in(root: &mut Root, own: &str, (path, text): (&Path, &[u8])) -> rustix::io::Result<()> {
     match root.find(path) {
-        Ok(target) => {
-            let place = root.own().join(own);
-            put(&root.new_file(&place, OFlags::EXCL | OFlags::WRONLY)?, text)?;
-            let file = root.find(&place)?;
-            cover(root, &file, &target)
-        }
+        Ok(target) => instead(root, own, (&target, text)),
         Err(Errno::NOENT) => {
             let above = nearest(root, path)?;
             // Whatever lies elsewhere than all that is private is the host's.
@@ -94,8 +109,10 @@ fn cover(root: &mut Root, file: &OwnedFd, target: &OwnedFd) -> rustix::io::Resul
     Ok(())
 }
 
-fn is_file(target: &OwnedFd) -> bool {
-    fstat(target).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+fn is_open_file(target: &OwnedFd) -> bool {
+    // What covers a denied file has no right at all (`Root::cover`).
+    let is_file = |mode| FileType::from_raw_mode(mode) == FileType::RegularFile && mode & 0o777 != 0;
+    fstat(target).is_ok_and(|stat| is_file(stat.st_mode))
 }
 
 /// For Landlock, where it says what may be read.

@@ -1,14 +1,16 @@
 //! The inspector's process, as the supervisor sees it: started before the sandbox, so that neither has a copy of what the
 //! other knows, heard, and ended with the run. What it does is `ringfence-inspect`'s.
 
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ringfence_egress::budget::Ledger;
 use ringfence_enter::{Roots, StandIn, capture, outpost};
 use ringfence_inspect::rules::Rules;
-use ringfence_inspect::{Engine, Setup, roots, secret};
+use ringfence_inspect::{Engine, Setup, java, keystore, roots, secret};
 use ringfence_plan::{AbsPath, Event, Placeholder, Plan, RuleId};
 use rustix::event::Timespec;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -68,6 +70,8 @@ pub(super) struct Start<'a> {
     pub(super) own_roots: Option<PathBuf>,
     /// Whether a parent proxy is to be spoken to by TLS.
     pub(super) wraps: bool,
+    /// The command's variables, which tell where its Java lies.
+    pub(super) env: &'a [CString],
 }
 
 impl Inspector {
@@ -85,7 +89,7 @@ impl Inspector {
             placeholders(rules.places().len()).map_err(Error::supervise("make placeholders"))?;
         let own = start.own_roots.as_deref();
         let (_, host) = roots::read(own).map_err(|why| Error::Inspector { why, rule: None })?;
-        let plan = start.plan;
+        let (plan, env) = (start.plan, start.env);
         // The values go with `start`: they are the child's then, and here they are wiped.
         let outpost = Outpost::fork(LONGEST, |supervisor| {
             let (placeholders, roots) = (placeholders.clone(), host.clone());
@@ -93,7 +97,7 @@ impl Inspector {
         });
         let mut inspector = Inspector(outpost.map_err(Error::supervise("start the inspector"))?);
         let certificate = inspector.is_ready(plan)?;
-        let roots = is_looking.then(|| trusted(plan, host, &certificate));
+        let roots = is_looking.then(|| trusted((plan, env), host, &certificate));
         Ok(Some(Introduced { inspector, placeholders, roots }))
     }
 
@@ -171,7 +175,7 @@ fn placeholders(count: usize) -> io::Result<Vec<String>> {
 }
 
 /// The host's roots with the run's own, and who is told of them: what the policy says of a variable is its own word.
-fn trusted(plan: &Plan, host: Vec<u8>, certificate: &str) -> Roots {
+fn trusted((plan, env): (&Plan, &[CString]), host: Vec<u8>, certificate: &str) -> Roots {
     let mut text = host;
     if !text.ends_with(b"\n") {
         text.push(b'\n');
@@ -184,7 +188,17 @@ fn trusted(plan: &Plan, host: Vec<u8>, certificate: &str) -> Roots {
     };
     let variables = VARIABLES.into_iter().filter(is_free).collect();
     let places = roots::PLACES.iter().filter_map(|place| AbsPath::new(place).ok()).collect();
-    Roots { text, variables, places }
+    let stores = java::stores(|name| variable(env, name)).into_iter();
+    let stores =
+        stores.filter_map(|(path, own)| Some((AbsPath::new(path).ok()?, keystore::joined(&own, &text))));
+    let stores = stores.collect();
+    Roots { text, variables, places, stores }
+}
+
+fn variable(env: &[CString], name: &str) -> Option<PathBuf> {
+    let mut values = env.iter().filter_map(|variable| variable.to_bytes().strip_prefix(name.as_bytes()));
+    let value = values.find_map(|value| value.strip_prefix(b"="))?;
+    Some(PathBuf::from(OsStr::from_bytes(value)))
 }
 
 /// The placeholders as the sandbox gets them: variables (`NAME=`, and the value) and files.
@@ -214,7 +228,7 @@ struct Given<'a> {
 /// In the inspector's process: from the copy of the supervisor to the end.
 fn serve(given: Given<'_>, supervisor: OwnedFd) -> io::Result<()> {
     let Given { rules, placeholders, roots, start } = given;
-    let Start { plan, landlock, ledger, taken, own_roots: _, wraps: _ } = start;
+    let Start { plan, landlock, ledger, taken, own_roots: _, wraps: _, env: _ } = start;
     // Here the caller's terminal and variables are still there, which a program that prints one may need.
     let secrets = match secrets::read(plan, &taken) {
         Ok(secrets) => secrets,

@@ -4,6 +4,7 @@
 //! Not credentials, which have rows of their own.
 
 mod cases;
+mod java;
 
 use std::fs;
 
@@ -47,7 +48,7 @@ pub(super) fn rows() -> Vec<Row> {
         ("inspect: killed_and_its_hosts_are_gone_and_others_are_not", killed),
     ];
     let own = own.into_iter().map(|(name, judge)| internet::row(name, &[], &NEEDED, judge));
-    escapes.chain(works).chain(own).collect()
+    escapes.chain(works).chain(own).chain(java::rows()).collect()
 }
 
 /// A line under a policy; without one, unfenced.
