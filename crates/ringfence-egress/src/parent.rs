@@ -95,6 +95,11 @@ impl Parent {
         };
     }
 
+    /// Whether that is how it is called.
+    pub fn is_named(&self, name: &HostName, port: u16) -> bool {
+        self.port == port && matches!(&self.host, Target::Name(own) if own == name)
+    }
+
     /// Whether connections to `target` go through it.
     pub fn serves(&self, target: &Target) -> bool {
         !self.no_proxy.iter().any(|host| host.covers(target))

@@ -43,6 +43,8 @@ pub struct Refusal {
 pub enum Owner {
     /// One of its interfaces has it.
     ThisMachine,
+    /// The parent proxy is there, which goes wherever it is asked to.
+    ParentProxy,
     /// Somebody else's.
     Other,
 }
@@ -117,6 +119,11 @@ impl Rules {
             }
         }
         self.network.rule
+    }
+
+    /// The refusal of the parent proxy itself, by a name or by a rule that does not say its very address.
+    pub fn parent_proxy(&self) -> Refusal {
+        self.special(PARENT)
     }
 
     /// The refusal of UDP where only TCP is carried.
@@ -211,6 +218,11 @@ impl Rules {
             (_, Some(Special::Never(what)), _) => return Err(self.special(what)),
             // Only the address itself, for a block says nothing of whose it is.
             (_, _, Owner::ThisMachine) => (whole(address), self.special(OWN)),
+            // Whoever speaks to it reaches all that it does: neither a block nor the host's network means that.
+            (_, _, Owner::ParentProxy) => {
+                let named = self.network.allows_within(whole(address), (address, port, protocol));
+                return named.ok_or(self.parent_proxy());
+            }
             (_, Some(Special::Within(block, what)), _) => (block, self.special(what)),
             (_, None, Owner::Other) => return plainly,
         };
@@ -323,6 +335,7 @@ impl Rules {
 }
 
 const OWN: &str = "an address of this machine's own";
+const PARENT: &str = "the parent proxy";
 
 fn whole(address: IpAddr) -> Block {
     Block { address, prefix: if address.is_ipv4() { 32 } else { 128 } }

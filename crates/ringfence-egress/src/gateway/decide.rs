@@ -33,7 +33,7 @@ impl Gateway {
         service: impl Into<Service>,
     ) -> Result<Allowed, Refusal> {
         let service = service.into();
-        let owner = self.owner(address);
+        let owner = self.owner(address, service);
         let told = self.told.names(address);
         let refusal = match self.rules.by_address(address, service, owner) {
             Ok(rule) => {
@@ -71,7 +71,7 @@ impl Gateway {
         let mut refusal = None;
         for record in records {
             let address = crate::guard::canonical(record.address);
-            let owner = self.owner(address);
+            let owner = self.owner(address, port);
             match self.rules.leads_to(address, port, owner) {
                 Ok(()) => found.push(SocketAddr::new(address, port)),
                 Err(refused) => refusal = Some(refused),
@@ -89,7 +89,10 @@ impl Gateway {
         if is_heard { Expected::NotDenied } else { Expected::Anybody }
     }
 
-    pub(super) fn owner(&mut self, address: IpAddr) -> Owner {
+    pub(super) fn owner(&mut self, address: IpAddr, service: impl Into<Service>) -> Owner {
+        if self.may_be_parent(address, service.into()) {
+            return Owner::ParentProxy;
+        }
         let now = Instant::now();
         if let Some((owner, since)) = self.owners.get(&address)
             && now.duration_since(*since) < OWNED

@@ -253,14 +253,14 @@ impl Gateway {
                 (Some(names), address) => {
                     // The parent proxy's own address is nobody's to allow.
                     let leads = address.filter(|_| given.target.via.is_none()).is_none_or(|address| {
-                        let owner = gateway.owner(address);
+                        let owner = gateway.owner(address, port);
                         gateway.rules.leads_to(address, port, owner).is_ok()
                     });
                     leads && names.iter().any(|name| gateway.rules.by_name(name, port).is_ok())
                 }
                 (None, Some(address)) => {
                     let known = given.target.host.as_deref().and_then(|host| HostName::parse(host).ok());
-                    let owner = gateway.owner(address);
+                    let owner = gateway.owner(address, port);
                     gateway.rules.by_address(address, port, owner).is_ok()
                         && known.is_none_or(|name| gateway.rules.not_denied(&name, port).is_ok())
                 }

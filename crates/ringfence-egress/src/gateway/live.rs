@@ -72,7 +72,7 @@ impl Gateway {
         port: u16,
     ) -> Result<(RuleId, Expected), Refusal> {
         for address in addresses {
-            let owner = self.owner(*address);
+            let owner = self.owner(*address, port);
             self.rules.leads_to(*address, port, owner)?;
         }
         let mut refusal = self.rules.nothing_allows();
@@ -102,7 +102,7 @@ impl Gateway {
         }
         let mut rule = Err(self.rules.nothing_allows());
         for address in addresses {
-            let owner = self.owner(*address);
+            let owner = self.owner(*address, port);
             rule = Ok(self.rules.by_address(*address, port, owner)?);
         }
         rule.map(|rule| (rule, self.anybody()))

@@ -95,6 +95,8 @@ pub struct Gateway {
     running: Vec<usize>,
     resolver: Resolver<names::Waiter>,
     parent: Option<Parent>,
+    /// Where name servers have said that it is.
+    parent_seen: HashSet<IpAddr>,
     /// The names that only it resolves.
     pool: Pool,
     told: Told,
@@ -149,6 +151,7 @@ impl Gateway {
             running: Vec::new(),
             resolver: Resolver::new(servers),
             parent,
+            parent_seen: HashSet::new(),
             pool: Pool::default(),
             told: Told::default(),
             owners: HashMap::new(),
@@ -170,6 +173,7 @@ impl Gateway {
     /// When it cannot wait.
     pub fn serve(mut self) -> io::Result<()> {
         let mut happened = Vec::with_capacity(256);
+        self.find_parent();
         loop {
             let due = if self.running.is_empty() { self.next_due() } else { Some(Instant::now()) };
             self.poller.wait(due, &mut happened)?;

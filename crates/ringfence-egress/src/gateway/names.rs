@@ -26,6 +26,8 @@ pub(crate) enum Waiter {
     Stream { index: usize, generation: u32, question: Question },
     /// A client of the proxy.
     Proxy { index: usize, generation: u32 },
+    /// The gateway itself, who has to know where its parent proxy is.
+    Parent,
 }
 
 /// Questions taken at once, before connections have their turn.
@@ -191,6 +193,7 @@ impl Gateway {
                 self.send_on_stream(index, generation, &bytes);
             }
             Waiter::Proxy { index, generation } => self.looked_up(index, generation, answer.clone()),
+            Waiter::Parent => self.parent_found(answer),
         }
     }
 

@@ -3,21 +3,24 @@
 //!
 //! Not its protocols: [`crate::handshake`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use ringfence_plan::{Failure, ProxyScheme, Target as Named};
+use ringfence_plan::{Failure, Protocol, ProxyScheme, Target as Named};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::connection::{Asking, Dial, Lookup, Manner, Opening, Stage, Target};
 use super::decide::Allowed;
+use super::names::Waiter;
 use super::poller::Token;
 use super::side::Side;
 use super::{DIAL, Gateway};
 use crate::dns::message::{Code, Kind, Question, Record};
+use crate::dns::resolver::Answer;
 use crate::guard::canonical;
 use crate::handshake::{Handshake, Step};
 use crate::http::Host;
-use crate::rules::Refusal;
+use crate::parent::Parent;
+use crate::rules::{Refusal, Service};
 
 /// For how long an address stands for a name, seconds: for the whole run, but clients need not know.
 const STAND_IN_TTL: u32 = 300;
@@ -42,6 +45,10 @@ impl Gateway {
         if let Some(name) = name {
             let allowed = self.by_name(&name, port)?;
             let through = self.goes_through_parent(&Named::Name(name.clone()));
+            // Asked for itself, it would take the next words for those of a client.
+            if through && self.parent.as_ref().is_some_and(|parent| parent.is_named(&name, port)) {
+                return Err(self.rules.parent_proxy());
+            }
             return Ok((allowed, through.then_some(Host::Name(name))));
         }
         let Host::Address(address) = *host else { return Err(self.rules.nothing_allows()) };
@@ -54,6 +61,34 @@ impl Gateway {
 
     pub(super) fn goes_through_parent(&self, target: &Named) -> bool {
         self.parent.as_ref().is_some_and(|parent| parent.serves(target))
+    }
+
+    /// Whether the parent proxy is there; as long as nobody has said where it is, it may be anywhere.
+    pub(super) fn may_be_parent(&self, address: IpAddr, service: Service) -> bool {
+        let at_its_port = |parent: &&Parent| (parent.port, Protocol::Tcp) == (service.port, service.protocol);
+        self.parent.as_ref().filter(at_its_port).is_some_and(|parent| {
+            let known = parent.addresses.iter().chain(&self.parent_seen).map(|address| canonical(*address));
+            let known: Vec<IpAddr> = known.collect();
+            known.is_empty() || known.contains(&address)
+        })
+    }
+
+    /// Asks where the parent proxy is, before anybody goes through it.
+    pub(super) fn find_parent(&mut self) {
+        let Some(Parent { host: Named::Name(name), addresses, .. }) = &self.parent else { return };
+        if !addresses.is_empty() {
+            return;
+        }
+        let name = name.clone();
+        for kind in [Kind::A, Kind::Aaaa] {
+            if let Err((_, answer)) = self.resolver.ask(&self.poller, &name, kind, Waiter::Parent) {
+                self.parent_found(&answer);
+            }
+        }
+    }
+
+    pub(super) fn parent_found(&mut self, answer: &Answer) {
+        self.parent_seen.extend(answer.iter().flatten().map(|record| record.address));
     }
 
     /// The answer for a name that only the parent proxy resolves: an address that stands for it.
@@ -93,7 +128,8 @@ impl Gateway {
     }
 
     /// Where the parent proxy is, by these addresses of its name. Its owner has said so: nothing is special about them.
-    pub(super) fn parent_at(&self, records: &[Record]) -> Vec<SocketAddr> {
+    pub(super) fn parent_at(&mut self, records: &[Record]) -> Vec<SocketAddr> {
+        self.parent_seen.extend(records.iter().map(|record| record.address));
         let port = self.parent.as_ref().map_or(0, |parent| parent.port);
         records.iter().map(|record| SocketAddr::new(canonical(record.address), port)).collect()
     }

@@ -22,6 +22,19 @@ fn rules(allow: Vec<NetworkRule>, deny: Vec<NetworkRule>) -> Rules {
 }
 
 #[test]
+fn the_parent_proxy_is_reached_by_a_rule_for_its_very_address_alone() {
+    let proxy = "10.0.0.5".parse().unwrap();
+    let wide = rules(vec![rule(block("10.0.0.0", 8), 1, 65535, 1)], Vec::new());
+    assert_eq!(wide.by_address(proxy, 3128, Owner::Other), Ok(RuleId(1)));
+    assert_eq!(wide.by_address(proxy, 3128, Owner::ParentProxy), Err(wide.parent_proxy()));
+    assert_eq!(wide.leads_to(proxy, 3128, Owner::ParentProxy), Err(wide.parent_proxy()));
+    let exact = rules(vec![rule(block("10.0.0.5", 32), 3128, 3128, 2)], Vec::new());
+    assert_eq!(exact.by_address(proxy, 3128, Owner::ParentProxy), Ok(RuleId(2)));
+    let host = Rules::new(Network { mode: NetworkMode::Host, ..Network::none(RuleId(0)) }, Vec::new());
+    assert_eq!(host.by_address(proxy, 3128, Owner::ParentProxy), Err(host.parent_proxy()));
+}
+
+#[test]
 fn a_name_is_matched_label_by_label_and_deny_wins() {
     let rules = rules(
         vec![

@@ -43,9 +43,10 @@ pub(super) fn rows() -> Vec<Row> {
             move |session| judge_bad(session, this),
         )
     });
-    let own: [(&str, &[&str], Judge); 10] = [
+    let own: [(&str, &[&str], Judge); 11] = [
         ("works: through a parent proxy: by TLS", &NEEDED, by_tls),
         ("gateway: parent proxy: by TLS with a certificate that nobody trusts", &NEEDED, untrusted),
+        ("gateway: parent proxy: in_a_block_that_a_rule_names", &NEEDED, in_a_block),
         ("gateway: parent proxy: rules over requests hold through one by TLS", &NEEDED, inspected_by_tls),
         ("gateway: parent proxy: rules over requests hold through it", &[], inspected),
         ("gateway: parent proxy: bytes_beyond_a_budget_do_not_go_through_it", &[], over_budget),
@@ -193,6 +194,19 @@ fn untrusted(session: &Session) -> Result<Outcome, String> {
     }
     let control = run_by_tls(session, Some(BY_TLS), BOTH)?;
     Ok(control.proves(control.has("parent ")))
+}
+
+/// A rule for a block is none for the proxy that lies in it, which would go anywhere; the control names no proxy.
+fn in_a_block(session: &Session) -> Result<Outcome, String> {
+    let policy = BY_TLS.replace("\"good.example:8080\"", "\"good.example:8080\", \"203.0.113.0/24:3443\"");
+    let line = "curl -sS -m 5 http://good.example/alive; for to in 203.0.113.13 other.example; do \
+                curl -s -m 5 --proxy-insecure -x https://$to:3443 -p http://evil.example/; done; true";
+    let with = run_by_tls(session, Some(&policy), line)?;
+    let asked = |line: &&str| line.starts_with("parent ") && !line.ends_with(" good.example:80");
+    let reached = with.log.lines().any(|line| asked(&line));
+    with.holds("parent 3128 good.example:80", reached)?;
+    let without = run_by_tls(session, Some(&policy.replace("proxy = ", "#")), line)?;
+    Ok(without.proves(without.has("parent 3128 evil.example:80")))
 }
 
 fn inspected_by_tls(session: &Session) -> Result<Outcome, String> {
