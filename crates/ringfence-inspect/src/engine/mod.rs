@@ -91,6 +91,7 @@ pub(crate) struct Inspector {
     pub(crate) authority: Authority,
     pub(crate) client: Arc<ClientConfig>,
     pub(crate) reporter: Reporter,
+    wrapped: wrap::Places,
     progress: RefCell<Option<Rc<AsyncFd<OwnedFd>>>>,
 }
 
@@ -163,6 +164,7 @@ impl Engine {
                 authority,
                 client: Arc::new(client),
                 reporter: Reporter::default(),
+                wrapped: wrap::Places::default(),
                 progress: RefCell::new(None),
             },
             supervisor,
@@ -261,7 +263,13 @@ impl Inspector {
             Said::Wrap(name) => {
                 let mut descriptors = descriptors.into_iter();
                 let (Some(gateway), Some(proxy)) = (descriptors.next(), descriptors.next()) else { return };
-                tokio::task::spawn_local(wrap::serve(self.client.clone(), name, gateway, proxy));
+                // Closed, the gateway has the proxy for one that failed.
+                let Some(place) = self.wrapped.take() else { return };
+                let client = self.client.clone();
+                tokio::task::spawn_local(async move {
+                    wrap::serve(client, name, gateway, proxy).await;
+                    drop(place);
+                });
             }
             Said::Rules(network) => {
                 let rules = self.rules().with_reach(*network);

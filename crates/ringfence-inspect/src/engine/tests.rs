@@ -161,6 +161,7 @@ fn inspector() -> Rc<Inspector> {
         authority: Authority::new().unwrap(),
         client: Arc::new(client),
         reporter: Reporter::default(),
+        wrapped: super::wrap::Places::default(),
         progress: RefCell::new(None),
     })
 }

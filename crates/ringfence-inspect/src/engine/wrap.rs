@@ -5,6 +5,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as Pair;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,20 @@ const LAST: Duration = Duration::from_secs(10);
 /// Read at once.
 const CHUNK: usize = 16 * 1024;
 
+/// Most of them at once: each costs a hundred kilobytes at worst, and this process has others to serve.
+const MOST: usize = 1000;
+
+/// The places of those that are carried.
+#[derive(Clone, Default)]
+pub(super) struct Places(Rc<()>);
+
+impl Places {
+    /// One for another, if there is one left.
+    pub(super) fn take(&self) -> Option<Places> {
+        (Rc::strong_count(&self.0) <= MOST).then(|| self.clone())
+    }
+}
+
 /// Carries a connection to its end. Whatever goes wrong ends both sides; the gateway tells of it.
 pub(super) async fn serve(client: Arc<ClientConfig>, name: String, gateway: OwnedFd, proxy: OwnedFd) {
     let Ok(gateway) = UnixStream::from_std(Pair::from(gateway)) else { return };
@@ -32,7 +47,7 @@ pub(super) async fn serve(client: Arc<ClientConfig>, name: String, gateway: Owne
 }
 
 /// Carries both ways until both have ended, or the gateway hears no more: a proxy that ends its side never, or takes
-/// nothing, would be held for ever otherwise, and nobody counts how many.
+/// nothing, would be held for ever otherwise, and its place with it.
 async fn relay(gateway: UnixStream, proxy: impl AsyncRead + AsyncWrite, last: Duration) {
     let (mut from_proxy, mut to_proxy) = tokio::io::split(proxy);
     let up = async {
@@ -136,5 +151,14 @@ mod tests {
             timeout(10 * SOON, work).await.expect("the proxy is held").unwrap();
             drop(world);
         }
+    }
+
+    #[test]
+    fn no_more_are_carried_than_there_are_places() {
+        let places = Places::default();
+        let mut taken: Vec<Places> = std::iter::from_fn(|| places.take()).take(2 * MOST).collect();
+        assert_eq!(taken.len(), MOST);
+        taken.pop();
+        assert!(places.take().is_some());
     }
 }
