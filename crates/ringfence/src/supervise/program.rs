@@ -2,7 +2,7 @@
 //! there what it likes at the next start, or choose which of the user's secrets goes out.
 //!
 //! Not what is read; and of what programs load by themselves nothing is known here, but that they do not find it where they
-//! start or along PATH.
+//! start, or by the caller's variables.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
@@ -22,10 +22,16 @@ const USUAL: &str = "/bin:/usr/bin";
 pub(super) fn command(plan: &Plan, words: &[String]) -> Result<Command, String> {
     let here = std::env::current_dir().map_err(|error| format!("is asked for nowhere: {error}"))?;
     let path = std::env::var_os("PATH").unwrap_or_else(|| USUAL.into());
-    prepared(&plan.files, words, (&here, &path)).map_err(|change| {
+    let mut command = prepared(&plan.files, words, (&here, &path)).map_err(|change| {
         let Change(place, rule) = change;
         refusal(plan, "is asked for outside of the sandbox", &place, rule)
-    })
+    })?;
+    let variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let variables = variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+    for name in astray(&plan.files, start(&plan.files, &here), variables) {
+        command.env_remove(name);
+    }
+    Ok(command)
 }
 
 /// Whether a file, by every link on the way to it, is out of the sandbox's reach.
@@ -51,9 +57,15 @@ struct Change(PathBuf, RuleId);
 fn prepared(files: &Files, words: &[String], (here, path): (&Path, &OsStr)) -> Result<Command, Change> {
     let (program, arguments) = words.split_first().map_or(("", words), |(first, rest)| (first, rest));
     let program = found(program, here, path).unwrap_or_else(|| program.into());
+    let start = start(files, here);
     // Other words are names of commands: `auth` is none of a file that happens to lie here.
-    let scripts = arguments.iter().filter(|word| word.contains(['/', '.'])).map(|word| here.join(word));
-    let read = std::iter::once(here.join(&program)).chain(scripts).filter(|file| file.is_file());
+    let named = arguments.iter().flat_map(|word| pieces(word)).filter(|word| word.contains(['/', '.']));
+    // Interpreters take a directory for a program too, and others read their settings there.
+    let read = named.flat_map(|word| {
+        [Some(here.join(word)).filter(|file| file.is_file()), Some(start.join(word)).filter(|at| at.is_dir())]
+    });
+    let program_file = Some(here.join(&program)).filter(|file| file.is_file());
+    let read = std::iter::once(program_file).chain(read).flatten();
     if let Some(change) = read.into_iter().find_map(|file| changeable(files, &file)) {
         return Err(change);
     }
@@ -64,10 +76,38 @@ fn prepared(files: &Files, words: &[String], (here, path): (&Path, &OsStr)) -> R
     let directories = std::env::split_paths(path).map(|directory| here.join(directory)).filter(is_fixed);
     command.env("PATH", std::env::join_paths(directories).unwrap_or_else(|_| OsString::from(USUAL)));
     // Programs take modules and settings from where they start.
-    if changeable(files, here).is_some() {
-        command.current_dir("/");
+    if start != here {
+        command.current_dir(start);
     }
     Ok(command)
+}
+
+/// Where a program starts that is called from `here`.
+fn start<'a>(files: &Files, here: &'a Path) -> &'a Path {
+    if changeable(files, here).is_some() { Path::new("/") } else { here }
+}
+
+/// A word, and what in it could be a path by itself: `--file=PATH`, or those of a line for a shell.
+fn pieces(word: &str) -> impl Iterator<Item = &str> {
+    let splits = |letter: char| letter.is_whitespace() || "=:,;|&()<>{}'\"`".contains(letter);
+    std::iter::once(word).chain(word.split(splits)).filter(|piece| !piece.is_empty())
+}
+
+/// The variables that name a place where the sandbox may write: by PYTHONPATH, NODE_OPTIONS, LD_LIBRARY_PATH and more than
+/// could be listed, interpreters and loaders take from there what they run.
+fn astray<'a>(
+    files: &Files,
+    start: &Path,
+    variables: impl Iterator<Item = (&'a OsStr, &'a OsStr)>,
+) -> Vec<&'a OsStr> {
+    let leads = |value: &OsStr| {
+        let value = value.to_string_lossy();
+        let mut places = pieces(&value).map(|piece| start.join(piece));
+        places.any(|place| place.exists() && changeable(files, &place).is_some())
+    };
+    // By PATH and HOME programs find what they need; PATH is looked at by itself.
+    let is_kept = |name: &OsStr| name == "PATH" || name == "HOME";
+    variables.filter(|(name, value)| !is_kept(name) && leads(value)).map(|(name, _)| name).collect()
 }
 
 /// Where execvp(3) finds it.
@@ -172,6 +212,16 @@ mod tests {
         for good in [&["sh", "auth"][..], &[&away_name("token.sh")], &["../away/token.sh"], &["./none"]] {
             assert!(of(good).is_ok(), "{good:?}");
         }
+        // A directory can be a program, and a path can stand in a word.
+        std::fs::create_dir(project.join("tools")).unwrap();
+        let tools = project.join("tools").display().to_string();
+        let (option, line) = (format!("--config={tools}"), format!("cd / && cat '{tools}/../token.sh'"));
+        for bad in [&["sh", &tools][..], &["sh", &option], &["sh", "-c", &line]] {
+            assert_eq!(of(bad).unwrap_err().1, RuleId(7), "{bad:?}");
+        }
+        for good in [&["sh", "."][..], &["sh", "tools"], &["sh", "-c", "cd / && echo auth"]] {
+            assert!(of(good).is_ok(), "{good:?}");
+        }
         // Links of directories are followed as well.
         let away_file = away.join("token.sh");
         std::os::unix::fs::symlink("../away", project.join("through")).unwrap();
@@ -202,6 +252,20 @@ mod tests {
         };
         let kept = format!("{}:{}", away.display(), usual.display());
         assert_eq!(said(&project), format!("/\n{kept}\n"));
+        let (project_name, away_name) = (project.display().to_string(), away.display().to_string());
+        let values = [
+            ("ONE", project_name.clone()),
+            ("LIST", format!("{away_name}:{project_name}/bin")),
+            ("OPTIONS", format!("--quiet --require={project_name}")),
+            ("LINK", format!("{away_name}/link")),
+            ("AWAY", away_name),
+            ("WORD", "project".into()),
+            ("PATH", project_name.clone()),
+            ("HOME", project_name),
+        ];
+        std::fs::create_dir(project.join("bin")).unwrap();
+        let variables = values.iter().map(|(name, value)| (OsStr::new(*name), OsStr::new(value)));
+        assert_eq!(astray(&files, Path::new("/"), variables), ["ONE", "LIST", "OPTIONS", "LINK"]);
         // Where the sandbox may not write, it starts where its caller is.
         let command = prepared(&files, &words, (&away, &path)).unwrap();
         assert!(command.get_current_dir().is_none() && Path::new(command.get_program()).is_absolute());
