@@ -48,9 +48,10 @@ const OUTPUTS: &str = "
 Standard input, output and error belong to the command. `run` adds to standard error, after the command has ended:
 
 - nothing, when nothing was refused and no limit reached;
-- one line otherwise; `--quiet` leaves it out. Refused changes to protected and denied names are counted, with their
-  rule. What is simply not there or not writable (mounts, Landlock, seccomp) the command sees as an error of its own
-  call, and ringfence does not;
+- one line otherwise, and before it one of alarms where a credential's placeholder went astray or its value came back;
+  `--quiet` leaves both out. Refused changes to protected and denied names are counted, with their rule. What is simply
+  not there or not writable (mounts, Landlock, seccomp) the command sees as an error of its own call, and ringfence does
+  not;
 - with `--json` instead one object, always, as the last line: `exit_code`, `ending`, `backend`, `passed_over`,
   `denied`, `events` (each refusal with operation, path, rule and where the rule stands), `events_left_out`,
   `warnings`, `presets`, `untrusted` (the project's policy, where it only narrows), `wall_ms`, `peak_memory`, `traffic`

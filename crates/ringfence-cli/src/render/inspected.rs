@@ -15,12 +15,14 @@ pub(super) fn counted(traffic: &Traffic) -> u64 {
     traffic.refused + traffic.requests_refused + traffic.alarms
 }
 
-/// The parts of the line for people; alarms first.
+/// The line of alarms, which has nothing else in it: it is not to be lost among refusals.
+pub(super) fn alarms(traffic: &Traffic, events: &[Event], rules: &[Rule]) -> Option<String> {
+    (traffic.alarms > 0).then(|| format!("ALARM: {}", named(events, rules, alarmed)))
+}
+
+/// The parts of the line for people.
 pub(super) fn told(traffic: &Traffic, events: &[Event], rules: &[Rule]) -> Vec<String> {
     let mut parts = Vec::new();
-    if traffic.alarms > 0 {
-        parts.push(format!("ALARM: {}", named(events, rules, alarmed)));
-    }
     if traffic.requests_refused > 0 {
         let count = traffic.requests_refused;
         let requests = if count == 1 { "1 request".into() } else { format!("{count} requests") };
@@ -85,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alarms_come_first_and_what_the_workload_chose_is_escaped() {
+    fn alarms_have_a_line_of_their_own_and_what_the_workload_chose_is_escaped() {
         let origin = Origin::File { path: "ringfence.toml".into(), line: 4, column: 1, why: None };
         let rules = [Rule { text: "network.http".into(), origin }];
         let events = [
@@ -107,11 +109,13 @@ mod tests {
         let traffic = Traffic { requests_refused: 1, alarms: 1, uninspected: true, ..Traffic::default() };
         let told = told(&traffic, &events, &rules);
         assert_eq!(
-            told[0],
-            "ALARM: a credential's placeholder was sent to b.example:443, in a body (ringfence.toml:4:1)"
+            alarms(&traffic, &events, &rules).as_deref(),
+            Some(
+                "ALARM: a credential's placeholder was sent to b.example:443, in a body (ringfence.toml:4:1)"
+            )
         );
-        assert!(told[1].starts_with("refused 1 request: POST a.example:443/x"), "{}", told[1]);
-        assert!(!told[1].contains('\u{1b}') && told.len() == 3);
+        assert!(told[0].starts_with("refused 1 request: POST a.example:443/x"), "{}", told[0]);
+        assert!(!told[0].contains('\u{1b}') && told.len() == 2);
         assert_eq!(counted(&traffic), 2);
     }
 }

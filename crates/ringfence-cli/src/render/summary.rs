@@ -107,7 +107,7 @@ impl Summary {
         )
     }
 
-    /// The line for people; empty when there is nothing to say.
+    /// The line for people, and before it one of alarms; empty when there is nothing to say.
     pub(crate) fn as_text(&self, outcome: &Outcome, style: impl FnOnce() -> Style) -> String {
         let mut parts = Vec::new();
         let changes = outcome.denied.saturating_sub(inspected::counted(&outcome.traffic));
@@ -130,10 +130,13 @@ impl Summary {
             }
         }
         parts.extend(outcome.unrecorded.iter().map(|what| format!("could not write down {}", escape(what))));
-        match parts.is_empty() {
-            true => String::new(),
-            false => format!("{} {}\n", style().paint(Meaning::Warning, "ringfence:"), parts.join("; ")),
+        let alarm = inspected::alarms(&outcome.traffic, &self.events, &self.rules);
+        let lines: Vec<_> = alarm.into_iter().chain((!parts.is_empty()).then(|| parts.join("; "))).collect();
+        if lines.is_empty() {
+            return String::new();
         }
+        let name = style().paint(Meaning::Warning, "ringfence:");
+        lines.iter().map(|line| format!("{name} {line}\n")).collect()
     }
 
     /// `refused 3 changes: .git/hooks/pre-commit (create; built in: …), …`
@@ -349,6 +352,22 @@ mod tests {
         let traffic = Traffic { refused: 2, lost: true, ..Traffic::default() };
         let outcome = Outcome { traffic, ..outcome(3, Ending::Exited(1)) };
         insta::assert_snapshot!(summary(events).as_text(&outcome, || Style::PLAIN), @"ringfence: refused 1 change: /x (write; built in (git runs it)); refused 2 connections: a.example:443 (no rule allows it; ringfence.toml:4:12); the gateway ended, and the network with it: nothing was reached since");
+    }
+
+    #[test]
+    fn an_alarm_is_a_line_before_the_one_of_refusals_and_stands_alone_without_it() {
+        let place = ringfence_plan::Place::Body;
+        let alarm =
+            Event::CredentialAlarm { host: Some("b.example".into()), port: 443, place, rule: RuleId(1) };
+        let traffic = Traffic { alarms: 1, ..Traffic::default() };
+        let alone = Outcome { traffic: traffic.clone(), ..outcome(1, Ending::Exited(0)) };
+        insta::assert_snapshot!(summary(vec![alarm.clone()]).as_text(&alone, || Style::PLAIN), @"ringfence: ALARM: a credential's placeholder was sent to b.example:443, in a body (ringfence.toml:4:12)");
+        let both = Outcome { traffic, ..outcome(2, Ending::Exited(0)) };
+        let events = vec![denied(Operation::Write, "/x", 0), alarm];
+        insta::assert_snapshot!(summary(events).as_text(&both, || Style::PLAIN), @"
+        ringfence: ALARM: a credential's placeholder was sent to b.example:443, in a body (ringfence.toml:4:12)
+        ringfence: refused 1 change: /x (write; built in (git runs it))
+        ");
     }
 
     #[test]
