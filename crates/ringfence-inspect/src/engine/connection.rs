@@ -232,7 +232,8 @@ async fn dial(
         Err(_) => return Err("it did not agree upon keys in time".into()),
         Ok(Err(error)) => {
             return Err(format!(
-                "its TLS is not to be had, or its certificate is not to be trusted: {error}"
+                "its TLS is not to be had, or its certificate is not to be trusted by the roots of the host, or of SSL_CERT_FILE \
+                 where ringfence was started: {error}"
             ));
         }
         Ok(Ok(stream)) => stream,
