@@ -279,7 +279,7 @@ impl Refused {
                     .into(),
             );
         }
-        let mut fields: Vec<Field> = unheld().filter_map(|entry| entry.field).collect();
+        let mut fields = left_open(&backends);
         fields.sort_unstable();
         fields.dedup();
         hints.extend(fields.iter().map(|field| format!("do without this one: --allow-unenforced {field}")));
@@ -306,6 +306,16 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+/// The fields that have to be named for a run to start, on the strongest backend that is to be had at all; on a weaker one
+/// more would be given up. Where none is, those of all, since it is the host that has to change.
+fn left_open(backends: &[BackendRefusal]) -> Vec<Field> {
+    let of =
+        |backend: &BackendRefusal| backend.unheld.iter().map(|entry| entry.field).collect::<Option<Vec<_>>>();
+    backends.iter().find_map(of).unwrap_or_else(|| {
+        backends.iter().flat_map(|backend| &backend.unheld).filter_map(|entry| entry.field).collect()
+    })
+}
 
 fn is_control_group_limit(field: Field) -> bool {
     matches!(field, Field::Memory | Field::Swap | Field::Processes | Field::Cpu)
@@ -363,6 +373,23 @@ mod tests {
             ]
         );
         assert_eq!(error.exit_code(), 125);
+    }
+
+    #[test]
+    fn what_to_do_without_is_said_for_the_strongest_backend_that_is_to_be_had() {
+        let refusal = |backend, field: Option<Field>| BackendRefusal {
+            backend,
+            unheld: vec![Unheld { field, why: "no".into() }],
+        };
+        let process = || refusal("process", Some(Field::Network));
+        let held =
+            Refused::new(vec![refusal("namespaces", Some(Field::NetworkResolver)), process()], None, &host());
+        let without = |refused: Refused| {
+            refused.hints.into_iter().filter(|hint| hint.contains("--allow")).collect::<Vec<_>>()
+        };
+        assert_eq!(without(held), ["do without this one: --allow-unenforced network.resolver"]);
+        let absent = Refused::new(vec![refusal("namespaces", None), process()], None, &host());
+        assert_eq!(without(absent), ["do without this one: --allow-unenforced network.mode"]);
     }
 
     #[test]
