@@ -104,7 +104,16 @@ impl Current {
                 notes.push(format!("what is denied stays so: {}", self.texts[denial.rule.0 as usize]));
             }
         }
-        self.network.allow.extend(within.into_iter().map(|endpoint| NetworkRule { endpoint, rule }));
+        for endpoint in within {
+            match self.network.allow.iter().find(|allowed| allowed.endpoint == endpoint) {
+                // Once is enough, however often it is said; the first goes on to answer for it.
+                Some(same) => {
+                    notes.push(format!("already allowed by {}", self.texts[same.rule.0 as usize]));
+                }
+                None => self.network.allow.push(NetworkRule { endpoint, rule }),
+            }
+        }
+        notes.dedup();
         Ok(notes)
     }
 
@@ -239,6 +248,16 @@ mod tests {
         now.change(Change::Remove, &request("a.example:443"), &[]).unwrap();
         assert!(!allows(&now, "b.example", 443) && !allows(&now, "a.example", 443));
         assert!(now.change(Change::Remove, &request("a.example:443"), &[]).is_err());
+    }
+
+    #[test]
+    fn what_is_allowed_twice_is_one_rule_and_said() {
+        let mut now = current(&["a.example:443"], &[]);
+        let notes = now.change(Change::Allow, &request("a.example"), &[]).unwrap().notes;
+        assert_eq!(notes, ["already allowed by network.allow = \"a.example:443\" (--x)"]);
+        let notes = now.change(Change::Allow, &request("a.example"), &[]).unwrap().notes;
+        assert_eq!((now.network.allow.len(), notes.len()), (2, 2));
+        assert!(allows(&now, "a.example", 443) && allows(&now, "a.example", 80));
     }
 
     #[test]
