@@ -145,3 +145,34 @@ fn a_host_is_denied_on_every_port_unless_the_text_says_one() {
     assert_eq!(denied("telemetry.org:443"), ["telemetry.org:443"]);
     assert_eq!(denied("https://telemetry.org"), ["telemetry.org:443"]);
 }
+
+#[test]
+fn a_host_that_is_no_host_is_refused_with_what_to_write() {
+    let wrong = ["https://host.example/page", "*", "udp://time.example"];
+    let flags = wrong.iter().map(|text| flag("--allow-net", text)).collect();
+    insta::assert_snapshot!(plan(flags).unwrap_err().render(false), @"
+    error: `network.allow` cannot be `https://host.example/page`
+     --> command line:1:13
+      |
+    1 | --allow-net https://host.example/page
+      |             ^^^^^^^^^^^^^^^^^^^^^^^^^ it names a path: rules speak of hosts and ports
+      |
+      = help: name the host alone; what it may be asked for is said in a policy: [[network.http]] with host and paths
+
+    error: `network.allow` cannot be `*`
+     --> command line:1:13
+      |
+    1 | --allow-net *
+      |             ^ it has a `*` that is not the whole first label
+      |
+      = help: name hosts, or all below a name, like `*.example.org`; `--network host` is a network without rules
+
+    error: `network.allow` cannot be `udp://time.example`
+     --> command line:1:13
+      |
+    1 | --allow-net udp://time.example
+      |             ^^^^^^^^^^^^^^^^^^ it names no port
+      |
+      = help: write it behind the host, like `:53`
+    ");
+}

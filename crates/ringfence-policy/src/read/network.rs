@@ -3,20 +3,35 @@
 //! Tables of them are read in `record`.
 
 use ringfence_plan::{
-    Endpoint, HostPattern, Ports, Protocol, ProxyScheme, ProxyServer, Target, UpstreamScheme,
+    BadEndpoint, Endpoint, HostPattern, Ports, Protocol, ProxyScheme, ProxyServer, Target, UpstreamScheme,
 };
 
 use super::scalar::BadValue;
 use crate::nearest::nearest;
 use crate::statement::Value;
 
+/// A host with its ports, as in `allow`.
+pub(crate) fn endpoint(words: &str) -> Result<Value, BadValue> {
+    Endpoint::parse(words).map(Value::Endpoints).map_err(|bad| {
+        let help = match bad {
+            BadEndpoint::Path => Some(
+                "name the host alone; what it may be asked for is said in a policy: [[network.http]] with host and paths"
+                    .into(),
+            ),
+            BadEndpoint::Wildcard if words == "*" => Some(
+                "name hosts, or all below a name, like `*.example.org`; `--network host` is a network without rules".into(),
+            ),
+            _ => bad.help(),
+        };
+        BadValue { why: bad.to_string().into(), help }
+    })
+}
+
 /// Where requests go: as in `allow`, but without a port 443 alone.
 pub(crate) fn web_endpoint(words: &str) -> Result<Endpoint, BadValue> {
     let endpoints = Endpoint::parse(words).map_err(|bad| {
         let help = match bad {
-            ringfence_plan::BadEndpoint::Path => {
-                Some("paths stand beside it: paths = [\"/repos/**\"]".into())
-            }
+            BadEndpoint::Path => Some("paths stand beside it: paths = [\"/repos/**\"]".into()),
             _ => bad.help(),
         };
         BadValue { why: bad.to_string().into(), help }
@@ -132,8 +147,8 @@ pub(crate) fn resolver(words: &str) -> Result<Value, BadValue> {
 
 /// One host and its port.
 fn server(words: &str, default: Option<u16>) -> Result<(Target, u16), BadValue> {
-    let problem = |why: ringfence_plan::BadEndpoint| match why {
-        ringfence_plan::BadEndpoint::User => bad(
+    let problem = |why: BadEndpoint| match why {
+        BadEndpoint::User => bad(
             "holds a user or a password, which would be shown with the policy",
             "name where they come from: proxy_credential = { env = \"PROXY_LOGIN\" }",
         ),

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use ringfence_plan::{AbsPath, AuditDestination, Bytes, Endpoint, Level, NetworkMode};
+use ringfence_plan::{AbsPath, AuditDestination, Bytes, Level, NetworkMode};
 use toml::de::{DeInteger, DeValue};
 
 use super::network;
@@ -126,7 +126,7 @@ fn parse_kind(kind: Kind, words: &str) -> Result<Value, BadValue> {
             choice(words, &modes).map(Value::Network)
         }
         Kind::Endpoint if words.starts_with(groups::MARK) => group(words),
-        Kind::Endpoint => Endpoint::parse(words).map(Value::Endpoints).map_err(|bad| plain(bad.to_string())),
+        Kind::Endpoint => network::endpoint(words),
         Kind::Host => network::host(words),
         Kind::Publish => network::publish(words),
         Kind::Listen => network::listen(words),
