@@ -2,8 +2,9 @@
 //!
 //! Not errors: those stop the composing before. Nothing is looked at here; what the machine has is told.
 
-use ringfence_plan::PathPattern;
+use ringfence_plan::{PathPattern, Rule};
 
+use crate::compile;
 use crate::compose::{Composed, Fields, StatementId};
 use crate::diagnostic::{Diagnostic, Report, quoted};
 use crate::presets::Chosen;
@@ -61,25 +62,31 @@ pub fn check(composed: &Composed, around: &Machine<'_>) -> Report {
     Report(checker.found)
 }
 
-/// What the caller's flags ask for and a ceiling, or the sandbox around this one, takes: told at every run, so that
-/// nobody believes in a flag that has no effect. Empty without flags or without bounds, at no cost.
+/// What the caller's flags ask for and a ceiling, or the sandbox around this one, takes, and hosts that they name in vain:
+/// told at every run, so that nobody believes in a flag that has no effect. Empty without flags, at no cost.
 pub(crate) fn void_flags(composed: &Composed) -> Report {
     let Some(grants) = composed.readings.first() else { return Report::default() };
     let by_flag = |statement: &Statement| match &statement.place {
         Place::Written(span) => composed.texts[span.source.0 as usize].author == Author::Flag,
         Place::BuiltIn(_) => false,
     };
-    if !composed.is_bounded() || !grants.fields.statements.iter().any(by_flag) {
+    if !grants.fields.statements.iter().any(by_flag) {
         return Report::default();
     }
-    let stages = composed.stages();
-    let bounds: Vec<&Stage> =
-        stages.iter().filter(|stage| matches!(stage.kind, StageKind::Ceiling | StageKind::Parent)).collect();
     let mut checker = Checker { composed, fields: &grants.fields, found: Vec::new() };
-    checker.void_by_bounds(&bounds);
-    checker.void_variables(&bounds);
-    checker.void_endpoints(&bounds);
-    checker.bounded_singles(&bounds);
+    if composed.is_bounded() {
+        let stages = composed.stages();
+        let bounds: Vec<&Stage> = stages
+            .iter()
+            .filter(|stage| matches!(stage.kind, StageKind::Ceiling | StageKind::Parent))
+            .collect();
+        checker.void_by_bounds(&bounds);
+        checker.void_variables(&bounds);
+        checker.void_endpoints(&bounds);
+        checker.bounded_singles(&bounds);
+    } else {
+        checker.void_endpoints(&[]);
+    }
     let flags = |diagnostic: &Diagnostic| {
         diagnostic.snippets.iter().any(|snippet| {
             composed.texts.iter().any(|text| text.author == Author::Flag && text.text == snippet.text)
@@ -110,6 +117,12 @@ impl<'a> Checker<'a> {
 
     fn statement(&self, id: StatementId) -> &'a Statement {
         &self.fields.statements[id as usize]
+    }
+
+    /// A statement as a rule: what it says, and where it stands.
+    fn rule(&self, id: StatementId) -> Rule {
+        let statement = self.statement(id);
+        Rule { text: statement.text(), origin: compile::origin(&self.composed.texts, statement) }
     }
 
     /// Where a statement stands, if a person wrote it.

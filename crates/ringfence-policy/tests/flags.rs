@@ -147,6 +147,28 @@ fn a_host_is_denied_on_every_port_unless_the_text_says_one() {
 }
 
 #[test]
+fn a_host_that_a_flag_names_without_a_network_is_told_and_one_of_a_file_is_not() {
+    let place = tempfile::tempdir().unwrap();
+    let place = std::fs::canonicalize(place.path()).unwrap();
+    std::fs::write(place.join("x.toml"), "[network]\nallow = [\"file.example\"]\n").unwrap();
+    let warned = |flags: Vec<Flag>| {
+        let request = Request {
+            cwd: place.clone(),
+            home: "/home/u".into(),
+            policy_files: vec!["x.toml".into()],
+            flags,
+            ..Request::default()
+        };
+        load(&request).and_then(compose).unwrap().warnings().render(false)
+    };
+    assert_eq!(warned(vec![flag("--network", "none")]).trim(), "");
+    assert_eq!(warned(vec![flag("--network", "rules"), flag("--allow-net", "flag.example")]).trim(), "");
+    let told = warned(vec![flag("--network", "none"), flag("--allow-net", "flag.example")]);
+    assert!(told.contains("`network.allow` `flag.example` has no effect"), "{told}");
+    assert!(told.contains("(--network none) decides") && !told.contains("file.example"), "{told}");
+}
+
+#[test]
 fn a_host_that_is_no_host_is_refused_with_what_to_write() {
     let wrong = ["https://host.example/page", "*", "udp://time.example"];
     let flags = wrong.iter().map(|text| flag("--allow-net", text)).collect();

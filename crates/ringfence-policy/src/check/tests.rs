@@ -182,7 +182,7 @@ fn what_is_kept_away_by_another_line() {
     3 | allow = ["example.org"]
       |          ^^^^^^^^^^^^^ there is no network
       |
-      = help: [network] mode = "rules" makes such lines count
+      = help: network.mode = "none" (ringfence.toml:2:8) decides; with mode = "rules", or `--network rules`, such lines count
     "#);
     let denied = "[network]\nmode = \"rules\"\nallow = [\"api.example.org:443\"]\ndeny = [\"*.example.org:1-65535\"]\n";
     assert_snapshot!(checked(denied), @r#"

@@ -89,9 +89,9 @@ impl Checker<'_> {
 
     /// Hosts that a deny, a bound or the mode keeps away, and such as the mode lets anyway.
     pub(super) fn void_endpoints(&mut self, bounds: &[&Stage]) {
-        let mode = match self.fields.single("network.mode") {
-            Some((Value::Network(mode), _)) => *mode,
-            _ => NetworkMode::None,
+        let (mode, says) = match self.fields.single("network.mode") {
+            Some((Value::Network(mode), id)) => (*mode, format!("{} decides; ", self.rule(id))),
+            _ => (NetworkMode::None, String::new()),
         };
         let mut last: Option<StatementId> = None;
         for (endpoint, id) in &self.fields.allow_net {
@@ -101,11 +101,11 @@ impl Checker<'_> {
             }
             match mode {
                 NetworkMode::None => {
-                    let help = "[network] mode = \"rules\" makes such lines count".to_owned();
+                    let help = format!("{says}with mode = \"rules\", or `--network rules`, such lines count");
                     self.warn(*id, "has no effect", "there is no network", help);
                 }
                 NetworkMode::Host => {
-                    let help = "with mode = \"rules\" only these lines let anything".to_owned();
+                    let help = format!("{says}with mode = \"rules\" only these lines let anything");
                     self.warn(*id, "has no effect", "mode = \"host\" allows everything", help);
                 }
                 NetworkMode::Rules => self.void_endpoint(endpoint, *id, bounds),
