@@ -75,7 +75,8 @@ impl Rules {
 
     #[cfg(test)]
     pub(crate) fn over(network: Network, reach: Reach) -> Rules {
-        Rules { network: network.over_plain_http_too(), reach, texts: Vec::new(), places: Vec::new() }
+        let places = network.credentials.iter().map(|credential| credential.placeholder.clone()).collect();
+        Rules { network: network.over_plain_http_too(), reach, texts: Vec::new(), places }
     }
 
     /// The same for requests, and these for who may be named.

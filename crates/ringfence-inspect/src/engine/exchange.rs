@@ -200,9 +200,9 @@ impl Exchange {
         let misplaced = |place: Place, at: usize| Stop::Alarm(place, rules.rule_of_placeholder(at));
         let target = uri.path_and_query().map_or("", |target| target.as_str());
         let decoded = decoded(target);
-        if let Some(found) =
-            inspector.placeholders.find(target.as_bytes()).or(inspector.placeholders.find(&decoded))
-        {
+        let methods = readings.iter().map(|asked| asked.method.as_bytes());
+        let mut line = [target.as_bytes(), &decoded].into_iter().chain(methods);
+        if let Some(found) = line.find_map(|text| inspector.placeholders.find(text)) {
             return Err(misplaced(Place::Target, found.0));
         }
         let mut put_in = false;

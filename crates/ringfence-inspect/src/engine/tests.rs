@@ -1,5 +1,7 @@
 //! What the client writes by hand: requests that two servers read differently never reach one.
 
+mod credentials;
+
 use std::cell::Cell;
 
 use http::{Request, Response};
