@@ -95,9 +95,10 @@ pub(super) fn strip(headers: &mut HeaderMap, keeps_upgrade: bool) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .filter(|name| !keeps_upgrade || *name != header::UPGRADE)
-        // A wish to have these dropped is nobody's.
+        // A wish to have these dropped is nobody's; one of them is ours.
         .filter(|name| {
-            *name != header::HOST && *name != header::CONTENT_LENGTH && *name != header::AUTHORIZATION
+            ![header::HOST, header::CONTENT_LENGTH, header::AUTHORIZATION, header::ACCEPT_ENCODING]
+                .contains(name)
         })
         .collect();
     let takes_trailers =

@@ -64,3 +64,13 @@ fn the_placeholder_in_a_method_is_misplaced_as_everywhere_else() {
         assert!(read.is_empty() && heard.contains("403"), "{read} {heard}");
     });
 }
+
+#[test]
+fn no_client_has_the_wish_for_an_answer_without_compression_taken_out() {
+    within(async {
+        for line in ["Connection: accept-encoding", "Accept-Encoding: gzip"] {
+            let (read, _) = read_of(&["GET / HTTP/1.1", line]).await;
+            assert!(read.contains("accept-encoding: identity"), "{line}: {read}");
+        }
+    });
+}
