@@ -46,7 +46,7 @@ use self::watch::Watch;
 use crate::error::Error;
 use crate::live::About;
 use crate::outcome::{EventLog, Outcome};
-use crate::run::Job;
+use crate::run::{CommandLine, Job};
 
 /// Signals that arrive in the loop. All are for the command but SIGPIPE, which tells what the failed write tells as well
 /// and must not end us.
@@ -80,7 +80,6 @@ pub(crate) fn run(job: Job<'_>, on_event: &mut dyn FnMut(&Event)) -> Result<Outc
 /// Launches the job and stays with it to its end.
 fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let started = Instant::now();
-    let about = about(&job);
     let Job {
         backend,
         lowered,
@@ -105,6 +104,8 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     // No other backend has a network of its own that could be captured.
     let captured = owns_namespace && plan.network.held_as() == NetworkMode::Rules;
     let gated = owns_namespace && plan.network.is_gated();
+    // Rules of a network that is not captured cannot be changed, so that nobody has to know the run.
+    let about = captured.then(|| about(&command));
     let channel = if gated {
         Some(capture::channel().map_err(Error::supervise("make the gateway's channel"))?)
     } else {
@@ -163,9 +164,9 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         let published = published::open(plan)?;
         gateway.publish(published).map_err(Error::supervise("give the gateway its ports"))?;
     }
-    // Rules of a network that is not captured cannot be changed; and a run whose socket cannot be made runs without.
-    let owner = match (bounds, &record.state) {
-        (Some(bounds), Some(state)) if captured => Owner::open(state, about, plan, bounds).ok(),
+    // A run whose socket cannot be made runs without.
+    let owner = match (bounds, &record.state, about) {
+        (Some(bounds), Some(state), Some(about)) => Owner::open(state, about, plan, bounds).ok(),
         _ => None,
     };
     groups.confine(allow_unenforced)?;
@@ -232,11 +233,11 @@ fn introduce(
 }
 
 /// What a run is to be known by to its owner while it is under way; it gets its name from its socket.
-fn about(job: &Job<'_>) -> About {
+fn about(command: &CommandLine) -> About {
     About {
         id: String::new(),
         time: time::now(),
-        cwd: job.command.cwd.to_string(),
-        argv: job.command.argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
+        cwd: command.cwd.to_string(),
+        argv: command.argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
     }
 }
