@@ -27,26 +27,27 @@ pub(super) struct Journal<'a> {
     /// With the rules that came while it ran.
     plan: Cow<'a, Plan>,
     audit: Audit,
-    /// Where the last refusals are kept, and what they are so far.
-    last: Option<(&'a Path, LastRun)>,
-    /// What happened, for the log.
-    log: RunLog,
+    kept: Option<Kept<'a>>,
     began: (Instant, Duration),
+}
+
+/// What is kept for the user, so far.
+struct Kept<'a> {
+    /// Where.
+    state: &'a Path,
+    /// The last refusals.
+    last: LastRun,
+    /// What happened.
+    log: RunLog,
 }
 
 impl<'a> Journal<'a> {
     /// Opens every destination and records the start.
     pub(super) fn begin(job: &Job<'a>) -> Result<Journal<'a>, Error> {
         let audit = Audit::begin(job)?;
-        let last = job.record.state.as_deref().map(|state| (state, empty(job)));
+        let kept = job.record.state.as_deref().map(|state| Kept::nothing(state, job));
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Ok(Journal {
-            plan: Cow::Borrowed(job.plan),
-            audit,
-            last,
-            log: empty_log(job),
-            began: (Instant::now(), now),
-        })
+        Ok(Journal { plan: Cow::Borrowed(job.plan), audit, kept, began: (Instant::now(), now) })
     }
 
     /// Records what happened. The caller bounds how often this is called.
@@ -55,11 +56,11 @@ impl<'a> Journal<'a> {
             self.plan.to_mut().rules.push(text.clone());
         }
         self.audit.event(event, &self.plan);
-        if let Some((_, last)) = &mut self.last {
+        if let Some(Kept { last, log, .. }) = &mut self.kept {
             last.note(event, &self.plan);
             let at = self.began.0.elapsed().as_millis() as u64;
             let rule = event.rule().map(|rule| self.plan.rule(rule).clone());
-            self.log.entries.push(Entry { at, event: event.clone(), rule });
+            log.entries.push(Entry { at, event: event.clone(), rule });
         }
     }
 
@@ -67,15 +68,15 @@ impl<'a> Journal<'a> {
     pub(super) fn end(mut self, result: Result<Outcome, Error>) -> Result<Outcome, Error> {
         let mut unrecorded = self.audit.end(&result);
         let mut outcome = result?;
-        if let Some((state, mut last)) = self.last.take() {
+        if let Some(Kept { state, mut last, mut log }) = self.kept.take() {
             last.denied = outcome.denied;
             if let Err(error) = keep(state, &last) {
                 let place = LastRun::place(state);
                 unrecorded.push(format!("the refusals of this run, in {}: {error}", place.display()));
             }
-            self.log.ending = Some(outcome.ending);
-            self.log.traffic = outcome.traffic;
-            if let Err(error) = keep_log(state, &self.log, self.began.1) {
+            log.ending = Some(outcome.ending);
+            log.traffic = outcome.traffic;
+            if let Err(error) = keep_log(state, &log, self.began.1) {
                 let place = run_log::place(state);
                 unrecorded.push(format!("the log of this run, in {}: {error}", place.display()));
             }
@@ -85,29 +86,29 @@ impl<'a> Journal<'a> {
     }
 }
 
-fn empty(job: &Job<'_>) -> LastRun {
-    LastRun {
-        time: time::now(),
-        cwd: job.command.cwd.to_string(),
-        argv: job.command.argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
-        backend: job.backend.into(),
-        denied: 0,
-        refusals: Vec::new(),
-        connections: Vec::new(),
-    }
-}
-
-fn empty_log(job: &Job<'_>) -> RunLog {
-    let LastRun { time, cwd, argv, backend, .. } = empty(job);
-    RunLog {
-        id: std::process::id().to_string(),
-        time,
-        cwd,
-        argv,
-        backend,
-        ending: None,
-        traffic: Traffic::default(),
-        entries: Vec::new(),
+impl Kept<'_> {
+    fn nothing<'a>(state: &'a Path, job: &Job<'_>) -> Kept<'a> {
+        let last = LastRun {
+            time: time::now(),
+            cwd: job.command.cwd.to_string(),
+            argv: job.command.argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
+            backend: job.backend.into(),
+            denied: 0,
+            refusals: Vec::new(),
+            connections: Vec::new(),
+        };
+        let LastRun { time, cwd, argv, backend, .. } = last.clone();
+        let log = RunLog {
+            id: std::process::id().to_string(),
+            time,
+            cwd,
+            argv,
+            backend,
+            ending: None,
+            traffic: Traffic::default(),
+            entries: Vec::new(),
+        };
+        Kept { state, last, log }
     }
 }
 
