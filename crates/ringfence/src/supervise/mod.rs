@@ -8,6 +8,7 @@ mod flow;
 mod gateway;
 mod inspector;
 mod journal;
+mod network;
 mod outpost;
 mod output;
 mod owner;
@@ -26,17 +27,18 @@ use std::ffi::{CString, OsString};
 use std::time::{Duration, Instant};
 
 use ringfence_backend::Command;
+use ringfence_backend::limits::Group;
 use ringfence_backend::signals::Signals;
 use ringfence_egress::budget::Ledger;
 use ringfence_enter::protocol::ToInit;
-use ringfence_enter::{Roots, StandIn, StdioSource, capture};
-use ringfence_plan::{Event, NetworkMode, Plan};
+use ringfence_enter::{Roots, StandIn, StdioSource};
+use ringfence_plan::{Event, Plan};
 
 use self::cgroup::Groups;
 use self::dispatcher::{Dispatcher, Due, End};
-use self::gateway::{Gateway, With};
 use self::inspector::Inspector;
 use self::journal::Journal;
+use self::network::Network;
 use self::output::Output;
 use self::owner::Owner;
 use self::sandbox::Sandbox;
@@ -78,92 +80,19 @@ pub(crate) fn run(job: Job<'_>, on_event: &mut dyn FnMut(&Event)) -> Result<Outc
 }
 
 /// Launches the job and stays with it to its end.
-fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
+fn attend<'a>(mut job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let started = Instant::now();
-    let Job {
-        backend,
-        lowered,
-        mut command,
-        caller_env,
-        plan,
-        terminal,
-        allow_unenforced,
-        record,
-        landlock,
-        bounds,
-    } = job;
-    let owns_namespace = backend == "namespaces";
-    let held = lowered.limits().clone();
+    let Job { backend, plan, allow_unenforced, record, .. } = job;
+    let bounds = job.bounds.take();
+    let program = job.command.argv[0].to_string_lossy().into_owned();
+    let held = job.lowered.limits().clone();
+    // Rules of a network that is not captured cannot be changed, so that nobody has to know the run.
+    let about = network::is_captured(&job).then(|| about(&job.command));
 
     let signals = Signals::block(&HEARD, &UNHEARD).map_err(Error::supervise("block signals"))?;
-    let mut groups = Groups::make(held.groups, allow_unenforced)?;
-    let mut stdio = [StdioSource::Inherit, StdioSource::Inherit, StdioSource::Inherit];
-    let terminal = if terminal { Terminal::take_over(&mut stdio) } else { None };
-    let mut outputs = if plan.limits.output.is_some() { Output::relay(&mut stdio)? } else { Vec::new() };
-    let program = command.argv[0].to_string_lossy().into_owned();
-    // No other backend has a network of its own that could be captured.
-    let captured = owns_namespace && plan.network.held_as() == NetworkMode::Rules;
-    let gated = owns_namespace && plan.network.is_gated();
-    // Rules of a network that is not captured cannot be changed, so that nobody has to know the run.
-    let about = captured.then(|| about(&command));
-    let channel = if gated {
-        Some(capture::channel().map_err(Error::supervise("make the gateway's channel"))?)
-    } else {
-        None
-    };
-    let (to_gateway, hand_over) = channel.unzip();
-    if let Some(asked) = &plan.network.parent {
-        parent::keep_out(asked, caller_env, &mut command.env);
-    }
-    if captured {
-        proxy::set_variables(&mut command.env, &plan.environment);
-    }
-    let ledger = Ledger::new(plan.network.budgets.clone()).map_err(Error::supervise("count budgets"))?;
-    // Before the sandbox, which is a copy of this process: by then no value is left here.
-    let introduced = match captured {
-        true => {
-            let wraps = parent::is_by_tls(plan, caller_env);
-            introduce(plan, caller_env, (landlock, ledger.clone(), wraps), &mut command.env)?
-        }
-        false => Introductions::default(),
-    };
-    let Introductions { inspector, placeholders, roots, stand_ins } = introduced;
-    let wait_for_go = terminal.is_some() || !groups.is_empty() || !outputs.is_empty() || gated;
-    let command = Command {
-        argv: command.argv,
-        env: command.env,
-        cwd: command.cwd,
-        temporary: command.temporary,
-        // A path that is no UTF-8 is no JSON either: the file is then empty, and whoever reads it finds no plan.
-        plan: serde_json::to_vec(&*plan.inside()).unwrap_or_default(),
-        stdio,
-        keep_fds: Vec::new(),
-        terminal: terminal.is_some(),
-        wait_for_go,
-        gateway: to_gateway,
-        roots,
-        stand_ins,
-        cgroup: groups.birthplace()?,
-    };
-    let running = groups.launch_inside(|| {
-        lowered.launch(command).map_err(|error| Error::Launch { backend, source: error.into() })
-    })?;
-
-    let sandbox = Sandbox::new(running, owns_namespace);
-    // After the sandbox, which then has no descriptor of the gateway's and no secret of the proxy's, and beside its set-up.
-    let proxy = if captured { parent::of(plan, caller_env)? } else { None };
-    let to_inspector = inspector.as_ref().map(Inspector::connect).transpose();
-    let to_inspector = to_inspector.map_err(Error::supervise("join gateway and inspector"))?;
-    let with = With { ledger, parent: proxy, inspector: to_inspector, placeholders };
-    let mut gateway = hand_over
-        .map(|hand_over| Gateway::start(plan, with, landlock, hand_over))
-        .transpose()
-        .map_err(Error::supervise("start the gateway"))?;
-    if let Some(gateway) = &gateway {
-        // Here, so that neither the sandbox nor the gateway's other channels keep a port open that the run has given up.
-        let published = published::open(plan)?;
-        gateway.publish(published).map_err(Error::supervise("give the gateway its ports"))?;
-    }
+    let launched = launch(job, held.groups)?;
+    let Launched { mut groups, terminal, mut outputs, network, sandbox, waits, caller_env } = launched;
+    let (mut gateway, inspector) = network.serve(plan, caller_env)?;
     // A run whose socket cannot be made runs without.
     let owner = match (bounds, &record.state, about) {
         (Some(bounds), Some(state), Some(about)) => Owner::open(state, about, plan, bounds).ok(),
@@ -175,7 +104,7 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         gateway.is_ready().map_err(Error::supervise("start the gateway"))?;
     }
     // With a terminal the loop says so, once the terminal is connected: its first modes must not overwrite the command's.
-    if wait_for_go && terminal.is_none() {
+    if waits && terminal.is_none() {
         sandbox.send(ToInit::Go);
     }
     groups.sweep();
@@ -200,6 +129,51 @@ fn attend<'a>(job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
         started,
     };
     dispatcher.run()
+}
+
+/// A sandbox that is being set up, with what was made for it.
+struct Launched<'a> {
+    groups: Groups,
+    terminal: Option<Terminal>,
+    outputs: Vec<Output>,
+    network: Network,
+    sandbox: Sandbox,
+    /// Whether the command waits for word from here.
+    waits: bool,
+    caller_env: &'a [(OsString, OsString)],
+}
+
+/// Makes what the sandbox is to find, and the sandbox.
+fn launch(mut job: Job<'_>, groups: Vec<Group>) -> Result<Launched<'_>, Error> {
+    let groups = Groups::make(groups, job.allow_unenforced)?;
+    let mut stdio = [StdioSource::Inherit, StdioSource::Inherit, StdioSource::Inherit];
+    let terminal = if job.terminal { Terminal::take_over(&mut stdio) } else { None };
+    let outputs = if job.plan.limits.output.is_some() { Output::relay(&mut stdio)? } else { Vec::new() };
+    let (network, inside) = Network::prepare(&mut job)?;
+    let waits = terminal.is_some() || !groups.is_empty() || !outputs.is_empty() || network.is_gated();
+    let Job { backend, lowered, command, caller_env, plan, .. } = job;
+    let CommandLine { argv, env, cwd, temporary } = command;
+    let command = Command {
+        argv,
+        env,
+        cwd,
+        temporary,
+        // A path that is no UTF-8 is no JSON either: the file is then empty, and whoever reads it finds no plan.
+        plan: serde_json::to_vec(&*plan.inside()).unwrap_or_default(),
+        stdio,
+        keep_fds: Vec::new(),
+        terminal: terminal.is_some(),
+        wait_for_go: waits,
+        gateway: inside.gateway,
+        roots: inside.roots,
+        stand_ins: inside.stand_ins,
+        cgroup: groups.birthplace()?,
+    };
+    let running = groups.launch_inside(|| {
+        lowered.launch(command).map_err(|error| Error::Launch { backend, source: error.into() })
+    })?;
+    let sandbox = Sandbox::new(running, backend == "namespaces");
+    Ok(Launched { groups, terminal, outputs, network, sandbox, waits, caller_env })
 }
 
 /// What an inspector brings with it.
