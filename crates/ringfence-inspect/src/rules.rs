@@ -94,9 +94,13 @@ impl Rules {
         self.network.is_inspected(targets, port)
     }
 
-    /// Whether the client of an address that is allowed for its own sake may name this host.
-    pub fn may_be_named(&self, name: &HostName, port: u16) -> bool {
-        self.reach.not_denied(name, port).is_ok()
+    /// Whether a client may name this host now: no rule denies it, and where its address is not allowed for its own sake
+    /// (`anybody`), one allows it.
+    pub fn may_be_named(&self, name: &HostName, port: u16, anybody: bool) -> bool {
+        match anybody {
+            true => self.reach.not_denied(name, port).is_ok(),
+            false => self.reach.by_name(name, port).is_ok(),
+        }
     }
 
     /// Whether a greeting may say that it hides another; otherwise the rule.

@@ -175,10 +175,13 @@ impl Exchange {
             Peer::Secure { name, port, .. } => (*name == target, *port),
             Peer::Plain { names, anybody, address, port } => {
                 let allowed = match &target {
-                    Target::Name(name) => *anybody && self.inspector.rules().may_be_named(name, *port),
+                    Target::Name(name) => {
+                        (*anybody || names.contains(&target))
+                            && self.inspector.rules().may_be_named(name, *port, *anybody)
+                    }
                     Target::Address(_) => target == *address,
                 };
-                (allowed || names.contains(&target), *port)
+                (allowed, *port)
             }
         };
         if fits && named.port.is_none_or(|named| named == port) {

@@ -94,10 +94,8 @@ pub(super) fn kind_of_tls(inspector: &Inspector, handed: &Handed, name: Option<H
         }
         None => Kind::Refused(Barrier::Unnamed, None),
         Some(name) => {
-            let may = match handed.anybody {
-                true => inspector.rules().may_be_named(&name, port),
-                false => handed.names.contains(&name),
-            };
+            let may = (handed.anybody || handed.names.contains(&name))
+                && inspector.rules().may_be_named(&name, port, handed.anybody);
             let target = Target::Name(name.clone());
             match may {
                 false => Kind::Refused(Barrier::OtherName, Some(name)),

@@ -1,6 +1,7 @@
 //! What the client writes by hand: requests that two servers read differently never reach one.
 
 mod credentials;
+mod names;
 
 use std::cell::Cell;
 
@@ -176,7 +177,16 @@ async fn carried(bytes: &[u8], version: u8) -> (Vec<u8>, u32) {
 
 /// The same, and how many of them ended as they should.
 async fn carried_whole(bytes: &[u8], version: u8) -> (Vec<u8>, u32, u32) {
-    let inspector = inspector();
+    let name = Target::parse("a.org").unwrap();
+    let peer = Peer::Secure { address: Target::parse("192.0.2.1").unwrap(), name, port: 443 };
+    carried_by(inspector(), peer, (bytes, version)).await
+}
+
+async fn carried_by(
+    inspector: Rc<Inspector>,
+    peer: Peer,
+    (bytes, version): (&[u8], u8),
+) -> (Vec<u8>, u32, u32) {
     let (reached, whole) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let (near, far) = duplex(1 << 20);
     let (count, ended) = (reached.clone(), whole.clone());
@@ -201,8 +211,6 @@ async fn carried_whole(bytes: &[u8], version: u8) -> (Vec<u8>, u32, u32) {
     });
     let upstream = if version == 1 { Upstream::one(near).await } else { Upstream::two(near).await };
     let server = Server::Up(upstream.unwrap());
-    let name = Target::parse("a.org").unwrap();
-    let peer = Peer::Secure { address: Target::parse("192.0.2.1").unwrap(), name, port: 443 };
     let (mut client, ours) = duplex(1 << 20);
     tokio::task::spawn_local(serve(inspector, (peer, server), ours, version));
     client.write_all(bytes).await.unwrap();
