@@ -360,7 +360,7 @@ mod tests {
         let alarm =
             Event::CredentialAlarm { host: Some("b.example".into()), port: 443, place, rule: RuleId(1) };
         let traffic = Traffic { alarms: 1, ..Traffic::default() };
-        let alone = Outcome { traffic: traffic.clone(), ..outcome(1, Ending::Exited(0)) };
+        let alone = Outcome { traffic, ..outcome(1, Ending::Exited(0)) };
         insta::assert_snapshot!(summary(vec![alarm.clone()]).as_text(&alone, || Style::PLAIN), @"ringfence: ALARM: a credential's placeholder was sent to b.example:443, in a body (ringfence.toml:4:12)");
         let both = Outcome { traffic, ..outcome(2, Ending::Exited(0)) };
         let events = vec![denied(Operation::Write, "/x", 0), alarm];
