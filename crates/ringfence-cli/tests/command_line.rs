@@ -11,7 +11,7 @@ use serde_json::Value;
 
 mod place;
 
-use place::{Place, code, errors};
+use place::{Place, code, errors, text};
 
 fn last_object(output: &Output) -> Value {
     serde_json::from_str(errors(output).lines().last().expect("a last line")).expect("JSON")
@@ -243,6 +243,23 @@ fn cwd_moves_the_command_and_grants_nothing() {
     let output = place.run(&["--cwd", outside.to_str().unwrap(), "--", "touch", "x"]);
     assert_eq!(code(&output), 125, "{}", errors(&output));
     assert!(!outside.join("x").exists());
+}
+
+#[test]
+fn what_is_granted_in_var_tmp_is_there_and_the_rest_of_it_is_the_sandboxs_own() {
+    let (place, other) = (Place::below("/var/tmp"), Place::below("/var/tmp"));
+    let own = format!("/var/tmp/own-{}", std::process::id());
+    let script = format!("echo in >made; echo own >{own} && cat {own} && echo x >~/x && cat ~/x");
+    let output = place.shell(&[], &script);
+    assert_eq!((text(&output).as_str(), code(&output)), ("own\nx\n", 0), "{}", errors(&output));
+    assert!(place.has("made") && !Path::new(&own).exists());
+
+    let look = format!("ls -d {} || ls -d {own}", other.project().display());
+    assert_ne!(code(&place.shell(&[], &look)), 0);
+    let elsewhere = Place::new();
+    assert_ne!(code(&elsewhere.shell(&[], &look)), 0);
+    let shown = elsewhere.shell(&["--read", "/var/tmp"], &look);
+    assert_eq!(code(&shown), 0, "{}", errors(&shown));
 }
 
 #[test]

@@ -12,7 +12,16 @@ pub(crate) struct Place(TempDir);
 
 impl Place {
     pub(crate) fn new() -> Place {
-        let place = Place(TempDir::new().unwrap());
+        Place::made(TempDir::new().unwrap())
+    }
+
+    /// In a directory that is there.
+    pub(crate) fn below(directory: &str) -> Place {
+        Place::made(TempDir::new_in(directory).unwrap())
+    }
+
+    fn made(directory: TempDir) -> Place {
+        let place = Place(directory);
         fs::create_dir_all(place.project().join(".git")).unwrap();
         fs::create_dir(place.home()).unwrap();
         place

@@ -122,11 +122,28 @@ impl Root {
             return if layers::is_taken(opened, &tmp) { Ok(()) } else { self.lay_tmp_over_host() };
         }
         self.lay_own(Path::new("tmp"), 0o1777)?;
+        self.lay_var_tmp(layout, opened)?;
         if !layers::is_covered(opened, &layout.home) && layout.home != AbsPath::root() {
             self.lay_own(&below_root(&layout.home), 0o755)?;
         }
-        let var = self.directory(Path::new("var"), 0o755).during(Step::NewRoot)?;
-        symlinkat("../tmp", &var, "tmp").during(Step::NewRoot)
+        Ok(())
+    }
+
+    /// /var/tmp leads to /tmp. Where something of the sandbox lies in it, it is one more private directory: a mount that is
+    /// reached through a symlink would not be at the place that was judged.
+    fn lay_var_tmp(&mut self, layout: &RootLayout, opened: &[Opened]) -> Result<(), SetUpError> {
+        let place = Path::new("/var/tmp");
+        let granted = opened.iter().filter(|entry| entry.mount != Mount::Mask).map(|entry| &entry.path);
+        let mut shown = granted.chain([&layout.home]).filter(|path| path.as_path().starts_with(place));
+        match shown.next() {
+            // The grant is mounted there.
+            Some(path) if path.as_path() == place => Ok(()),
+            Some(_) => self.lay_own(Path::new("var/tmp"), 0o1777),
+            None => {
+                let var = self.directory(Path::new("var"), 0o755).during(Step::NewRoot)?;
+                symlinkat("../tmp", &var, "tmp").during(Step::NewRoot)
+            }
+        }
     }
 
     fn lay_own(&mut self, path: &Path, mode: u32) -> Result<(), SetUpError> {
