@@ -146,7 +146,9 @@ fn what_is_no_request_is_1_with_words_and_an_envelope() {
         assert!(envelope["message"].as_str().unwrap().contains(said), "{envelope}");
     }
     for words in [&["mxc", "--config-base64", "!!!"][..], &["mxc", "no-such-file"], &["mxc"]] {
-        assert_eq!(code(&place.call(words)), 1, "{words:?}");
+        let output = place.call(words);
+        assert_eq!(code(&output), 1, "{words:?}");
+        assert_eq!(envelope(&output)["code"], "malformed_request", "{words:?}: {}", errors(&output));
     }
     assert_eq!(code(&place.call(&["mxc", "--no-such-flag"])), 2);
 }
@@ -284,6 +286,7 @@ fn a_log_that_is_a_symlink_or_no_file_is_refused_and_nothing_runs() {
     for log in ["link", "/dev/full", "no-such-directory/log"] {
         let output = ask_with(&place, &["--log-file", log], &request("echo ran", &json!({})));
         assert_eq!((code(&output), text(&output).as_str()), (1, ""), "{log}: {}", errors(&output));
+        assert!(envelope(&output)["message"].as_str().unwrap().contains(log), "{}", errors(&output));
     }
     assert_eq!(fs::read_to_string(place.project().join("real")).unwrap(), "kept\n");
 }

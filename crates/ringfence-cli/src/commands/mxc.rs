@@ -123,7 +123,7 @@ pub(crate) fn enter(called: &'static str, words: Vec<OsString>) -> u8 {
 fn act(matches: &ArgMatches) -> Result<u8, Failure> {
     let mut telling = match Telling::of(matches) {
         Ok(telling) => telling,
-        Err(why) => return Ok(plainly(&why)),
+        Err(why) => return Ok(answer(&Reply::malformed(why))),
     };
     if matches.get_flag("available-backends") {
         return backends::available();
@@ -131,19 +131,14 @@ fn act(matches: &ArgMatches) -> Result<u8, Failure> {
     if matches.get_flag("delete") {
         return Ok(delete(matches.get_one::<String>("containername")));
     }
-    let answer = match source::find(matches) {
-        Ok(None) => {
-            let why = "no request: name a file, --config, --config-base64, or - for standard input";
-            telling.tell(&Reply::malformed(why).as_event());
-            return Ok(plainly(why));
-        }
-        Ok(Some(source)) => dialect::read(&source).and_then(|asked| match matches.get_flag("dry-run") {
+    let ended = match source::find(matches) {
+        Ok(source) => dialect::read(&source).and_then(|asked| match matches.get_flag("dry-run") {
             true => dry_run(asked, &mut telling),
             false => run(asked, &mut telling),
         }),
         Err(why) => Err(Reply::malformed(why)),
     };
-    Ok(answer.unwrap_or_else(|reply| {
+    Ok(ended.unwrap_or_else(|reply| {
         let dry = matches.get_flag("dry-run") && reply.exit_code() != NO_REQUEST;
         if dry {
             // Where MXC's callers look for it.
@@ -151,10 +146,15 @@ fn act(matches: &ArgMatches) -> Result<u8, Failure> {
             let text = format!("Dry run completed. Result: validation failed: {why}\n");
             let _ = io::stdout().write_all(text.as_bytes());
         }
-        let _ = io::stderr().write_all(reply.as_text().as_bytes());
         telling.tell(&reply.as_event());
-        reply.exit_code()
+        answer(&reply)
     }))
+}
+
+/// Words and envelope, for whoever reads standard error.
+fn answer(reply: &Reply) -> u8 {
+    let _ = io::stderr().write_all(reply.as_text().as_bytes());
+    reply.exit_code()
 }
 
 /// Runs it, and ends as it ended.

@@ -21,8 +21,8 @@ pub(super) struct Source {
     pub(super) file: Option<PathBuf>,
 }
 
-/// The request that the words name, or why there is none; `Ok(None)` where they name none at all.
-pub(super) fn find(matches: &ArgMatches) -> Result<Option<Source>, String> {
+/// The request that the words name, or why there is none.
+pub(super) fn find(matches: &ArgMatches) -> Result<Source, String> {
     let named = |name: &str| matches.get_one::<String>(name);
     let (bytes, name, file) = if let Some(text) = named("config-base64") {
         let bytes = base64::decode(text);
@@ -39,10 +39,10 @@ pub(super) fn find(matches: &ArgMatches) -> Result<Option<Source>, String> {
             path => (read(path)?, path, Some(path.into())),
         }
     } else {
-        return Ok(None);
+        return Err("no request: name a file, --config, --config-base64, or - for standard input".into());
     };
     let text = String::from_utf8(bytes).map_err(|error| format!("the request is no UTF-8: {error}"))?;
-    Ok(Some(Source { text, name: name.into(), file }))
+    Ok(Source { text, name: name.into(), file })
 }
 
 fn read(path: &str) -> Result<Vec<u8>, String> {
