@@ -109,6 +109,8 @@ pub struct Surroundings {
     pub hidden: Vec<&'static str>,
     /// Where the paths that somebody wrote really are, if that is elsewhere.
     pub links: BTreeMap<AbsPath, Link>,
+    /// Where else the machine shows what somebody denies, by a bind mount say.
+    pub elsewhere: BTreeMap<AbsPath, Vec<AbsPath>>,
     /// The machine's memory.
     pub memory: Option<Bytes>,
 }

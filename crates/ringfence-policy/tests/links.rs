@@ -241,3 +241,28 @@ fn no_link_leads_past_a_ceiling() {
     assert!(refused.contains("does not allow that") && refused.contains("ceiling.toml"), "{refused}");
     assert_eq!(scene.check(&[("filesystem.read", "beside/link")]), Ok(()), "it allows reading anywhere");
 }
+
+/// A machine that shows `den` in the project as well, and `den/deep` beside it.
+#[test]
+fn what_is_denied_is_denied_wherever_the_machine_shows_it() {
+    use ringfence_policy::{Context, Sources, Surroundings};
+    let path = |text: &str| AbsPath::new(text).unwrap();
+    let elsewhere = [("/srv/den", vec![path("/srv/p/bound"), path("/srv/p/deep")])];
+    let elsewhere = elsewhere.into_iter().map(|(at, places)| (path(at), places)).collect();
+    let surroundings = Surroundings { elsewhere, ..Surroundings::default() };
+    let lets = |text: &str, at: &str| {
+        let context = Context::new(path("/srv/p"), path("/home/u"), "u");
+        let sources = Sources::of_text("policy", text, context, surroundings.clone()).unwrap();
+        let files = compile(&compose(sources).unwrap()).unwrap().files;
+        let denied = files.deny_globs.iter().any(|glob| glob.pattern.covers(&path(at)));
+        !denied && files.access(&path(at)).is_some_and(|(access, _)| access != Access::Deny)
+    };
+    for deny in ["/srv/den", "/srv/den/**/key"] {
+        let policy = format!("[filesystem]\ndeny = ['{deny}']\n");
+        for at in ["/srv/p/bound/key", "/srv/p/deep/key"] {
+            assert!(!lets(&policy, at), "{deny}: {at}");
+            assert!(lets("[filesystem]\ndeny = ['/srv/other']\n", at), "{at}");
+        }
+        assert!(lets(&policy, "/srv/p/bounds"), "{deny}");
+    }
+}

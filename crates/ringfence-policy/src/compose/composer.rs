@@ -33,6 +33,7 @@ pub(super) fn grants(
     composer.written_paths();
     composer.secrets();
     composer.linked_claims();
+    composer.elsewhere_claims();
     composer.hidden_places();
     let mut settled = settle(std::mem::take(&mut composer.claims));
     // Whoever comes by a link to what is not granted is told so when links are checked.
@@ -65,6 +66,7 @@ pub(super) fn ceiling(
     composer.written_paths();
     composer.secrets();
     composer.linked_claims();
+    composer.elsewhere_claims();
     composer.bound_files();
     composer.grants = settle(std::mem::take(&mut composer.claims)).kept;
     composer.deny_patterns();

@@ -34,6 +34,18 @@ impl Composer<'_> {
         }
     }
 
+    /// Claims every other place that shows what is denied.
+    pub(super) fn elsewhere_claims(&mut self) {
+        let denied = self.claims.iter().filter(|claim| claim.access == Access::Deny);
+        let shown = |claim: &Claim| {
+            let places = self.surroundings.elsewhere(&claim.path).iter().cloned();
+            let claim = Claim { hide: Hide::Linked, ..claim.clone() };
+            places.map(move |path| Claim { path, ..claim.clone() }).collect::<Vec<_>>()
+        };
+        let shown: Vec<Claim> = denied.flat_map(shown).collect();
+        self.claims.extend(shown);
+    }
+
     /// HOME, and where it really is if that is elsewhere.
     pub(super) fn homes(&self) -> Vec<AbsPath> {
         let home = &self.context.home;

@@ -46,7 +46,8 @@ impl Composer<'_> {
                     match base {
                         Ok(base) => {
                             let real = self.real(&base);
-                            for base in [base].into_iter().chain(real) {
+                            let elsewhere = self.surroundings.elsewhere(&base);
+                            for base in [base].into_iter().chain(real).chain(elsewhere.iter().cloned()) {
                                 self.deny_pattern(id, PathPattern::new(base, rest, Match::Exact));
                             }
                         }

@@ -3,6 +3,7 @@
 //!
 //! Not symlinks, which are followed elsewhere. Hard links have no such list.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,13 @@ use std::path::{Path, PathBuf};
 use ringfence_plan::AbsPath;
 
 /// All that is mounted, in the order of mounting.
-#[derive(Debug, Default)]
-pub(crate) struct Mounts(Vec<Mounted>);
+#[derive(Debug)]
+pub(crate) struct Mounts {
+    all: Vec<Mounted>,
+    /// What lies on top at each point: there may be ten thousand paths to ask for.
+    top: HashMap<PathBuf, usize>,
+    of_device: HashMap<Vec<u8>, Vec<usize>>,
+}
 
 #[derive(Debug)]
 struct Mounted {
@@ -34,7 +40,14 @@ impl Mounts {
             let device = fields.next()?.to_vec();
             Some(Mounted { device, root: path(fields.next()?), point: path(fields.next()?) })
         };
-        Mounts(text.split(|byte| *byte == b'\n').filter_map(line).collect())
+        let all: Vec<Mounted> = text.split(|byte| *byte == b'\n').filter_map(line).collect();
+        // Of several at one point the last one lies on top.
+        let top = all.iter().enumerate().map(|(at, mounted)| (mounted.point.clone(), at)).collect();
+        let mut of_device: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
+        for (at, mounted) in all.iter().enumerate() {
+            of_device.entry(mounted.device.clone()).or_default().push(at);
+        }
+        Mounts { all, top, of_device }
     }
 
     /// The places that show what is at `place`, or a part of what lies below it.
@@ -47,7 +60,8 @@ impl Mounts {
             Ok(below) => Some(join(&other.point, below)),
             Err(_) => other.root.starts_with(&on_device).then(|| other.point.clone()),
         };
-        let others = self.0.iter().filter(|other| other.device == own.device && !std::ptr::eq(*other, own));
+        let of_device = self.of_device.get(&own.device).into_iter().flatten().map(|at| &self.all[*at]);
+        let others = of_device.filter(|other| !std::ptr::eq(*other, own));
         let found = others.filter_map(|other| {
             // What another mount lies over is not to be seen there.
             let at = shown(other).filter(|at| self.on_top(at).is_some_and(|top| std::ptr::eq(top, other)))?;
@@ -56,10 +70,9 @@ impl Mounts {
         found.filter(|at| !at.as_path().starts_with(place)).collect()
     }
 
-    /// The mount that shows `place`; of several at one point the last one lies on top, which `max_by_key` gives.
+    /// The mount that shows `place`.
     fn on_top(&self, place: &Path) -> Option<&Mounted> {
-        let over = self.0.iter().filter(|mounted| place.starts_with(&mounted.point));
-        over.max_by_key(|mounted| mounted.point.components().count())
+        place.ancestors().find_map(|point| self.top.get(point)).map(|at| &self.all[*at])
     }
 }
 

@@ -9,6 +9,8 @@ use ringfence_plan::AbsPath;
 use super::Loader;
 use crate::compose::literal_start;
 use crate::context::Surroundings;
+#[cfg(target_os = "linux")]
+use crate::discover::Mounts;
 use crate::discover::{Follower, Link};
 use crate::path_text::{self, Names};
 use crate::statement::{Place, Statement};
@@ -42,8 +44,36 @@ impl Loader<'_> {
                 self.start_of(statement, text, Some(workspace)).into_iter().for_each(&mut follow);
             }
         }
-        workspaces.into_iter().for_each(&mut follow);
+        workspaces.iter().cloned().for_each(&mut follow);
         surroundings.links = links;
+        #[cfg(target_os = "linux")]
+        self.look_elsewhere(surroundings, &workspaces);
+    }
+
+    /// Fills in `surroundings.elsewhere`: what is denied is denied wherever the machine shows it. Where nothing is, the list
+    /// of all that is mounted is not read.
+    #[cfg(target_os = "linux")]
+    fn look_elsewhere(&self, surroundings: &mut Surroundings, workspaces: &[AbsPath]) {
+        let written = self.layers.iter().flat_map(|layer| &layer.statements);
+        let denied = written.filter_map(|statement| match statement.field.key {
+            "filesystem.deny" => Some((statement, &*statement.words)),
+            _ => Some((statement, statement.secret_file()?)),
+        });
+        let starts = |(statement, text)| {
+            workspaces.iter().filter_map(move |workspace| self.start_of(statement, text, Some(workspace)))
+        };
+        let mut denied = denied.flat_map(starts).peekable();
+        if denied.peek().is_none() {
+            return;
+        }
+        let mounts = Mounts::look();
+        for path in denied {
+            let real = surroundings.links.get(&path).map_or(&path, |link| &link.real);
+            let places = mounts.elsewhere(real);
+            if !places.is_empty() {
+                surroundings.elsewhere.insert(path, places);
+            }
+        }
     }
 
     /// What may be the workspace: the readings of an untrusted project's policy can differ in it.
@@ -86,5 +116,10 @@ impl Surroundings {
     /// Where `path` leads, if that is elsewhere.
     pub(crate) fn link(&self, path: &AbsPath) -> Option<&Link> {
         self.links.get(path)
+    }
+
+    /// Where else the machine shows what is denied at `path`.
+    pub(crate) fn elsewhere(&self, path: &AbsPath) -> &[AbsPath] {
+        self.elsewhere.get(path).map_or(&[], Vec::as_slice)
     }
 }

@@ -1,5 +1,7 @@
 //! Files: what is not granted is absent or unchangeable, whatever spelling is used for it.
 
+use std::process::Command;
+
 use crate::attack::{Attack, prepare};
 use crate::place::{CANARY, RUN_LATER, SECRETS};
 use crate::program;
@@ -11,6 +13,7 @@ pub(super) fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = outside().into_iter().map(Attack::row).collect();
     rows.extend(denied().into_iter().map(Attack::row));
     rows.push(second_name());
+    rows.push(second_place());
     rows.extend(by_a_link().into_iter().map(Attack::row));
     rows.extend(read_only().into_iter().map(Attack::row));
     rows.extend(taken_back().into_iter().map(Attack::row));
@@ -192,6 +195,38 @@ fn second_name_is_refused(session: &Session) -> Result<Outcome, String> {
     Ok(match bare.text().contains(CANARY) {
         true => Outcome::Passed,
         false => Outcome::NotProved(format!("it cannot be read without a fence: {}", bare.describe())),
+    })
+}
+
+fn second_place() -> Row {
+    let check = |session: &Session| second_place_is_denied(session).unwrap_or_else(Outcome::Failed);
+    Row::new("denied_by_a_bind_mount", &[17], check).held_by("filesystem.deny")
+}
+
+/// What is denied lies outside of every grant, and the machine shows it in the workspace as well; the control is the same
+/// run without the deny.
+fn second_place_is_denied(session: &Session) -> Result<Outcome, String> {
+    let place = session.place()?;
+    prepare(session, &place, "mkdir alias")?;
+    let run = |flags: &[String]| {
+        let mut command = session.fence(&place, flags);
+        command.args(["cat", "alias/secret"]);
+        let mut outer = Command::new("unshare");
+        let line = "mount --bind \"$0\" alias && exec \"$@\"";
+        outer.args(["-Urm", "sh", "-c", line]).arg(&place.outside);
+        outer.arg(command.get_program()).args(command.get_args()).env_clear();
+        outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        outer.current_dir(&place.work);
+        program::run(outer, &[], PATIENCE)
+    };
+    let denied = run(&["--deny".to_owned(), "$OUTSIDE".to_owned()])?;
+    if denied.text().contains(CANARY) || !denied.text().contains("Permission denied") {
+        return Err(format!("read, or not refused: {}", denied.describe()));
+    }
+    let free = run(&[])?;
+    Ok(match free.text().contains(CANARY) {
+        true => Outcome::Passed,
+        false => Outcome::NotProved(format!("it cannot be read without the deny: {}", free.describe())),
     })
 }
 
