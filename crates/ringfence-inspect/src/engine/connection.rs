@@ -52,12 +52,16 @@ pub(super) async fn serve(inspector: Rc<Inspector>, handed: Handed, client: Owne
         tokio::pin!(work);
         let mut told = 0;
         loop {
-            match tokio::time::timeout(REPORT, &mut work).await {
-                Ok(()) => break,
-                Err(_) if told == counts.sent.load(Relaxed) + counts.received.load(Relaxed) => {}
-                Err(_) => {
-                    told = counts.sent.load(Relaxed) + counts.received.load(Relaxed);
-                    inspector.progress(progress(&handed, &counts, &requests, false)).await;
+            let changed = inspector.changed.notified();
+            tokio::select! {
+                biased;
+                () = &mut work => break,
+                () = changed => if !may_go_on(&inspector, &handed, &requests) { break },
+                () = tokio::time::sleep(REPORT) => {
+                    let moved = counts.sent.load(Relaxed) + counts.received.load(Relaxed);
+                    if moved != std::mem::replace(&mut told, moved) {
+                        inspector.progress(progress(&handed, &counts, &requests, false)).await;
+                    }
                 }
             }
         }
@@ -78,6 +82,17 @@ pub(super) async fn serve(inspector: Rc<Inspector>, handed: Handed, client: Owne
     }
     inspector.tell_requests(&requests);
     inspector.progress(progress(&handed, &counts, &requests, true)).await;
+}
+
+/// Whether whom its client named may be named by the rules that count now. The gateway, which ends what they allow for none
+/// of the names of an address, does not know which one that is.
+fn may_go_on(inspector: &Inspector, handed: &Handed, requests: &super::Requests) -> bool {
+    match requests.named.borrow().as_ref() {
+        Some(Target::Name(name)) => {
+            inspector.rules().may_be_named(name, handed.address.port(), handed.anybody)
+        }
+        Some(Target::Address(_)) | None => true,
+    }
 }
 
 fn progress(handed: &Handed, counts: &Counts, requests: &super::Requests, ended: bool) -> Progress {
@@ -109,6 +124,7 @@ async fn carry(common: Common<'_>, handed: &Handed, (mut client, mut server): (S
     match kind {
         Kind::Tunnel => {
             let may_pass = |greeting: &ClientHello| {
+                greeting.name.iter().for_each(|name| common.requests.named(Target::Name(name.clone())));
                 let may_hide = !greeting.hides || inspector.rules().may_hide().is_ok();
                 may_hide && matches!(kind_of_tls(inspector, handed, greeting.name.clone()), Kind::Tunnel)
             };
@@ -172,6 +188,7 @@ async fn plain(common: Common<'_>, handed: &Handed, (client, server): (Stream, S
 
 async fn secure(common: Common<'_>, handed: &Handed, (client, server): (Stream, Stream), name: Target) {
     let inspector = common.inspector;
+    common.requests.named(name.clone());
     let Ok(Ok(start)) =
         tokio::time::timeout(PATIENCE, LazyConfigAcceptor::new(Acceptor::default(), client)).await
     else {

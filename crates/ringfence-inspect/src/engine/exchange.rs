@@ -185,6 +185,7 @@ impl Exchange {
             }
         };
         if fits && named.port.is_none_or(|named| named == port) {
+            self.requests.named(target);
             return Ok(());
         }
         Err(Stop::Refused(Box::new(Refused {

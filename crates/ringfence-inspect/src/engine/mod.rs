@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use ringfence_egress::budget::Ledger;
 use ringfence_egress::handed::{self, Progress, Said};
-use ringfence_plan::{Event, RuleId};
+use ringfence_plan::{Event, RuleId, Target};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -38,6 +38,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use self::authority::Authority;
@@ -83,6 +84,8 @@ pub struct Engine {
 /// What all connections share.
 pub(crate) struct Inspector {
     rules: RefCell<Rc<Rules>>,
+    /// That they have changed.
+    pub(crate) changed: Notify,
     pub(crate) ledger: Ledger,
     open: RefCell<HashMap<u32, AbortHandle>>,
     pub(crate) secrets: Vec<Secret>,
@@ -100,6 +103,8 @@ pub(crate) struct Inspector {
 pub(crate) struct Requests {
     all: Cell<u32>,
     allowed: RefCell<HashMap<(String, u16, RuleId), u64>>,
+    /// Whom its client named last.
+    named: RefCell<Option<Target>>,
 }
 
 impl Requests {
@@ -107,6 +112,11 @@ impl Requests {
     pub(crate) fn count(&self) -> u32 {
         self.all.set(self.all.get().saturating_add(1));
         self.all.get()
+    }
+
+    /// Its client has named this one.
+    pub(crate) fn named(&self, target: Target) {
+        *self.named.borrow_mut() = Some(target);
     }
 
     pub(crate) fn allowed(&self, host: &str, port: u16, rule: RuleId) {
@@ -156,6 +166,7 @@ impl Engine {
             runtime: runtime.map_err(|error| error.to_string())?,
             inspector: Inspector {
                 rules: RefCell::new(Rc::new(rules)),
+                changed: Notify::new(),
                 ledger,
                 open: RefCell::default(),
                 secrets,
@@ -274,6 +285,7 @@ impl Inspector {
             Said::Rules(network) => {
                 let rules = self.rules().with_reach(*network);
                 *self.rules.borrow_mut() = Rc::new(rules);
+                self.changed.notify_waiters();
             }
         }
     }

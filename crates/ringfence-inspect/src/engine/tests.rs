@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use ringfence_egress::rules::Rules as Reach;
-use ringfence_plan::{HttpRule, Network, NetworkMode, Target, UrlPattern};
+use ringfence_plan::{HttpRule, Network, NetworkMode, UrlPattern};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::connection::{Common, one, two};
@@ -156,6 +156,7 @@ fn inspector() -> Rc<Inspector> {
     let rules = Rules::over(network.clone(), Reach::new(network, Vec::new()));
     Rc::new(Inspector {
         rules: RefCell::new(Rc::new(rules)),
+        changed: Notify::new(),
         ledger: Ledger::new(Vec::new()).unwrap(),
         open: RefCell::default(),
         secrets: Vec::new(),

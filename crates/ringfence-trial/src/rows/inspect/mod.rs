@@ -129,7 +129,8 @@ fn issued(session: &Session) -> Result<Outcome, String> {
 
 /// A connection that is kept, and asked again and again.
 const KEPT: &str = r#"
-import socket, ssl, time
+import os, socket, ssl, time
+if os.path.exists("neighbour"): socket.getaddrinfo("shared.example", 443)
 c = ssl.create_default_context()
 s = c.wrap_socket(socket.create_connection(("api.example", 443), 5), server_hostname="api.example")
 s.settimeout(5)
@@ -157,7 +158,7 @@ fn denied_meanwhile(session: &Session) -> Result<Outcome, String> {
         session.ringfence.display()
     );
     let deny = |host| internet::with_secure(session, &place, (None, &[("DENIED", host)]), &line);
-    let told = deny("api.example")?;
+    let again = || fs::remove_file(place.work.join("connected")).map_err(fail);
     let broken = |told: &Told| {
         let text = told.ran.text();
         text.contains("went on")
@@ -165,10 +166,18 @@ fn denied_meanwhile(session: &Session) -> Result<Outcome, String> {
             && !text.contains("not denied")
             && told.log.contains("/ok/3")
     };
+    let told = deny("api.example")?;
     if !broken(&told) {
         return Err(told.describe());
     }
-    fs::remove_file(place.work.join("connected")).map_err(fail)?;
+    again()?;
+    // Also where a neighbour's name leads to the same address, and is still allowed.
+    fs::write(place.work.join("neighbour"), "").map_err(fail)?;
+    let told = deny("api.example")?;
+    if !broken(&told) {
+        return Err(format!("beside a neighbour that is allowed: {}", told.describe()));
+    }
+    again()?;
     let other = deny("other.example")?;
     match other.ran.text().contains("never broken off") {
         true => Ok(Outcome::Passed),
