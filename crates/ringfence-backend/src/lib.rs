@@ -63,6 +63,12 @@ pub trait Lowered: Send {
     /// The limits, of which the supervisor holds a part.
     fn limits(&self) -> &HeldLimits;
 
+    /// Whether its network is captured: everything that is sent inside comes to a gateway.
+    fn is_captured(&self) -> bool;
+
+    /// Whether a gateway stands between the run and whatever it reaches or is reached by.
+    fn is_gated(&self) -> bool;
+
     /// What will be done, as a person would say it, in order.
     fn steps(&self) -> Vec<String>;
 

@@ -66,7 +66,7 @@ fn rules_of_the_network_are_held_where_it_can_be_captured_and_never_by_the_hosts
         (plan(NetworkMode::Rules, &["a.example:443", "udp://1.2.3.4:123"], &[]), captured, false),
         // Whoever is asked for a name, the gateway answers.
         (plan(NetworkMode::Rules, &["a.example:443", "udp://1.2.3.4:53"], &[]), less, false),
-        // Nothing is allowed, so no network is what was asked for.
+        // Nothing is allowed as yet: a gateway where there can be one, and no network where not.
         (plan(NetworkMode::Rules, &[], &some), held, false),
         (plan(NetworkMode::Host, &[], &[]), held, true),
         // Everything but one: not everything.
@@ -96,6 +96,25 @@ fn without_nf_tables_rules_are_held_where_their_ports_can_have_listeners() {
     // More ports than listeners.
     assert_eq!(answer(&listeners, &["10.0.0.0/8:1-65535"]), "narrowed");
     assert_eq!(answer(&none, &["a.example:443"]), "unenforced");
+}
+
+#[test]
+fn rules_that_allow_nothing_have_a_gateway_where_there_can_be_one_and_no_network_elsewhere() {
+    let lowered = |backend: usize, mode, capture| {
+        let mut plan = Plan::top(AbsPath::new("/home/u").unwrap());
+        plan.network.mode = mode;
+        plan.network.allow.clear();
+        let host = Host { capture, ..host(Support::Yes) };
+        let lowered = ALL[backend].lower(&plan, &host).unwrap_or_else(|_| panic!("it has all"));
+        let is_held =
+            !matches!(lowered.verdicts().of(Field::Network).unwrap().verdict, Verdict::Unenforced { .. });
+        (lowered.is_captured(), lowered.is_gated(), is_held)
+    };
+    let none = || Capture::None { why: "a test".into() };
+    assert_eq!(lowered(0, NetworkMode::Rules, Capture::Tables), (true, true, true));
+    assert_eq!(lowered(0, NetworkMode::Rules, none()), (false, false, true));
+    assert_eq!(lowered(1, NetworkMode::Rules, Capture::Tables), (false, false, true));
+    assert_eq!(lowered(0, NetworkMode::None, Capture::Tables), (false, false, true));
 }
 
 #[test]

@@ -121,15 +121,22 @@ impl Network {
         }
     }
 
-    /// The mode that whoever holds this has to hold: no rule is as good as no network, and what only the gateway does
-    /// takes it also where everything is allowed.
+    /// The mode that whoever holds this has to hold: what only the gateway does takes it also where everything is allowed.
     pub fn held_as(&self) -> NetworkMode {
-        let opens = self.publish.iter().next().is_some() || self.host.iter().next().is_some();
         match self.mode {
-            NetworkMode::Rules if self.allow.is_empty() && !opens => NetworkMode::None,
-            NetworkMode::Host if opens || self.bounds_or_leads() => NetworkMode::Rules,
+            NetworkMode::Host if self.opens_ports() || self.bounds_or_leads() => NetworkMode::Rules,
             mode => mode,
         }
+    }
+
+    /// Whether rules decide and there is none that lets anything through. That is as good as no network, but that a rule
+    /// may be added while it runs: who has no gateway for that may hold it so.
+    pub fn is_closed(&self) -> bool {
+        self.mode == NetworkMode::Rules && self.allow.is_empty() && !self.opens_ports()
+    }
+
+    fn opens_ports(&self) -> bool {
+        self.publish.iter().next().is_some() || self.host.iter().next().is_some()
     }
 
     /// Whether a gateway stands between the workload and whatever it reaches or is reached by. Without a network of any
@@ -203,11 +210,11 @@ mod tests {
     }
 
     #[test]
-    fn no_rule_is_no_network_and_a_deny_is_no_whole_one() {
+    fn rules_are_rules_also_before_there_is_one_and_a_deny_is_no_whole_network() {
         let network = |mode, allow, deny| Network { mode, allow, deny, ..Network::none(RuleId(0)) };
         let some = || rules(&["a.example:443"]);
         let cases = [
-            (network(NetworkMode::Rules, vec![], some()), NetworkMode::None),
+            (network(NetworkMode::Rules, vec![], some()), NetworkMode::Rules),
             (network(NetworkMode::Rules, some(), vec![]), NetworkMode::Rules),
             (network(NetworkMode::Host, vec![], vec![]), NetworkMode::Host),
             (network(NetworkMode::Host, vec![], some()), NetworkMode::Rules),
@@ -215,6 +222,12 @@ mod tests {
         ];
         for (network, held_as) in cases {
             assert_eq!(network.held_as(), held_as, "{network:?}");
+            let is_closed = network.mode == NetworkMode::Rules && network.allow.is_empty();
+            assert_eq!(network.is_closed(), is_closed, "{network:?}");
         }
+        let port = crate::HostPort { port: 5432, rule: RuleId(0) };
+        let open =
+            Network { host: crate::Granted::Only(vec![port]), ..network(NetworkMode::Rules, vec![], vec![]) };
+        assert!(!open.is_closed());
     }
 }

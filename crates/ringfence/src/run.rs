@@ -339,6 +339,14 @@ mod tests {
             &self.1
         }
 
+        fn is_captured(&self) -> bool {
+            false
+        }
+
+        fn is_gated(&self) -> bool {
+            false
+        }
+
         fn steps(&self) -> Vec<String> {
             Vec::new()
         }

@@ -14,17 +14,18 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         plan;
     let held = limits::hold(limits, host, Isolation::Namespaces);
     let means = Means { private: Private::Layered, broker: host.notification.is_yes() };
+    let network_as = super::held_as(network, host);
     let layout = RootLayout {
         layers: layers(files, means),
         deny_globs: files.deny_globs.clone(),
         home: files.home.clone(),
         tmp: limits.tmp,
-        network: match network.held_as() {
+        network: match network_as {
             NetworkMode::None => NetworkLayout::Own,
             NetworkMode::Rules => NetworkLayout::Captured(super::capture::means(network, &host.capture)),
             NetworkMode::Host => NetworkLayout::Host,
         },
-        host_ports: match network.held_as() {
+        host_ports: match network_as {
             NetworkMode::Rules => network.host.iter().map(|host| host.port).collect(),
             NetworkMode::None | NetworkMode::Host => Vec::new(),
         },
@@ -37,7 +38,7 @@ pub(super) fn fence(plan: &Plan, host: &Host) -> (Fence, HeldLimits) {
         layers: Vec::new(),
         landlock: host.landlock,
         filter: seccomp::Options {
-            sockets: match network.held_as() {
+            sockets: match network_as {
                 // Asked for by name as unrestricted; and a call that waits for a distant host is not the broker's.
                 NetworkMode::Host => Sockets::Usual,
                 NetworkMode::None | NetworkMode::Rules if host.notification.is_yes() => Sockets::OwnUnix,

@@ -5,8 +5,8 @@ mod capture;
 mod lower;
 mod verdicts;
 
-use ringfence_enter::Fence;
-use ringfence_plan::{Host, Plan, Support, Verdicts};
+use ringfence_enter::{Confinement, Fence, NetworkLayout, RootLayout};
+use ringfence_plan::{Capture, Host, Network, NetworkMode, Plan, Support, Verdicts};
 
 use crate::launch::{LaunchError, Running, launch};
 use crate::{Backend, Command, HeldLimits, Lowered, Refusal};
@@ -40,10 +40,27 @@ impl Backend for Namespaces {
     }
 }
 
+/// How its network is held here. Rules of which none lets anything through need no gateway where there cannot be one.
+fn held_as(network: &Network, host: &Host) -> NetworkMode {
+    match host.capture {
+        Capture::None { .. } if network.is_closed() => NetworkMode::None,
+        _ => network.held_as(),
+    }
+}
+
 struct LoweredNamespaces {
     fence: Fence,
     limits: HeldLimits,
     verdicts: Verdicts,
+}
+
+impl LoweredNamespaces {
+    fn layout(&self) -> Option<&RootLayout> {
+        match &self.fence.confinement {
+            Confinement::Namespaces(layout) => Some(layout),
+            Confinement::Process => None,
+        }
+    }
 }
 
 impl Lowered for LoweredNamespaces {
@@ -53,6 +70,14 @@ impl Lowered for LoweredNamespaces {
 
     fn limits(&self) -> &HeldLimits {
         &self.limits
+    }
+
+    fn is_captured(&self) -> bool {
+        self.layout().is_some_and(|layout| matches!(layout.network, NetworkLayout::Captured(_)))
+    }
+
+    fn is_gated(&self) -> bool {
+        self.is_captured() || self.layout().is_some_and(|layout| layout.inbound)
     }
 
     fn steps(&self) -> Vec<String> {

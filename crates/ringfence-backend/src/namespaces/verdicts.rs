@@ -43,7 +43,8 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
         });
     }
     all.push(enforced(Field::Environment, "execve with the named variables only"));
-    all.push(match network.held_as() {
+    all.push(match super::held_as(network, host) {
+        NetworkMode::None if network.is_closed() => closed(host),
         NetworkMode::None if host.notification.is_yes() => enforced(
             Field::Network,
             "a network namespace with nothing but its own loopback; unix sockets connect to what was bound inside",
@@ -76,6 +77,18 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
         }
     });
     Verdicts(all)
+}
+
+/// Rules that let nothing through, where there is no gateway.
+fn closed(host: &Host) -> FieldVerdict {
+    let mut lost = vec!["no rule can be added while it runs"];
+    if !host.notification.is_yes() {
+        lost.push("no unix sockets, which only the broker could keep from a host service's");
+    }
+    if let Capture::None { why } = &host.capture {
+        lost.push(why);
+    }
+    narrowed(Field::Network, lost.join("; "), "a network namespace with nothing but its own loopback")
 }
 
 /// Rules are held whole, of TCP and of UDP.

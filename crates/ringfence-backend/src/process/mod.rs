@@ -50,6 +50,14 @@ impl Lowered for LoweredProcess {
         &self.limits
     }
 
+    fn is_captured(&self) -> bool {
+        false
+    }
+
+    fn is_gated(&self) -> bool {
+        false
+    }
+
     fn steps(&self) -> Vec<String> {
         lower::steps(&self.fence)
     }

@@ -46,6 +46,12 @@ pub(super) fn verdicts(plan: &Plan, host: &Host, limits: &HeldLimits) -> Verdict
     }
     all.push(enforced(Field::Environment, "execve with the named variables only"));
     all.push(match network.held_as() {
+        NetworkMode::Rules if network.is_closed() => narrowed(
+            Field::Network,
+            "no sockets at all, not even between processes inside: only connected pairs; and no rule can be added while it \
+             runs",
+            "seccomp on socket(2), Landlock on TCP",
+        ),
         NetworkMode::None => narrowed(
             Field::Network,
             "no sockets at all, not even between processes inside: only connected pairs",

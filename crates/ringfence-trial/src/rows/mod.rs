@@ -11,6 +11,7 @@ mod gateway;
 mod gateway_bad;
 mod gateway_budget;
 mod gateway_clients;
+mod gateway_closed;
 mod gateway_datagrams;
 mod gateway_listeners;
 mod gateway_live;
@@ -60,6 +61,7 @@ pub fn all() -> Vec<Row> {
         gateway_datagrams::rows(),
         gateway_listeners::rows(),
         gateway_live::rows(),
+        gateway_closed::rows(),
         gateway_ports::rows(),
         gateway_names::rows(),
         gateway_parent::rows(),

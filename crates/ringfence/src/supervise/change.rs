@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use ringfence_plan::{
-    Change, Endpoint, Network, NetworkMode, NetworkRule, Origin, Ports, Protocol, Rule, RuleId,
+    Change, Endpoint, HostPattern, Network, NetworkMode, NetworkRule, Origin, Ports, Protocol, Rule, RuleId,
 };
 
 use crate::live::{Bound, List, MOST_RULES, Request, Shown};
@@ -18,6 +18,8 @@ pub(super) struct Current {
     pub(super) texts: Vec<Rule>,
     /// Denials that came while it ran.
     denied: HashSet<RuleId>,
+    /// What rules for UDP named when it started: other datagrams are refused inside, before a gateway hears of them.
+    datagrams: Vec<Endpoint>,
 }
 
 /// A change that was made.
@@ -32,7 +34,9 @@ pub(super) struct Changed {
 
 impl Current {
     pub(super) fn new(network: Network, texts: Vec<Rule>) -> Current {
-        Current { network, texts, denied: HashSet::new() }
+        let endpoints = network.allow.iter().map(|rule| &rule.endpoint);
+        let datagrams = endpoints.filter(|endpoint| endpoint.protocol == Protocol::Udp).cloned().collect();
+        Current { network, texts, denied: HashSet::new(), datagrams }
     }
 
     /// Makes the change, or says why not.
@@ -43,12 +47,13 @@ impl Current {
         bounds: &[Bound],
     ) -> Result<Changed, String> {
         let Some(first) = request.endpoints.first() else { return Err("no host was named".into()) };
-        // What UDP may carry is made up at the start.
-        let is_tcp = |endpoint: &Endpoint| endpoint.protocol == Protocol::Tcp;
-        if change == Change::Allow && !request.endpoints.iter().all(is_tcp) {
-            return Err("only TCP can be allowed in addition while it runs".into());
-        }
         let target = written(&request.endpoints);
+        if change == Change::Allow && !request.endpoints.iter().all(|endpoint| self.comes_out(endpoint)) {
+            return Err(format!(
+                "which UDP comes to the gateway is settled when a run starts, and this is not of it; start the run with \
+                 --allow-net {target}, or with a rule for any name on that port, beside which others can be added"
+            ));
+        }
         let rule = RuleId(self.texts.len() as u32);
         let notes = match change {
             Change::Allow => self.allow(&request.endpoints, rule, bounds)?,
@@ -77,6 +82,15 @@ impl Current {
         let text = Rule { text: format!("{word} = \"{target}\""), origin };
         self.texts.push(text.clone());
         Ok(Changed { change, target, rule, text, notes })
+    }
+
+    /// Whether what is sent there comes to the gateway at all. A rule for a name has opened its port to every address.
+    fn comes_out(&self, endpoint: &Endpoint) -> bool {
+        let covers = |opened: &Endpoint| match opened.host {
+            HostPattern::Name(_) | HostPattern::Below(_) => endpoint.ports.is_within(opened.ports),
+            HostPattern::Block { .. } => endpoint.is_within(opened),
+        };
+        endpoint.protocol == Protocol::Tcp || self.datagrams.iter().any(covers)
     }
 
     fn allow(
@@ -296,9 +310,28 @@ mod tests {
     }
 
     #[test]
+    fn udp_is_added_where_it_comes_to_the_gateway() {
+        let start = ["udp://a.example:123", "udp://10.1.0.0/16:5000-5009", "b.example:53"];
+        let add = |text: &str| current(&start, &[]).change(Change::Allow, &request(text), &[]).is_ok();
+        for added in ["udp://b.example:123", "udp://192.0.2.0/24:123", "udp://10.1.2.0/24:5001-5002"] {
+            assert!(add(added), "{added}");
+        }
+        for refused in
+            ["udp://b.example:124", "udp://b.example:53", "udp://10.2.0.1:5001", "udp://b.example:5001"]
+        {
+            assert!(!add(refused), "{refused}");
+        }
+        // What was open at the start stays so.
+        let mut now = current(&start, &[]);
+        now.change(Change::Remove, &request("udp://a.example:123"), &[]).unwrap();
+        now.change(Change::Allow, &request("udp://a.example:123"), &[]).unwrap();
+    }
+
+    #[test]
     fn what_cannot_be_changed_is_said() {
         let mut now = current(&["a.example:443"], &[]);
-        assert!(now.change(Change::Allow, &request("udp://a.example:53"), &[]).is_err());
+        let why = now.change(Change::Allow, &request("udp://a.example:123"), &[]).unwrap_err();
+        assert!(why.contains("--allow-net udp://a.example:123"), "{why}");
         let nothing = Request { endpoints: Vec::new(), ..request("a.example") };
         assert!(now.change(Change::Deny, &nothing, &[]).is_err());
         now.network.mode = NetworkMode::Host;

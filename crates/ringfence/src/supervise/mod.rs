@@ -87,7 +87,7 @@ fn attend<'a>(mut job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let program = job.command.argv[0].to_string_lossy().into_owned();
     let held = job.lowered.limits().clone();
     // Rules of a network that is not captured cannot be changed, so that nobody has to know the run.
-    let about = network::is_captured(&job).then(|| about(&job.command));
+    let about = job.lowered.is_captured().then(|| about(&job.command));
 
     let signals = Signals::block(&HEARD, &UNHEARD).map_err(Error::supervise("block signals"))?;
     let launched = launch(job, held.groups)?;

@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 
 use ringfence_egress::budget::Ledger;
 use ringfence_enter::{Roots, StandIn, capture};
-use ringfence_plan::{NetworkMode, Plan};
+use ringfence_plan::Plan;
 
 use super::gateway::{Gateway, With};
 use super::inspector::Inspector;
@@ -34,17 +34,12 @@ pub(super) struct Inside {
     pub(super) stand_ins: Vec<StandIn>,
 }
 
-/// Whether connections are captured. No other backend has a network of its own in which they could be.
-pub(super) fn is_captured(job: &Job<'_>) -> bool {
-    job.backend == "namespaces" && job.plan.network.held_as() == NetworkMode::Rules
-}
-
 impl Network {
     /// Before the sandbox, which is a copy of this process: no value of a credential is left here. The command's variables
     /// are those that it is to have.
     pub(super) fn prepare(job: &mut Job<'_>) -> Result<(Network, Inside), Error> {
-        let captured = is_captured(job);
-        let is_gated = job.backend == "namespaces" && job.plan.network.is_gated();
+        let captured = job.lowered.is_captured();
+        let is_gated = job.lowered.is_gated();
         let channel = is_gated.then(capture::channel).transpose();
         let (gateway, hand_over) = channel.map_err(Error::supervise("make the gateway's channel"))?.unzip();
         let Job { plan, caller_env, command, landlock, .. } = job;

@@ -37,7 +37,7 @@ pub(super) fn list(matches: &ArgMatches) -> Result<u8, Failure> {
 
 fn runs_as_text(runs: &[About], style: Style) -> String {
     if runs.is_empty() {
-        return "no run with network rules is under way\n".into();
+        return "no run is under way whose network rules can be changed\n".into();
     }
     let line = |run: &About| {
         let head = style.paint(Meaning::Title, escape(&run.id));
@@ -92,6 +92,9 @@ mod tests {
           allow *.example:443 (ringfence network allow x)
           and 3 more
         ");
-        assert_eq!(runs_as_text(&[], Style::PLAIN), "no run with network rules is under way\n");
+        assert_eq!(
+            runs_as_text(&[], Style::PLAIN),
+            "no run is under way whose network rules can be changed\n"
+        );
     }
 }

@@ -36,7 +36,11 @@ Examples:
   ringfence network allow docs.example:443       one more host for the only one of them
   ringfence network deny --run 4711 old.example  none of that host, and break off what is open
   ringfence network remove docs.example:443      take the rule away again
-A run can be changed if it began with network rules; ceilings bound what is added.";
+A run can be changed if it began with network rules, or with --network rules and none yet; ceilings bound what is added.";
+
+/// What is to be done at the start of a run that is to be changed.
+const BEGINNING: &str = "a run that began with --network none has no gateway and gets none: start it with --network rules, \
+                         which allows nothing until a rule does, or with --allow-net HOST";
 
 fn run_flag() -> Arg {
     Arg::new("run").long("run").value_name("ID").help("Which run, as `ringfence network list` calls it")
@@ -55,10 +59,7 @@ fn meant(named: Option<&String>, runs: impl FnOnce() -> Vec<About>) -> Result<St
     };
     match &runs[..] {
         [only] => Ok(only.id.clone()),
-        [] => Err(failed(
-            "no run of yours with network rules is under way",
-            "a run gets some by --allow-net HOST, or by network.allow in its policy",
-        )),
+        [] => Err(failed("no run of yours that can be changed is under way", BEGINNING)),
         _ => {
             Err(failed("several are under way", "name it: --run ID, as `ringfence network list` shows them"))
         }
@@ -77,7 +78,7 @@ fn ask(state: &std::path::Path, id: &str, request: &Request) -> Result<Answer, F
     live::ask(state, id, request).map_err(|error| {
         let hint = match &error {
             Unreachable::Unknown(_) => {
-                Some("`ringfence network list` shows the runs that are under way".into())
+                Some(format!("`ringfence network list` shows the runs that can be changed; {BEGINNING}"))
             }
             Unreachable::HungUp(_) | Unreachable::Io(..) => None,
         };
