@@ -2,7 +2,7 @@
 //!
 //! Not those rules themselves: each backend answers for the mode.
 
-use ringfence_plan::{Field, FieldVerdict, Network, NetworkMode};
+use ringfence_plan::{Field, FieldVerdict, Network, NetworkMode, ParentProxy, ProxyServer};
 
 use crate::answer::{NO_GATEWAY, enforced, unenforced};
 
@@ -18,8 +18,8 @@ struct Row {
 enum Held {
     /// It does, by this mechanism.
     By(&'static str),
-    /// It does not: a run that asks for it is refused.
-    Not(&'static str),
+    /// It depends on what else is asked for: by this mechanism, or why it does not. Then a run that asks for it is refused.
+    If(fn(&Network) -> Result<&'static str, &'static str>),
 }
 
 const ROWS: &[Row] = &[
@@ -62,7 +62,15 @@ const ROWS: &[Row] = &[
     Row {
         field: Field::NetworkResolver,
         asked: |network| network.resolver.is_some(),
-        held: Held::Not("only the host's resolvers are asked in this version"),
+        held: Held::If(|network| match leads_round_a_proxy(network) {
+            true => Err(
+                "the resolver would have to be asked through network.proxy, which is not done, and is not asked directly \
+                 unless network.no_proxy covers its host",
+            ),
+            false => Ok(
+                "the gateway asks that resolver alone, by TLS that the inspector speaks; a name that it does not answer for has no address",
+            ),
+        }),
     },
     Row {
         field: Field::NetworkEncryptedHello,
@@ -73,15 +81,29 @@ const ROWS: &[Row] = &[
 
 /// The answers where a gateway stands between the run and the network.
 pub(crate) fn verdicts(network: &Network) -> impl Iterator<Item = FieldVerdict> {
-    asked(network).map(|row| match row.held {
+    asked(network).map(move |row| match row.held {
         Held::By(mechanism) => enforced(row.field, mechanism),
-        Held::Not(why) => unenforced(row.field, why),
+        Held::If(held) => match held(network) {
+            Ok(mechanism) => enforced(row.field, mechanism),
+            Err(why) => unenforced(row.field, why),
+        },
     })
 }
 
 /// The answers where there is none.
 pub(crate) fn none(network: &Network) -> impl Iterator<Item = FieldVerdict> {
     asked(network).map(|row| unenforced(row.field, NO_GATEWAY))
+}
+
+/// Whether the resolver is one of the hosts that go through a proxy which the plan names. What the caller's variables name is
+/// looked at by whoever runs it.
+fn leads_round_a_proxy(network: &Network) -> bool {
+    match (&network.parent, &network.resolver) {
+        (Some(ParentProxy { server: ProxyServer::Named { .. }, no_proxy, .. }), Some(resolver)) => {
+            !no_proxy.iter().any(|host| host.covers(&resolver.host))
+        }
+        _ => false,
+    }
 }
 
 /// What `network` asks for; without a network nothing but to be reached.
@@ -92,7 +114,9 @@ fn asked(network: &Network) -> impl Iterator<Item = &'static Row> {
 
 #[cfg(test)]
 mod tests {
-    use ringfence_plan::{Budget, EncryptedHello, RuleId, Verdict};
+    use ringfence_plan::{
+        Budget, EncryptedHello, HostPattern, ProxyScheme, RuleId, Target, Upstream, UpstreamScheme, Verdict,
+    };
 
     use super::*;
 
@@ -110,5 +134,34 @@ mod tests {
         assert_eq!(fields, [Field::NetworkBudget, Field::NetworkEncryptedHello]);
         assert!(none(&asking).all(|answer| matches!(answer.verdict, Verdict::Unenforced { .. })));
         assert_eq!(none(&Network { mode: NetworkMode::None, ..asking }).count(), 0);
+    }
+
+    #[test]
+    fn a_resolver_is_asked_directly_or_the_run_is_refused() {
+        let upstream = Upstream {
+            scheme: UpstreamScheme::Tls,
+            host: Target::parse("192.0.2.53").unwrap(),
+            port: 853,
+            rule: RuleId(0),
+        };
+        let plain = Network { mode: NetworkMode::Rules, ..Network::none(RuleId(0)) };
+        let with = |server: Option<ProxyServer>, no_proxy: &[&str]| {
+            let no_proxy = no_proxy.iter().map(|host| HostPattern::parse(host).unwrap()).collect();
+            let parent =
+                server.map(|server| ParentProxy { server, no_proxy, credential: None, rule: RuleId(0) });
+            let network = Network { resolver: Some(upstream.clone()), parent, ..plain.clone() };
+            let verdict = verdicts(&network).find(|verdict| verdict.field == Field::NetworkResolver);
+            verdict.unwrap().verdict
+        };
+        let named = Some(ProxyServer::Named {
+            scheme: ProxyScheme::Http,
+            host: Target::parse("proxy.example").unwrap(),
+            port: 3128,
+        });
+        assert_eq!(with(None, &[]), Verdict::Enforced);
+        assert!(matches!(with(named.clone(), &["192.0.3.0/24"]), Verdict::Unenforced { .. }));
+        assert_eq!(with(named, &["192.0.2.0/24"]), Verdict::Enforced);
+        // Only when it is run is it known what those say.
+        assert_eq!(with(Some(ProxyServer::Environment), &[]), Verdict::Enforced);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use ringfence_plan::{HostName, Network, RuleId};
+use ringfence_plan::{HostName, Network, RuleId, Upstream};
 
 /// A connection that is handed over, client and server already connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,17 +49,51 @@ pub enum Said {
     /// A parent proxy behind TLS: what the gateway says on the first descriptor that comes with it goes to this name, or
     /// address, on the second.
     Wrap(String),
+    /// A resolver behind TLS, connected on the second descriptor that comes with it. On the first it is said how it stands
+    /// ([`Agreement`]); from then on questions and answers, each behind its length.
+    Resolver(Box<Upstream>),
+}
+
+/// What becomes of TLS with a resolver, one byte in front of everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// Questions may be asked.
+    Reached,
+    /// Its certificate is not trusted, or not for it.
+    Untrusted,
+    /// It failed otherwise.
+    Failed,
+}
+
+impl Agreement {
+    /// As a byte.
+    pub fn pack(self) -> [u8; 1] {
+        [self as u8]
+    }
+
+    /// Reads it; what is none has failed.
+    pub fn unpack(byte: u8) -> Agreement {
+        let known = [Agreement::Reached, Agreement::Untrusted];
+        known.into_iter().find(|known| known.pack() == [byte]).unwrap_or(Agreement::Failed)
+    }
 }
 
 const CUT: u32 = u32::MAX;
 const RULES: u32 = u32::MAX - 1;
 const WRAP: u32 = u32::MAX - 2;
+const RESOLVER: u32 = u32::MAX - 3;
 /// The first number that is none of a connection.
-pub const NO_CONNECTION: u32 = WRAP;
+pub const NO_CONNECTION: u32 = RESOLVER;
 
 /// As a packet: a parent proxy that is spoken to by TLS.
 pub fn wrap(name: &str) -> Vec<u8> {
     [&WRAP.to_ne_bytes(), name.as_bytes()].concat()
+}
+
+/// As a packet: a resolver that is spoken to by TLS.
+pub fn resolver(upstream: &Upstream) -> Option<Vec<u8>> {
+    let text = serde_json::to_vec(upstream).ok()?;
+    Some([&RESOLVER.to_ne_bytes()[..], &text].concat())
 }
 
 /// As a packet: that a connection ends.
@@ -82,6 +116,7 @@ impl Said {
             CUT => Some(Said::Cut(u32::from_ne_bytes(rest.try_into().ok()?))),
             RULES => serde_json::from_slice(rest).ok().map(Said::Rules),
             WRAP => std::str::from_utf8(rest).ok().map(|name| Said::Wrap(name.to_owned())),
+            RESOLVER => serde_json::from_slice(rest).ok().map(Said::Resolver),
             _ => Handed::unpack(packet).map(Said::Handed),
         }
     }
@@ -183,6 +218,18 @@ mod tests {
         let network = Network::none(RuleId(1));
         assert_eq!(Said::unpack(&rules(&network).unwrap()), Some(Said::Rules(Box::new(network))));
         assert_eq!(Said::unpack(&wrap("a.org")), Some(Said::Wrap("a.org".to_owned())));
+        let resolver = Upstream {
+            scheme: ringfence_plan::UpstreamScheme::Https("/dns-query".into()),
+            host: ringfence_plan::Target::parse("2001:db8::1").unwrap(),
+            port: 443,
+            rule: RuleId(4),
+        };
+        let packet = self::resolver(&resolver).unwrap();
+        assert_eq!(Said::unpack(&packet), Some(Said::Resolver(Box::new(resolver))));
+        for said in [Agreement::Reached, Agreement::Untrusted, Agreement::Failed] {
+            assert_eq!(Agreement::unpack(said.pack()[0]), said);
+        }
+        assert_eq!(Agreement::unpack(b'+'), Agreement::Failed);
         assert_eq!(Handed { first: vec![0; LONGEST], ..handed }.pack(), None);
         let progress = Progress { id: 7, sent: 1, received: u64::MAX, requests: 5, ended: true };
         assert_eq!(Progress::unpack(&progress.pack()), Some(progress));

@@ -18,6 +18,18 @@ pub enum Failure {
     NamesFailed,
     /// A name server answered that it would not (REFUSED).
     NamesRefused,
+    /// The resolver of the plan takes no connection, or its own name has no address.
+    ResolverUnreachable,
+    /// The resolver's certificate is not trusted, or not for it.
+    ResolverUntrusted,
+    /// No keys are agreed upon with the resolver for another cause, or nothing carries TLS to it any more.
+    ResolverTls,
+    /// The resolver did not answer in time.
+    ResolverSilent,
+    /// The resolver answered that it could not (SERVFAIL), or in no understandable way, or hung up instead.
+    ResolverFailed,
+    /// The resolver answered that it would not (REFUSED).
+    ResolverRefused,
     /// The parent proxy does not take connections, or its own name has no address.
     ParentUnreachable,
     /// The parent proxy is not to be spoken to by TLS: its certificate is not trusted, or it hung up.
@@ -41,6 +53,12 @@ impl Failure {
         Failure::NamesSilent,
         Failure::NamesFailed,
         Failure::NamesRefused,
+        Failure::ResolverUnreachable,
+        Failure::ResolverUntrusted,
+        Failure::ResolverTls,
+        Failure::ResolverSilent,
+        Failure::ResolverFailed,
+        Failure::ResolverRefused,
         Failure::ParentUnreachable,
         Failure::ParentTls,
         Failure::ParentSilent,
@@ -52,7 +70,7 @@ impl Failure {
 
     /// Whether it is that nobody answered in time.
     pub fn is_silence(self) -> bool {
-        matches!(self, Failure::NamesSilent | Failure::ParentSilent)
+        matches!(self, Failure::NamesSilent | Failure::ResolverSilent | Failure::ParentSilent)
     }
 }
 
@@ -63,6 +81,14 @@ impl fmt::Display for Failure {
             Failure::NamesSilent => "the host's name servers did not answer in time",
             Failure::NamesFailed => "the host's name servers failed to answer (SERVFAIL)",
             Failure::NamesRefused => "the host's name servers refused to answer (REFUSED)",
+            Failure::ResolverUnreachable => "the resolver takes no connection, or its own name has no address",
+            Failure::ResolverUntrusted => "the resolver's certificate is not trusted, or not for this resolver",
+            Failure::ResolverTls => "the resolver does not speak TLS as it should, or hung up",
+            Failure::ResolverSilent => "the resolver did not answer in time",
+            Failure::ResolverFailed => {
+                "the resolver failed to answer (SERVFAIL), hung up, or said what is no answer"
+            }
+            Failure::ResolverRefused => "the resolver refused to answer (REFUSED)",
             Failure::ParentUnreachable => "the parent proxy takes no connection",
             Failure::ParentTls => {
                 "the parent proxy is not to be spoken to by TLS: its certificate is not trusted, or it hung up"

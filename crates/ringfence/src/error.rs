@@ -39,6 +39,16 @@ pub enum Error {
         /// The rule that asks for it.
         rule: String,
     },
+    /// The resolver of the plan is not one that may be asked directly.
+    #[error(
+        "failed to use the resolver {resolver}: it would have to be asked through the parent proxy, which is not done; asked for by {rule}"
+    )]
+    Resolver {
+        /// Which.
+        resolver: String,
+        /// The rule that asks for it.
+        rule: String,
+    },
     /// Requests cannot be looked into, or a credential is not to be had.
     #[error("failed to start the inspector: {why}{}", rule.as_ref().map(|rule| format!("; asked for by {rule}")).unwrap_or_default())]
     Inspector {
@@ -179,9 +189,14 @@ impl Error {
                 "a proxy is an http:// or socks5:// URL, its credential user:password".into(),
                 "leave that rule out, and connections are made directly".into(),
             ],
+            Error::Resolver { .. } => vec![
+                "put its host into network.no_proxy, and it is asked directly".into(),
+                "leave that rule out: the proxy looks up the names that go through it".into(),
+            ],
             Error::Inspector { rule, .. } => vec![match rule {
                 Some(_) => "set the source that the rule names, or leave the credential out".into(),
-                None => "a run without network.http and network.credential needs no inspector".into(),
+                None => "a run without network.http, network.credential, network.resolver and an https:// proxy needs no inspector"
+                    .into(),
             }],
             Error::WorkingDirectory { path, .. } => {
                 let path = path.display();

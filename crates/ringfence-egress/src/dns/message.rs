@@ -183,6 +183,22 @@ pub fn query(id: u16, name: &HostName, kind: Kind) -> Vec<u8> {
     bytes
 }
 
+/// The same for a way on which nobody reads it: as long as many others, since its length would tell something of the name
+/// (RFC 7830; RFC 8467, 4.1).
+pub fn padded_query(id: u16, name: &HostName, kind: Kind) -> Vec<u8> {
+    let mut bytes = query(id, name, kind);
+    // The last two bytes are the length of OPT's options, and an option is headed by four.
+    let options = bytes.len() - 2;
+    let padding = (bytes.len() + 4).next_multiple_of(PADDED) - bytes.len() - 4;
+    bytes[options..].copy_from_slice(&(padding as u16 + 4).to_be_bytes());
+    bytes.extend_from_slice(&[0, 12]);
+    bytes.extend_from_slice(&(padding as u16).to_be_bytes());
+    bytes.resize(bytes.len() + padding, 0);
+    bytes
+}
+
+const PADDED: usize = 128;
+
 fn header(id: u16, flags: u16, questions: u16, answers: u16, additional: u16) -> Vec<u8> {
     [id, flags, questions, answers, 0, additional].iter().flat_map(|word| word.to_be_bytes()).collect()
 }
@@ -366,6 +382,17 @@ mod tests {
         assert_eq!(reply(&bytes, 2, &asked, Kind::A), None);
         assert_eq!(reply(&bytes, 1, &name("www.example.net"), Kind::A), None);
         assert_eq!(reply(&bytes, 1, &asked, Kind::Aaaa), None);
+    }
+
+    #[test]
+    fn a_padded_question_is_the_same_question_and_its_length_tells_little() {
+        for text in ["a", "www.example.org", &["a".repeat(60).as_str(); 4].join(".")] {
+            let (plain, padded) = (query(7, &name(text), Kind::A), padded_query(7, &name(text), Kind::A));
+            assert_eq!((padded.len() % PADDED, question(&padded)), (0, question(&plain)), "{text}");
+            let options = usize::from(word(&padded, plain.len() - 2).unwrap());
+            assert_eq!(plain.len() + options, padded.len());
+            assert_eq!(usize::from(word(&padded, plain.len() + 2).unwrap()) + 4, options);
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Asks the host's name servers, one socket a question, so that the port as well as the identity has to be guessed by who
-//! would forge an answer (RFC 5452).
+//! would forge an answer (RFC 5452). Where the plan names a resolver behind TLS, that one is asked instead, and never they.
+
+mod secure;
 
 use std::collections::HashMap;
 use std::io;
@@ -7,10 +9,12 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use ringfence_plan::{Failure, HostName};
+use ringfence_plan::{Failure, HostName, Upstream};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType};
 
+use self::secure::Secure;
+pub(crate) use self::secure::Wish;
 use super::message::{Kind, Record, Reply, Unanswered, query, reply};
 use crate::gateway::poller::{Poller, Token};
 use crate::gateway::socket;
@@ -35,18 +39,33 @@ const MOST_ADDRESSES: usize = 64;
 /// How long a server may take, and how often the list of them is gone through.
 const PATIENCE: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 2;
+/// The same of a resolver behind TLS, which may have to be dialled first.
+const PATIENCE_SECURE: Duration = Duration::from_secs(5);
+/// More questions than that may be under way for where that resolver itself is: the others wait for these.
+const FOR_ITSELF: usize = 2;
 /// How long it is remembered that a name does not exist.
 const ABSENT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Resolver<W> {
     servers: Vec<SocketAddr>,
-    known: HashMap<(HostName, Kind), (Answer, Instant)>,
+    secure: Option<Secure>,
+    known: HashMap<(HostName, Kind, Route), (Answer, Instant)>,
     queries: Vec<Option<Query<W>>>,
+}
+
+/// Who is asked. What one of them says is not believed for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Route {
+    /// The host's servers.
+    Host,
+    /// The resolver of the plan.
+    Secure,
 }
 
 struct Query<W> {
     name: HostName,
     kind: Kind,
+    route: Route,
     id: u16,
     via: Via,
     tries: usize,
@@ -57,6 +76,8 @@ struct Query<W> {
 }
 
 enum Via {
+    /// On the one stream to the resolver, once its turn has come.
+    Secure(Turn),
     Datagram(OwnedFd),
     /// After an answer that did not fit.
     Stream {
@@ -66,9 +87,44 @@ enum Via {
     },
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It has still to be sent.
+    ToCome,
+    /// It was sent then.
+    Since(Instant),
+}
+
+impl Route {
+    fn patience(self) -> Duration {
+        match self {
+            Route::Host => PATIENCE,
+            Route::Secure => PATIENCE_SECURE,
+        }
+    }
+
+    /// What a question comes to if nothing else is told of it.
+    fn unreachable(self) -> Failure {
+        match self {
+            Route::Host => Failure::NamesUnreachable,
+            Route::Secure => Failure::ResolverUnreachable,
+        }
+    }
+
+    fn silent(self) -> Failure {
+        match self {
+            Route::Host => Failure::NamesSilent,
+            Route::Secure => Failure::ResolverSilent,
+        }
+    }
+}
+
 impl<W> Resolver<W> {
-    pub(crate) fn new(servers: Vec<SocketAddr>) -> Resolver<W> {
-        Resolver { servers, known: HashMap::new(), queries: Vec::new() }
+    /// With a resolver of the plan's, the host's servers are asked for where that one is and for nothing else; `hosts` is the
+    /// host's own list of names.
+    pub(crate) fn new(servers: Vec<SocketAddr>, upstream: Option<Upstream>, hosts: &str) -> Resolver<W> {
+        let secure = upstream.map(|upstream| Secure::new(upstream, hosts));
+        Resolver { servers, secure, known: HashMap::new(), queries: Vec::new() }
     }
 
     /// The answer, if it is known; otherwise `waiter` is told of when it comes.
@@ -79,35 +135,56 @@ impl<W> Resolver<W> {
         kind: Kind,
         waiter: W,
     ) -> Result<(), (W, Answer)> {
-        if let Some((answer, until)) = self.known.get(&(name.clone(), kind))
+        let route = if self.secure.is_some() { Route::Secure } else { Route::Host };
+        self.ask_by(poller, (name, kind, route), waiter)
+    }
+
+    fn ask_by(
+        &mut self,
+        poller: &Poller,
+        (name, kind, route): (&HostName, Kind, Route),
+        waiter: W,
+    ) -> Result<(), (W, Answer)> {
+        if let Some((answer, until)) = self.known.get(&(name.clone(), kind, route))
             && *until > Instant::now()
         {
             return Err((waiter, answer.clone()));
         }
-        if self.queries.iter().flatten().map(|query| query.waiters.len()).sum::<usize>() >= MOST_WAITING {
+        let most = if self.is_for_itself(route) { MOST + FOR_ITSELF } else { MOST };
+        if most == MOST
+            && self.queries.iter().flatten().map(|query| query.waiters.len()).sum::<usize>() >= MOST_WAITING
+        {
             return Err((waiter, Err(Unanswered::Busy)));
         }
         let mut running = self.queries.iter_mut().flatten();
-        if let Some(query) = running.find(|query| query.name == *name && query.kind == kind) {
+        let same = |query: &&mut Query<W>| (&query.name, query.kind, query.route) == (name, kind, route);
+        if let Some(query) = running.find(same) {
             query.waiters.push(waiter);
             return Ok(());
         }
-        let Some(index) = self.free_place() else { return Err((waiter, Err(Unanswered::Busy))) };
-        match self.start(poller, index, name, kind, 0) {
+        let Some(index) = self.free_place(most) else { return Err((waiter, Err(Unanswered::Busy))) };
+        match self.start(poller, index, (name, kind, route), 0) {
             Ok((id, via, tries)) => {
-                let due = Instant::now() + PATIENCE;
-                let (name, failure, waiters) = (name.clone(), Failure::NamesUnreachable, vec![waiter]);
-                self.queries[index] = Some(Query { name, kind, id, via, tries, due, failure, waiters });
+                let due = Instant::now() + route.patience();
+                let (name, failure, waiters) = (name.clone(), route.unreachable(), vec![waiter]);
+                self.queries[index] =
+                    Some(Query { name, kind, route, id, via, tries, due, failure, waiters });
                 Ok(())
             }
-            Err(_) => Err((waiter, Err(Unanswered::Failed(Failure::NamesUnreachable)))),
+            Err(_) => Err((waiter, Err(Unanswered::Failed(route.unreachable())))),
         }
+    }
+
+    /// Whether what is asked by this route is where the resolver of the plan is.
+    fn is_for_itself(&self, route: Route) -> bool {
+        self.secure.is_some() && route == Route::Host
     }
 
     /// Something happened on a question's socket.
     pub(crate) fn ready(&mut self, poller: &Poller, index: usize) -> Option<Answered<W>> {
         let query = self.queries.get_mut(index)?.as_mut()?;
         let reply = match &mut query.via {
+            Via::Secure(_) => return None,
             Via::Datagram(socket) => hear_datagram(socket, query.id, &query.name, query.kind),
             Via::Stream { socket, unsent, received } => {
                 let message = hear_stream(socket, unsent, received);
@@ -135,18 +212,30 @@ impl<W> Resolver<W> {
     pub(crate) fn give_up(&mut self, poller: &Poller, now: Instant) -> Vec<Answered<W>> {
         let late = |query: &Option<Query<W>>| query.as_ref().is_some_and(|query| query.due <= now);
         let late: Vec<usize> = (0..self.queries.len()).filter(|index| late(&self.queries[*index])).collect();
-        late.into_iter().filter_map(|index| self.try_again(poller, index, Failure::NamesSilent)).collect()
+        let mut answered = Vec::new();
+        for index in late {
+            let Some(Some(query)) = self.queries.get(index) else { continue };
+            // Another one's end may have brought it onto another way.
+            if query.due <= now {
+                let failure = query.route.silent();
+                answered.extend(self.no_longer_waits(poller, index));
+                answered.extend(self.try_again(poller, index, failure));
+            }
+        }
+        answered.extend(self.give_up_link(poller, now));
+        answered
     }
 
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.queries.iter().flatten().map(|query| query.due).min()
+        let questions = self.queries.iter().flatten().map(|query| query.due);
+        questions.chain(self.secure.as_ref().and_then(Secure::next_due)).min()
     }
 
-    fn free_place(&mut self) -> Option<usize> {
+    fn free_place(&mut self, most: usize) -> Option<usize> {
         if let Some(index) = self.queries.iter().position(Option::is_none) {
             return Some(index);
         }
-        (self.queries.len() < MOST).then(|| {
+        (self.queries.len() < most).then(|| {
             self.queries.push(None);
             self.queries.len() - 1
         })
@@ -157,11 +246,16 @@ impl<W> Resolver<W> {
         &self,
         poller: &Poller,
         index: usize,
-        name: &HostName,
-        kind: Kind,
+        (name, kind, route): (&HostName, Kind, Route),
         mut tries: usize,
     ) -> io::Result<(u16, Via, usize)> {
         let id = random()?;
+        if route == Route::Secure && tries < ROUNDS {
+            return Ok((id, Via::Secure(Turn::ToCome), tries + 1));
+        }
+        if route == Route::Secure {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         while tries < self.servers.len() * ROUNDS {
             let server = self.servers[tries % self.servers.len()];
             tries += 1;
@@ -179,9 +273,9 @@ impl<W> Resolver<W> {
         let query = self.queries[index].as_mut()?;
         query.failure = more_telling(query.failure, failure);
         let query = self.queries[index].as_ref()?;
-        match self.start(poller, index, &query.name, query.kind, query.tries) {
+        match self.start(poller, index, (&query.name, query.kind, query.route), query.tries) {
             Ok((id, via, tries)) => {
-                let due = Instant::now() + PATIENCE;
+                let due = Instant::now() + query.route.patience();
                 let query = self.queries[index].as_mut()?;
                 (query.id, query.via, query.tries, query.due) = (id, via, tries, due);
                 None
@@ -210,7 +304,7 @@ impl<W> Resolver<W> {
             records.truncate(MOST_ADDRESSES);
             records.shrink_to_fit();
         }
-        let Some(Query { name, kind, waiters, .. }) = self.queries[index].take() else {
+        let Some(Query { name, kind, route, waiters, .. }) = self.queries[index].take() else {
             unreachable!("ended by who looked it up")
         };
         let lifetime = match &answer {
@@ -225,7 +319,7 @@ impl<W> Resolver<W> {
             self.known.retain(|_, (_, until)| *until > now);
         }
         if self.known.len() < MOST_KNOWN {
-            self.known.insert((name.clone(), kind), (answer.clone(), Instant::now() + lifetime));
+            self.known.insert((name.clone(), kind, route), (answer.clone(), Instant::now() + lifetime));
         }
         Answered { waiters, name, answer }
     }
@@ -233,11 +327,12 @@ impl<W> Resolver<W> {
 
 /// A server that said something tells more than one that was silent, and that one more than none.
 fn more_telling(known: Failure, new: Failure) -> Failure {
-    match (known, new) {
-        (Failure::NamesUnreachable, _)
-        | (Failure::NamesSilent, Failure::NamesFailed | Failure::NamesRefused) => new,
-        _ => known,
-    }
+    let tells = |failure| match failure {
+        Failure::NamesUnreachable | Failure::ResolverUnreachable => 0,
+        Failure::NamesSilent | Failure::ResolverSilent => 1,
+        _ => 2,
+    };
+    if tells(new) > tells(known) { new } else { known }
 }
 
 fn hear_datagram(socket: &OwnedFd, id: u16, name: &HostName, kind: Kind) -> Result<Option<Reply>, Errno> {
@@ -302,7 +397,7 @@ mod tests {
     fn comes_to(rcode: Option<u8>) -> Answer {
         let server = UdpSocket::bind("127.0.0.1:0").unwrap();
         let poller = Poller::new().unwrap();
-        let mut resolver = Resolver::new(vec![server.local_addr().unwrap()]);
+        let mut resolver = Resolver::new(vec![server.local_addr().unwrap()], None, "");
         let name = HostName::parse("a.example").unwrap();
         assert!(resolver.ask(&poller, &name, Kind::A, ()).is_ok());
         let mut happened = Vec::new();
@@ -347,5 +442,6 @@ mod tests {
         assert_eq!(more_telling(NamesSilent, NamesUnreachable), NamesSilent);
         assert_eq!(more_telling(NamesSilent, NamesFailed), NamesFailed);
         assert_eq!(more_telling(NamesRefused, NamesSilent), NamesRefused);
+        assert_eq!(more_telling(Failure::ResolverSilent, Failure::ResolverTls), Failure::ResolverTls);
     }
 }

@@ -92,10 +92,10 @@ impl Inspected {
         }
     }
 
-    /// Has it carry what is said on `ours` to the proxy at `server`, by TLS to this name; false if it is gone.
-    pub(super) fn wrap(&mut self, name: &str, ends: [OwnedFd; 2]) -> bool {
+    /// Has it carry by TLS, as the packet says, what is said on the other end of the first to the second; false if it is gone.
+    pub(super) fn wrap(&mut self, packet: Vec<u8>, ends: [OwnedFd; 2]) -> bool {
         if self.channel.is_some() {
-            self.waiting.push_back((handed::wrap(name), Some(ends)));
+            self.waiting.push_back((packet, Some(ends)));
             self.flush();
         }
         self.channel.is_some()

@@ -24,6 +24,7 @@ mod packet;
 mod parent;
 pub(crate) mod poller;
 mod proxy;
+mod resolver;
 mod side;
 pub(crate) mod socket;
 mod spend;
@@ -60,6 +61,8 @@ pub struct Setup {
     pub ledger: Ledger,
     /// The host's name servers.
     pub servers: Vec<SocketAddr>,
+    /// What the host knows of names without asking anybody (hosts(5)).
+    pub hosts: String,
     /// The proxy that connections go through.
     pub parent: Option<Parent>,
     /// Where connections go that are looked into, where there are such.
@@ -128,7 +131,9 @@ const MOST_CONNECTIONS: usize = 16_384;
 impl Gateway {
     /// Opens what it needs; from then on it opens sockets alone.
     pub fn new(setup: Setup) -> io::Result<Gateway> {
-        let Setup { rules, ledger, servers, parent, inspector, placeholders, supervisor, hand_over } = setup;
+        let Setup { rules, ledger, servers, hosts, parent, inspector, placeholders, supervisor, hand_over } =
+            setup;
+        let resolver = Resolver::new(servers, rules.network().resolver.clone(), &hosts);
         let poller = Poller::new()?;
         poller.add(&supervisor, Token::Supervisor)?;
         poller.add(&hand_over, Token::HandOver)?;
@@ -149,7 +154,7 @@ impl Gateway {
             generations: 0,
             deadlines: BinaryHeap::new(),
             running: Vec::new(),
-            resolver: Resolver::new(servers),
+            resolver,
             parent,
             parent_seen: HashSet::new(),
             pool: Pool::default(),
@@ -175,6 +180,7 @@ impl Gateway {
         let mut happened = Vec::with_capacity(256);
         self.find_parent();
         loop {
+            self.tend_resolver();
             let due = if self.running.is_empty() { self.next_due() } else { Some(Instant::now()) };
             self.poller.wait(due, &mut happened)?;
             for event in &happened {
@@ -215,6 +221,7 @@ impl Gateway {
                 }
             }
             Token::Flow(index) => self.hear_flow(index),
+            Token::Resolver => self.hear_resolver(),
             Token::Query(index) => {
                 if let Some(answered) = self.resolver.ready(&self.poller, index) {
                     self.answered(answered);
@@ -352,8 +359,7 @@ impl Gateway {
             }
         }
         self.end_idle_flows(now);
-        for answered in self.resolver.give_up(&self.poller, now) {
-            self.answered(answered);
-        }
+        let given_up = self.resolver.give_up(&self.poller, now);
+        self.all_answered(given_up);
     }
 }

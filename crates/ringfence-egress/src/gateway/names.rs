@@ -28,6 +28,8 @@ pub(crate) enum Waiter {
     Proxy { index: usize, generation: u32 },
     /// The gateway itself, who has to know where its parent proxy is.
     Parent,
+    /// The resolver of the plan, which is to be found itself.
+    Resolver,
 }
 
 /// Questions taken at once, before connections have their turn.
@@ -194,6 +196,7 @@ impl Gateway {
             }
             Waiter::Proxy { index, generation } => self.looked_up(index, generation, answer.clone()),
             Waiter::Parent => self.parent_found(answer),
+            Waiter::Resolver => self.resolver_found(answer.clone()),
         }
     }
 

@@ -170,7 +170,7 @@ impl Gateway {
         let _ = self.poller.remove(&server);
         self.poller.add(&ours, Token::Server(index)).ok()?;
         connection.server = Some(Side::new(ours, false));
-        self.inspected.wrap(&name, [theirs, server]).then_some(())
+        self.inspected.wrap(crate::handed::wrap(&name), [theirs, server]).then_some(())
     }
 
     fn ask_parent(&mut self, index: usize, opening: Opening) {

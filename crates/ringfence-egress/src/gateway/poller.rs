@@ -22,6 +22,8 @@ pub(crate) enum Token {
     Server(usize),
     /// A question of the resolver.
     Query(usize),
+    /// The way to the resolver of the plan.
+    Resolver,
     /// A flow of datagrams.
     Flow(usize),
     /// The inspector's channel.
@@ -106,6 +108,7 @@ impl Token {
             Token::Query(index) => (5, index),
             Token::Flow(index) => (6, index),
             Token::Inspector => (7, 0),
+            Token::Resolver => (8, 0),
         };
         kind << 32 | index as u64
     }
@@ -121,6 +124,7 @@ impl Token {
             5 => Token::Query(index),
             6 => Token::Flow(index),
             7 => Token::Inspector,
+            8 => Token::Resolver,
             _ => return None,
         })
     }

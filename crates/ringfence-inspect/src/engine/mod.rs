@@ -10,6 +10,7 @@ mod fields;
 mod recognise;
 mod refusal;
 mod reporter;
+mod resolver;
 mod stream;
 mod strict;
 mod tunnel;
@@ -281,6 +282,11 @@ impl Inspector {
                     wrap::serve(client, name, gateway, proxy).await;
                     drop(place);
                 });
+            }
+            Said::Resolver(upstream) => {
+                let mut descriptors = descriptors.into_iter();
+                let (Some(gateway), Some(server)) = (descriptors.next(), descriptors.next()) else { return };
+                tokio::task::spawn_local(resolver::serve(self.client.clone(), *upstream, gateway, server));
             }
             Said::Rules(network) => {
                 let rules = self.rules().with_reach(*network);

@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 /// How long both may take to agree upon keys.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a proxy may take for what a gateway that hears no more has said; as often it is looked whether it hears.
-const LAST: Duration = Duration::from_secs(10);
+pub(super) const LAST: Duration = Duration::from_secs(10);
 /// Read at once.
 const CHUNK: usize = 16 * 1024;
 
@@ -48,7 +48,7 @@ pub(super) async fn serve(client: Arc<ClientConfig>, name: String, gateway: Owne
 
 /// Carries both ways until both have ended, or the gateway hears no more: a proxy that ends its side never, or takes
 /// nothing, would be held for ever otherwise, and its place with it.
-async fn relay(gateway: UnixStream, proxy: impl AsyncRead + AsyncWrite, last: Duration) {
+pub(super) async fn relay(gateway: UnixStream, proxy: impl AsyncRead + AsyncWrite, last: Duration) {
     let (mut from_proxy, mut to_proxy) = tokio::io::split(proxy);
     let up = async {
         let mut chunk = vec![0; CHUNK];
@@ -97,7 +97,7 @@ async fn is_closed(gateway: &UnixStream) -> bool {
 }
 
 // By a shared reference, so that it can be watched while it is carried.
-async fn read(gateway: &UnixStream, chunk: &mut [u8]) -> io::Result<usize> {
+pub(super) async fn read(gateway: &UnixStream, chunk: &mut [u8]) -> io::Result<usize> {
     loop {
         gateway.readable().await?;
         match gateway.try_read(chunk) {
@@ -107,7 +107,7 @@ async fn read(gateway: &UnixStream, chunk: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-async fn write(gateway: &UnixStream, mut rest: &[u8]) -> io::Result<()> {
+pub(super) async fn write(gateway: &UnixStream, mut rest: &[u8]) -> io::Result<()> {
     while !rest.is_empty() {
         gateway.writable().await?;
         match gateway.try_write(rest) {

@@ -2,7 +2,7 @@
 //!
 //! Hosts that are allowed in vain are in `void`.
 
-use ringfence_plan::{Endpoint, HostPattern, NetworkMode, Ports};
+use ringfence_plan::{Endpoint, HostPattern, NetworkMode, Ports, ProxyServer};
 
 use super::Checker;
 use crate::compose::StatementId;
@@ -15,6 +15,7 @@ impl Checker<'_> {
         self.budgets();
         self.rules_for_the_loopback();
         self.without_a_network();
+        self.resolver_behind_a_proxy();
         for (rule, id) in &fields.gateway.http {
             let named = !matches!(rule.endpoint.host, HostPattern::Block { .. });
             if named
@@ -74,6 +75,21 @@ impl Checker<'_> {
         for (id, _) in said.collect::<Vec<_>>() {
             let help = "name in `allow` what may be reached";
             self.warn(id, "has no effect", "there is no network", help.into());
+        }
+    }
+
+    /// A resolver is asked directly or not at all.
+    fn resolver_behind_a_proxy(&mut self) {
+        let fields = self.fields;
+        let resolver = fields.single("network.resolver");
+        let (Some((parent, _)), Some((Value::Resolver { host, .. }, id))) =
+            (&fields.gateway.parent, resolver)
+        else {
+            return;
+        };
+        if parent.server != ProxyServer::Environment && !parent.no_proxy.iter().any(|one| one.covers(host)) {
+            let help = format!("have it asked directly: no_proxy = [\"{host}\"]");
+            self.warn(id, "refuses every run", "it would have to be asked through the proxy", help);
         }
     }
 

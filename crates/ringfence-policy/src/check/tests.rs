@@ -272,3 +272,16 @@ fn a_rule_for_the_loopback_and_lines_beside_no_network_do_nothing() {
     let text = "[network]\nallow = [\"a.example\"]\nproxy = \"http://p.example:3128\"\n";
     assert_eq!(checked(text).trim(), "");
 }
+
+#[test]
+fn a_resolver_that_a_proxy_would_have_to_lead_to_refuses_every_run() {
+    let with = |more: &str| {
+        checked(&format!("[network]\nallow = [\"a.example\"]\nresolver = \"tls://192.0.2.53\"\n{more}"))
+    };
+    let proxy = "proxy = \"http://p.example:3128\"\n";
+    let text = with(proxy);
+    assert!(text.contains("refuses every run") && text.contains("no_proxy = [\"192.0.2.53\"]"), "{text}");
+    for sound in ["", "proxy = \"environment\"\n", &format!("{proxy}no_proxy = [\"192.0.2.0/24\"]\n")] {
+        assert_eq!(with(sound).trim(), "", "{sound}");
+    }
+}

@@ -12,4 +12,6 @@ authority roots
 authority strangers
 certificate roots server DNS:api.example,DNS:shared.example,DNS:other.example
 certificate strangers stranger DNS:broken.example
+certificate roots resolver IP:203.0.113.53,DNS:dns.example
+certificate strangers resolver-stranger IP:203.0.113.53
 mkdir repo && cd repo && git init -q --bare repo.git && git -C repo.git update-server-info

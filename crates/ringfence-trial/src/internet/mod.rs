@@ -120,6 +120,8 @@ pub(crate) fn with_parent(
 /// Servers that speak TLS, with an authority of their own that `SSL_CERT_FILE` of the caller names: `api.example` and
 /// `shared.example` at one address, `other.example` at another, HTTP/1 and HTTP/2, WebSocket, and a repository of git.
 const SECURE: &str = include_str!("secure.js");
+/// Beside them: resolvers behind TLS at 203.0.113.53, which is `dns.example`.
+const RESOLVERS: &str = include_str!("resolvers.js");
 const CERTIFICATES: &str = include_str!("certificates.sh");
 
 /// As [`with_parent`], with servers that speak TLS.
@@ -134,6 +136,7 @@ pub(crate) fn with_secure(
     if !secure.exists() {
         fs::create_dir(&secure).map_err(fail)?;
         fs::write(secure.join("secure.js"), SECURE).map_err(fail)?;
+        fs::write(secure.join("resolvers.js"), RESOLVERS).map_err(fail)?;
         let made =
             Command::new("sh").args(["-ec", CERTIFICATES]).current_dir(&secure).output().map_err(fail)?;
         if !made.status.success() {

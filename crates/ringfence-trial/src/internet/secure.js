@@ -71,6 +71,9 @@ function upgrade(address, request, socket) {
 }
 
 let left = 5;
+const ready = () => { if (--left === 0) write('ready'); };
+const keys = name => ({ key: read(name + '.key'), cert: read(name + '.pem') });
+left += require(place + '/resolvers.js').start(write, keys, ready);
 // TLS in front of the parent proxy on the host.
 const front = tls.createServer({
     key: read('server.key'),
@@ -85,7 +88,7 @@ const front = tls.createServer({
     for (const socket of [client, parent]) socket.on('error', () => { client.destroy(); parent.destroy(); });
 });
 front.on('tlsClientError', () => {});
-front.listen(3443, '0.0.0.0', () => { if (--left === 0) write('ready'); });
+front.listen(3443, '0.0.0.0', ready);
 
 for (const address of ['203.0.113.12', '203.0.113.13']) {
     const secure = http2.createSecureServer({
@@ -102,6 +105,6 @@ for (const address of ['203.0.113.12', '203.0.113.13']) {
     secure.on('tlsClientError', () => {});
     const plain = http.createServer((request, response) => answer('plain', address, request, response));
     for (const [server, port] of [[secure, 443], [plain, 80]]) {
-        server.listen(port, address, () => { if (--left === 0) write('ready'); });
+        server.listen(port, address, ready);
     }
 }

@@ -19,6 +19,8 @@ pub(super) const NAMES: &[(&str, &[[u8; 4]])] = &[
     ("shared.example", &[[203, 0, 113, 12]]),
     ("broken.example", &[[203, 0, 113, 12]]),
     ("other.example", &[[203, 0, 113, 13]]),
+    ("dns.example", &[[203, 0, 113, 53]]),
+    ("alias.example", &[[203, 0, 113, 53]]),
     ("loopback.example", &[[127, 0, 0, 1]]),
     ("host.example", &[[203, 0, 113, 1]]),
     ("private.example", &[[10, 9, 9, 9]]),

@@ -86,7 +86,7 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 /// `command` where it believes that there is no netfilter.
-fn without_netfilter(session: &Session, command: &Command) -> Command {
+pub(super) fn without_netfilter(session: &Session, command: &Command) -> Command {
     let mut outer = Command::new(&session.trial);
     outer.arg("without-netfilter").arg(command.get_program()).args(command.get_args());
     outer.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));

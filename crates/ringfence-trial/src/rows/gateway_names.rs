@@ -22,7 +22,7 @@ const CASES: &[Case] = &[
 ];
 
 /// Asks for a name as a resolver does, and prints the outcome (RFC 1035, 4.1.1).
-const ASK: &str = "python3 -c 'import socket,sys\n\
+pub(super) const ASK: &str = "python3 -c 'import socket,sys\n\
                    s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.settimeout(20)\n\
                    q=b\"\".join(bytes([len(l)])+l.encode() for l in sys.argv[1].split(\".\"))\n\
                    s.sendto(b\"\\x00\\x01\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\"+q+b\"\\x00\\x00\\x01\\x00\\x01\",(\"203.0.113.53\",53))\n\

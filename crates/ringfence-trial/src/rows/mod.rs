@@ -18,6 +18,7 @@ mod gateway_live;
 mod gateway_names;
 mod gateway_parent;
 mod gateway_ports;
+mod gateway_resolver;
 mod guardrails;
 mod inherited;
 mod input;
@@ -65,6 +66,7 @@ pub fn all() -> Vec<Row> {
         gateway_ports::rows(),
         gateway_names::rows(),
         gateway_parent::rows(),
+        gateway_resolver::rows(),
         gateway_budget::rows(),
         inspect::rows(),
         credentials::rows(),

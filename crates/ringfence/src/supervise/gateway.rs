@@ -120,7 +120,9 @@ fn serve(plan: &Plan, with: With, landlock: u32, channels: [OwnedFd; 2]) -> io::
     let rules = Rules::new(plan.network.clone(), plan.rules.clone());
     let servers = dns::servers::servers(&text);
     let ready = supervisor.try_clone()?;
-    let setup = Setup { rules, ledger, servers, parent, inspector, placeholders, supervisor, hand_over };
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let setup =
+        Setup { rules, ledger, servers, hosts, parent, inspector, placeholders, supervisor, hand_over };
     let gateway = ringfence_egress::Gateway::new(setup)?;
     outpost::lock(landlock).map_err(io::Error::other)?;
     rustix::io::write(&ready, order::DONE)?;

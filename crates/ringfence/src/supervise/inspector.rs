@@ -68,7 +68,7 @@ pub(super) struct Start<'a> {
     pub(super) taken: Taken,
     /// The caller's own file of roots.
     pub(super) own_roots: Option<PathBuf>,
-    /// Whether a parent proxy is to be spoken to by TLS.
+    /// Whether a parent proxy or a resolver is to be spoken to by TLS.
     pub(super) wraps: bool,
     /// The command's variables, which tell where its Java lies.
     pub(super) env: &'a [CString],

@@ -51,7 +51,7 @@ impl Network {
         }
         let ledger = Ledger::new(plan.network.budgets.clone()).map_err(Error::supervise("count budgets"))?;
         let introduced = if captured {
-            let wraps = parent::is_by_tls(plan, caller_env);
+            let wraps = parent::is_by_tls(plan, caller_env) || plan.network.resolver.is_some();
             introduce(plan, caller_env, (*landlock, ledger.clone(), wraps), &mut command.env)?
         } else {
             Introductions::default()

@@ -38,6 +38,13 @@ pub(super) fn of(plan: &Plan, variables: &Variables) -> Result<Option<Parent>, E
     };
     let Some(mut parent) = found else { return Ok(None) };
     parent.no_proxy.extend(asked.no_proxy.iter().cloned());
+    if let Some(resolver) = &plan.network.resolver
+        && parent.serves(&resolver.host)
+    {
+        // Directly would go round it, and nobody has said that it may.
+        let rule = plan.rule(resolver.rule).to_string();
+        return Err(Error::Resolver { resolver: resolver.to_string(), rule });
+    }
     if let Some(source) = &asked.credential {
         let credentials = credentials(plan, source, variables);
         parent.credentials = Some(credentials.map_err(|why| failed(format!("{source} {why}")))?);
