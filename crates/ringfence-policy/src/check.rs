@@ -62,8 +62,8 @@ pub fn check(composed: &Composed, around: &Machine<'_>) -> Report {
     Report(checker.found)
 }
 
-/// What the caller's flags ask for and a ceiling, or the sandbox around this one, takes, and hosts that they name in vain:
-/// told at every run, so that nobody believes in a flag that has no effect. Empty without flags, at no cost.
+/// What the caller's flags ask for and a ceiling, or the sandbox around this one, takes, and hosts, ports and proxies that
+/// they name in vain: told at every run, so that nobody believes in a flag that has no effect. Empty without flags, at no cost.
 pub(crate) fn void_flags(composed: &Composed) -> Report {
     let Some(grants) = composed.readings.first() else { return Report::default() };
     let by_flag = |statement: &Statement| match &statement.place {
@@ -87,6 +87,7 @@ pub(crate) fn void_flags(composed: &Composed) -> Report {
     } else {
         checker.void_endpoints(&[]);
     }
+    checker.gateway();
     let flags = |diagnostic: &Diagnostic| {
         diagnostic.snippets.iter().any(|snippet| {
             composed.texts.iter().any(|text| text.author == Author::Flag && text.text == snippet.text)

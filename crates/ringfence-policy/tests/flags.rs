@@ -169,6 +169,35 @@ fn a_host_that_a_flag_names_without_a_network_is_told_and_one_of_a_file_is_not()
 }
 
 #[test]
+fn a_loopback_a_port_and_a_proxy_that_flags_name_in_vain_are_told() {
+    let warned = |flags: Vec<Flag>| {
+        let request =
+            Request { cwd: "/home/u/p".into(), home: "/home/u".into(), flags, ..Request::default() };
+        load(&request).and_then(compose).unwrap().warnings().render(false)
+    };
+    let none = || flag("--network", "none");
+    for (flags, said) in [
+        (vec![flag("--allow-net", "localhost:5432")], "no rule leads to the host's loopback"),
+        (vec![flag("--allow-net", "127.0.0.1:80")], "no rule leads to the host's loopback"),
+        (vec![none(), flag("--host-port", "5432")], "(--network none) decides"),
+        (vec![none(), flag("--host-port", "5432"), flag("--listen", "80")], "(--network none) decides"),
+        (vec![none(), flag("--network-proxy", "http://p.example:3128")], "(--network none) decides"),
+        (vec![flag("--network-proxy", "http://p.example:3128")], "name in `allow` what may be reached"),
+        (vec![flag("--publish", "80:1"), flag("--publish", "80:2")], "leads elsewhere already"),
+    ] {
+        let told = warned(flags);
+        assert_eq!(told.matches(said).count(), 1, "{said}: {told}");
+    }
+    for flags in [
+        vec![flag("--host-port", "5432")],
+        vec![none(), flag("--listen", "80")],
+        vec![flag("--allow-net", "a.example"), flag("--network-proxy", "http://p.example:3128")],
+    ] {
+        assert_eq!(warned(flags).trim(), "");
+    }
+}
+
+#[test]
 fn a_host_that_is_no_host_is_refused_with_what_to_write() {
     let wrong = ["https://host.example/page", "*", "udp://time.example"];
     let flags = wrong.iter().map(|text| flag("--allow-net", text)).collect();

@@ -46,6 +46,9 @@ impl Checker<'_> {
 
     /// Rules for hosts do not lead to the host's loopback.
     fn rules_for_the_loopback(&mut self) {
+        if !matches!(self.fields.single("network.mode"), Some((Value::Network(NetworkMode::Rules), _))) {
+            return;
+        }
         let mut last: Option<StatementId> = None;
         for (endpoint, id) in &self.fields.allow_net {
             let is_loopback = match &endpoint.host {
@@ -67,14 +70,32 @@ impl Checker<'_> {
             fields.single("network.mode"),
             Some((Value::Network(NetworkMode::Rules | NetworkMode::Host), _))
         );
-        if is_reached || fields.gateway.publish.is_some() {
+        if is_reached {
             return;
         }
-        let idle = ["network.proxy", "network.resolver", "network.encrypted_hello", "network.budget"];
+        let idle: &[&str] = match fields.gateway.publish {
+            // What is published has a budget, too.
+            Some(_) => &["network.host"],
+            None => &[
+                "network.host",
+                "network.proxy",
+                "network.resolver",
+                "network.encrypted_hello",
+                "network.budget",
+            ],
+        };
         let said = (0..).zip(&fields.statements).filter(|(_, one)| idle.contains(&one.field.key));
         for (id, _) in said.collect::<Vec<_>>() {
-            let help = "name in `allow` what may be reached";
-            self.warn(id, "has no effect", "there is no network", help.into());
+            let help = match fields.single("network.mode") {
+                Some((_, mode)) if self.written(self.statement(mode)).is_some() => {
+                    format!(
+                        "{} decides; without it, or with mode = \"rules\", such lines count",
+                        self.rule(mode)
+                    )
+                }
+                _ => "name in `allow` what may be reached".to_owned(),
+            };
+            self.warn(id, "has no effect", "there is no network", help);
         }
     }
 
