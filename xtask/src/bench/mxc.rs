@@ -17,37 +17,34 @@ pub(crate) fn measure(stage: &Stage, ledger: &mut Ledger) -> Result<()> {
         ["mxc-0.8.0", "mxc-1.0.1"].map(|name| stage.scratch.join("bin").join(name).join("lxc-exec"));
     ensure!(programs.iter().all(|program| program.exists()), "MXC's programs could not be installed");
     ledger.section("MXC", NOTE);
-    let mut isolated = subjects(stage, &programs, "")?;
-    let series = interleave(&mut isolated, stage.rounds * 2)?;
-    ledger.series("isolated", &series);
-    ledger.target(
-        "isolated, MXC 0.8.0 against ours",
-        Bound::AtLeast(3.5),
-        series[1].ratio_to(&series[0]),
-        " ×",
-    );
-    ledger.target(
-        "isolated, MXC 1.0.1 against ours",
-        Bound::AtLeast(4.5),
-        series[2].ratio_to(&series[0]),
-        " ×",
-    );
+    let isolated = Compared { name: "isolated", rules: "", least: [3.5, 4.5], rounds: stage.rounds * 2 };
     let rules = r#","network":{"egress":{"default":"deny","allow":[{"to":[{"cidr":"192.0.2.0/24"}]}]}}"#;
-    let mut ruled = subjects(stage, &programs, rules)?;
-    let series = interleave(&mut ruled, stage.rounds)?;
-    ledger.series("egress rules", &series);
-    ledger.target(
-        "egress rules, MXC 0.8.0 against ours",
-        Bound::AtLeast(30.0),
-        series[1].ratio_to(&series[0]),
-        " ×",
-    );
-    ledger.target(
-        "egress rules, MXC 1.0.1 against ours",
-        Bound::AtLeast(30.0),
-        series[2].ratio_to(&series[0]),
-        " ×",
-    );
+    let ruled = Compared { name: "egress rules", rules, least: [30.0, 30.0], rounds: stage.rounds };
+    for compared in [isolated, ruled] {
+        compare(stage, ledger, &programs, &compared)?;
+    }
+    Ok(())
+}
+
+/// One kind of request.
+struct Compared {
+    name: &'static str,
+    /// More members of the request.
+    rules: &'static str,
+    /// How many times as long MXC takes at least, the old version and the new.
+    least: [f64; 2],
+    rounds: usize,
+}
+
+fn compare(stage: &Stage, ledger: &mut Ledger, programs: &[PathBuf; 2], compared: &Compared) -> Result<()> {
+    let Compared { name, rules, least, rounds } = *compared;
+    let mut subjects = subjects(stage, programs, rules)?;
+    let series = interleave(&mut subjects, rounds)?;
+    ledger.series(name, &series);
+    for ((version, least), theirs) in ["0.8.0", "1.0.1"].into_iter().zip(least).zip(&series[1..]) {
+        let label = format!("{name}, MXC {version} against ours");
+        ledger.target(&label, Bound::AtLeast(least), theirs.ratio_to(&series[0]), " ×");
+    }
     Ok(())
 }
 
