@@ -35,6 +35,11 @@ impl Ran {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
+    /// Standard error as text.
+    pub(crate) fn err(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
     /// Code and output, short enough for a report.
     pub(crate) fn describe(&self) -> String {
         let tail = |bytes: &[u8]| -> String {

@@ -3,6 +3,7 @@
 //!
 //! It is set up by the system's own tools, so that it shares nothing with what is on trial.
 
+pub(crate) mod line;
 mod parent;
 mod servers;
 mod told;

@@ -3,6 +3,7 @@
 
 use super::inspect::{NEEDED, run};
 use crate::internet;
+use crate::internet::line::Judge;
 use crate::row::{Outcome, Row};
 use crate::session::Session;
 
@@ -22,9 +23,6 @@ struct Used {
     /// A line of the servers.
     arrives: &'static str,
 }
-
-/// A row of its own.
-type Judge = fn(&Session) -> Result<Outcome, String>;
 
 const REAL: &str = "real-value-of-the-token";
 const PRINTED: &str = "value-that-a-program-printed";
@@ -217,7 +215,7 @@ fn judge_misplaced(session: &Session, this: &Misplaced) -> Result<Outcome, Strin
     let alive = "$C -H \"Authorization: Bearer $P\" https://api.example/ok/alive >/dev/null || exit 99\n";
     let told = run(session, Some(POLICY), VARIABLES, &line(&format!("{alive}{}", this.line)))?;
     told.holds("/ok/alive", told.has(this.reaches) || told.log.contains(MARK))?;
-    if !String::from_utf8_lossy(&told.ran.stderr).contains("ALARM: a credential's placeholder was sent to") {
+    if !told.ran.err().contains("ALARM: a credential's placeholder was sent to") {
         return Err(format!("no alarm: {}", told.ran.describe()));
     }
     let bare = run(session, None, &[("P", FAKE)], &line(this.line))?;
@@ -303,7 +301,7 @@ fn connect(session: &Session) -> Result<Outcome, String> {
     if !without.log.contains("GET /x") {
         return Ok(without.proves(false));
     }
-    let alarm = String::from_utf8_lossy(&told.ran.stderr).contains("ALARM");
+    let alarm = told.ran.err().contains("ALARM");
     if alarm && !told.log.contains("GET /x") { Ok(Outcome::Passed) } else { Err(told.ran.describe()) }
 }
 

@@ -1,27 +1,11 @@
 //! The gateway: what no rule names does not get out, by whatever name, address or protocol, and what one names works with
 //! any client. Each row is a line in a small internet whose servers write down what reaches them.
 
+use crate::internet::line::{self, Escape, Works};
 use crate::internet::{self, Told};
 use crate::program;
 use crate::row::{Outcome, Row};
 use crate::session::Session;
-
-/// A line that must not reach something.
-pub(super) struct Escape {
-    pub(super) name: &'static str,
-    pub(super) threats: &'static [u8],
-    /// Run by sh; without a fence it must reach what is named below.
-    pub(super) line: &'static str,
-    /// A beginning of a line in the servers' log.
-    pub(super) reaches: &'static str,
-}
-
-/// A line that must work as it does without a fence.
-struct Works {
-    name: &'static str,
-    tool: &'static str,
-    line: &'static str,
-}
 
 /// Everything that the rows may reach.
 const ALLOW: &[&str] = &[
@@ -41,19 +25,9 @@ const ALLOW: &[&str] = &[
 pub(super) const UNSET: &str = "unset http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY\n";
 
 pub(super) fn rows() -> Vec<Row> {
-    let escapes = ESCAPES.iter().chain(THROUGH_THE_PROXY).map(|escape| {
-        internet::row(format!("gateway: {}", escape.name), escape.threats, &[], move |session| {
-            judge_escape(session, escape)
-        })
-    });
-    let works = WORKS.iter().map(|work| {
-        internet::row(
-            format!("works: through the gateway: {}", work.name),
-            &[],
-            &[work.tool],
-            move |session| judge_works(session, work),
-        )
-    });
+    let escapes = line::escapes("gateway", ESCAPES, &[], judge_escape);
+    let through = line::escapes("gateway", THROUGH_THE_PROXY, &[], judge_escape);
+    let works = line::works("through the gateway", WORKS, &[], judge_works);
     let own = [
         internet::row(
             "gateway: refused over http says which rule and what would allow it",
@@ -61,11 +35,9 @@ pub(super) fn rows() -> Vec<Row> {
             &[],
             told_why,
         ),
-        internet::row("gateway: killed_and_the_network_is_gone_and_the_run_goes_on", &[], &[], |session| {
-            killed(session)
-        }),
+        internet::row("gateway: killed_and_the_network_is_gone_and_the_run_goes_on", &[], &[], killed),
     ];
-    escapes.chain(works).chain(own).collect()
+    escapes.chain(through).chain(works).chain(own).collect()
 }
 
 const ESCAPES: &[Escape] = &[
@@ -310,11 +282,7 @@ const WORKS: &[Works] = &[
 ];
 
 pub(super) fn flags() -> Vec<String> {
-    let mut flags = vec!["--network".to_owned(), "rules".to_owned()];
-    for endpoint in ALLOW {
-        flags.extend(["--allow-net".to_owned(), (*endpoint).to_owned()]);
-    }
-    flags
+    line::rules(ALLOW)
 }
 
 pub(super) fn judge_escape(session: &Session, escape: &Escape) -> Result<Outcome, String> {
@@ -355,12 +323,15 @@ fn told_why(session: &Session) -> Result<Outcome, String> {
     let text = fenced.ran.out();
     let good =
         ["403", "evil.example:80", "network.mode", "network.allow"].iter().all(|word| text.contains(word));
-    let summary =
-        String::from_utf8_lossy(&fenced.ran.stderr).contains("refused 1 connection: evil.example:80");
+    let summary = fenced.ran.err().contains("refused 1 connection: evil.example:80");
     if good && summary { Ok(Outcome::Passed) } else { Err(fenced.ran.describe()) }
 }
 
-/// The gateway is the supervisor's other child.
+/// Kills the gateway of the run `$run` once there is a file `ready`. It is the supervisor's other child, and has no child of
+/// its own; the first process inside has one, the command.
+pub(super) const KILL: &str = "until [ -e ready ]; do sleep 0.02; done\n\
+    for child in $(cat /proc/$run/task/$run/children); do [ -n \"$(cat /proc/$child/task/$child/children)\" ] || kill -9 $child; done\n";
+
 fn killed(session: &Session) -> Result<Outcome, String> {
     let place = session.place()?;
     let mut command = session.fence(&place, &flags());
@@ -369,13 +340,7 @@ fn killed(session: &Session) -> Result<Outcome, String> {
          curl -sS -m 5 http://good.example/after && exit 1; echo went on"
     );
     command.args(["sh", "-c", &inside]);
-    // The first process inside has a child of its own, the command; the gateway has none.
-    let line = format!(
-        "{} & run=$!; until [ -e ready ]; do sleep 0.02; done\n\
-         for child in $(cat /proc/$run/task/$run/children); do [ -n \"$(cat /proc/$child/task/$child/children)\" ] || kill -9 $child; done\n\
-         touch killed; wait $run",
-        program::words(&command)
-    );
+    let line = format!("{} & run=$!; {KILL}touch killed; wait $run", program::words(&command));
     let told = internet::bare(session, &place, &line)?;
     let text = told.ran.text();
     let good = told.ran.code == 0

@@ -1,7 +1,8 @@
 //! The gateway under bad input: what is said so that it could be read in two ways does not get out, and neither clients nor
 //! servers that misbehave end the gateway or keep others from it.
 
-use super::gateway::{Escape, UNSET, flags, judge_escape};
+use super::gateway::{KILL, UNSET, flags, judge_escape};
+use crate::internet::line::{self, Escape};
 use crate::internet::{self, Told};
 use crate::program;
 use crate::row::{Outcome, Row};
@@ -17,23 +18,15 @@ struct Survives {
 }
 
 pub(super) fn rows() -> Vec<Row> {
-    let escapes = ESCAPES.iter().map(|escape| {
-        internet::row(format!("gateway: {}", escape.name), escape.threats, &[], move |session| {
-            judge_escape(session, escape)
-        })
-    });
+    let escapes = line::escapes("gateway", ESCAPES, &[], judge_escape);
     let survives = SURVIVES.iter().map(|survives| {
         internet::row(format!("gateway: goes on: {}", survives.name), &[], &[], move |session| {
             judge_survival(session, survives)
         })
     });
     let own = [
-        internet::row("gateway: hidden_name_where_that_is_refused", &[44], &[], |session| {
-            hidden_name(session)
-        }),
-        internet::row("gateway: killed_in_a_transfer_and_nothing_goes_on", &[], &[], |session| {
-            killed_in_a_transfer(session)
-        }),
+        internet::row("gateway: hidden_name_where_that_is_refused", &[44], &[], hidden_name),
+        internet::row("gateway: killed_in_a_transfer_and_nothing_goes_on", &[], &[], killed_in_a_transfer),
     ];
     escapes.chain(survives).chain(own).collect()
 }
@@ -184,7 +177,7 @@ fn judge_survival(session: &Session, survives: &Survives) -> Result<Outcome, Str
     let good = told.ran.code == 0
         && told.log.contains("GET /after")
         && text.ends_with(survives.prints)
-        && !String::from_utf8_lossy(&told.ran.stderr).contains("the gateway ended");
+        && !told.ran.err().contains("the gateway ended");
     told.judge(good)
 }
 
@@ -203,19 +196,16 @@ fn hidden_name(session: &Session) -> Result<Outcome, String> {
         return Err(format!("by default it does not pass: {}", allowed.describe()));
     }
     let place = session.place()?;
-    let policy = place.outside.join("hidden.toml");
-    std::fs::write(&policy, "version = 1\n[network]\nmode = \"rules\"\nencrypted_hello = \"refuse\"\n")
-        .map_err(|error| error.to_string())?;
     let mut flags = flags();
-    flags.extend(["--policy".to_owned(), policy.display().to_string()]);
+    let refuse = "version = 1\n[network]\nmode = \"rules\"\nencrypted_hello = \"refuse\"\n";
+    flags.extend(line::policy(&place, refuse)?);
     let line = format!("{UNSET}curl -sS -m 5 http://good.example/alive || exit 99\n{HIDES}");
     let refused = internet::fenced(session, &place, &flags, &line)?;
-    let told = String::from_utf8_lossy(&refused.ran.stderr).contains("the client hid the server's name");
+    let told = refused.ran.err().contains("the client hid the server's name");
     let good = refused.log.contains("GET /alive") && !reached(&refused) && told;
     refused.judge(good)
 }
 
-/// As in the row for one that is killed between transfers: the gateway is the child without children.
 fn killed_in_a_transfer(session: &Session) -> Result<Outcome, String> {
     let place = session.place()?;
     let mut command = session.fence(&place, &flags());
@@ -224,12 +214,7 @@ fn killed_in_a_transfer(session: &Session) -> Result<Outcome, String> {
          wait $!; code=$?; curl -sS -m 5 http://good.example/after; [ $code != 0 ] && [ $code != 28 ] && echo went on"
     );
     command.args(["sh", "-c", &inside]);
-    let line = format!(
-        "{} & run=$!; until [ -e ready ]; do sleep 0.02; done\n\
-         for child in $(cat /proc/$run/task/$run/children); do [ -n \"$(cat /proc/$child/task/$child/children)\" ] || kill -9 $child; done\n\
-         wait $run",
-        program::words(&command)
-    );
+    let line = format!("{} & run=$!; {KILL}wait $run", program::words(&command));
     let told = internet::bare(session, &place, &line)?;
     let text = told.ran.text();
     let good =

@@ -1,8 +1,7 @@
 //! Budgets: what is over one does not leave, counted by the servers. The control of each row is the same line without it.
 
-use std::fs;
-
 use super::gateway::{UNSET, flags};
+use crate::internet::line::{allowing, policy};
 use crate::internet::{self, Told};
 use crate::row::{Outcome, Row};
 use crate::session::Session;
@@ -134,21 +133,9 @@ pub(super) fn rows() -> Vec<Row> {
 fn run(session: &Session, budget: &str, more: &[&str], line: &str) -> Result<Told, String> {
     let place = session.place()?;
     let table = if budget.is_empty() { "" } else { "[[network.budget]]" };
-    fs::write(place.outside.join("policy.toml"), format!("version = 1\n{table}\n{budget}\n"))
-        .map_err(|error| format!("writing a policy: {error}"))?;
     let mut flags = flags();
-    for flag in [
-        "--allow-net",
-        "good.example:8080",
-        "--allow-net",
-        "evil.example",
-        "--allow-net",
-        "udp://203.0.113.10:9999",
-        "--policy",
-        "$OUTSIDE/policy.toml",
-    ] {
-        flags.push(flag.to_owned());
-    }
+    flags.extend(allowing(&["good.example:8080", "evil.example", "udp://203.0.113.10:9999"]));
+    flags.extend(policy(&place, &format!("version = 1\n{table}\n{budget}\n"))?);
     flags.extend(more.iter().map(|flag| (*flag).to_owned()));
     internet::fenced(session, &place, &flags, &format!("{UNSET}{line}"))
 }
@@ -167,7 +154,7 @@ fn counted(told: &Told, count: Counted) -> usize {
 fn judge(session: &Session, case: &Case) -> Result<Outcome, String> {
     let with = run(session, case.budget, &[], case.line)?;
     let arrived = counted(&with, case.count);
-    let summary = String::from_utf8_lossy(&with.ran.stderr).into_owned();
+    let summary = with.ran.err();
     if !case.with.contains(&arrived) || !summary.contains("refused what was over") {
         return Err(format!("{arrived} arrived, not {:?}: {}\n{}", case.with, with.ran.describe(), with.log));
     }
@@ -182,7 +169,7 @@ fn told(session: &Session) -> Result<Outcome, String> {
     let line =
         "for i in 1 2 3 4 5 6; do curl -s -m 5 -x http://127.0.0.1:1023 http://good.example/; done; true";
     let told = run(session, "connections = 1", &["--json"], line)?;
-    let events = String::from_utf8_lossy(&told.ran.stderr).matches("\"over_budget\"").count();
+    let events = told.ran.err().matches("\"over_budget\"").count();
     let answered = told.ran.out().matches("no more connections").count();
     let asked = counted(&told, Counted::Lines("tcp 203.0.113.10 80"));
     match (events, answered, asked, told.ran.code) {

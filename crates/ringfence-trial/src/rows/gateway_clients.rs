@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::gateway::{UNSET, flags};
 use crate::internet;
+use crate::internet::line::allowing;
 use crate::row::{Outcome, Row};
 use crate::session::Session;
 
@@ -122,9 +123,7 @@ impl Client {
             let line = format!("{UNSET}RUST='{rust}' LOGIN='{}' OUTSIDE='{outside}'\n{}", login(), self.line);
             let flags = servers.map(|servers| {
                 let mut flags = flags();
-                servers
-                    .iter()
-                    .for_each(|server| flags.extend(["--allow-net".to_owned(), (*server).to_owned()]));
+                flags.extend(allowing(servers));
                 if self.tool == "rust" {
                     flags.extend(["--read".to_owned(), rust.clone()]);
                 }

@@ -1,7 +1,8 @@
 //! UDP through the gateway: what a rule names works as it does without a fence, to the port that the answer comes from; all
 //! else is refused at once, and nothing of it gets out.
 
-use crate::internet;
+use crate::internet::line::{self, Escape};
+use crate::internet::{self, Told};
 use crate::row::{Outcome, Row};
 use crate::session::Session;
 
@@ -83,15 +84,7 @@ ask("203.0.113.10", 7)"#,
     Works { name: "nobody there", line: r#"ask("good.example", 7500)"# },
 ];
 
-/// A line that must be refused at once, and whose datagram must not arrive.
-struct Escape {
-    name: &'static str,
-    threats: &'static [u8],
-    line: &'static str,
-    /// A beginning of a line in the servers' log; it must be there without a fence.
-    reaches: &'static str,
-}
-
+/// Each must be refused at once.
 const ESCAPES: &[Escape] = &[
     Escape {
         name: "address_that_no_rule_names",
@@ -182,11 +175,7 @@ host = "good.example:7"
 ];
 
 pub(super) fn rows() -> Vec<Row> {
-    let escapes = ESCAPES.iter().map(|escape| {
-        internet::row(format!("gateway: udp: {}", escape.name), escape.threats, &[], move |session| {
-            judge_escape(session, escape)
-        })
-    });
+    let escapes = line::escapes("gateway: udp", ESCAPES, &[], judge_escape);
     let works = WORKS.iter().map(|work| {
         internet::row(format!("works: udp through the gateway: {}", work.name), &[], &[], move |session| {
             judge_works(session, work)
@@ -206,11 +195,6 @@ pub(super) fn rows() -> Vec<Row> {
     escapes.chain(works).chain(rounds).chain([told]).collect()
 }
 
-fn flags() -> Vec<String> {
-    let allow = ALLOW.iter().flat_map(|endpoint| ["--allow-net".to_owned(), (*endpoint).to_owned()]);
-    ["--network".to_owned(), "rules".to_owned()].into_iter().chain(allow).collect()
-}
-
 fn program(line: &str) -> String {
     format!("python3 - <<'E'\n{ASK}\n{line}\nE\n")
 }
@@ -221,7 +205,7 @@ fn judge_escape(session: &Session, escape: &Escape) -> Result<Outcome, String> {
         "getent ahosts private.example; getent ahosts host.example; getent ahosts loopback.example\n{}",
         program(&format!("ask(\"203.0.113.10\", 7, b\"alive\")\nprint(\"then\")\n{}", escape.line))
     );
-    let fenced = internet::fenced(session, &session.place()?, &flags(), &line)?;
+    let fenced = internet::fenced(session, &session.place()?, &line::rules(ALLOW), &line)?;
     let text = fenced.ran.out();
     let Some((alive, then)) = text.split_once("then\n") else { return Err(fenced.ran.describe()) };
     if !alive.contains("alive") {
@@ -242,21 +226,20 @@ fn judge_works(session: &Session, work: &Works) -> Result<Outcome, String> {
     if bare.ran.code != 0 || bare.ran.out().contains("silent") {
         return Ok(bare.proves(false));
     }
-    let fenced = internet::fenced(session, &session.place()?, &flags(), &program(work.line))?;
+    let fenced = internet::fenced(session, &session.place()?, &line::rules(ALLOW), &program(work.line))?;
     fenced.does_as(&bare)
 }
 
 fn judge_way_round(session: &Session, host: &str, policy: &str) -> Result<Outcome, String> {
-    let line =
+    let asks =
         "curl -sS -m 5 --noproxy '*' http://good.example/alive || exit 99\ngetent ahosts good.example\n";
-    let line = format!("{line}{}", program(&format!("print('then'); ask('{host}', 7)")));
+    let asks = format!("{asks}{}", program(&format!("print('then'); ask('{host}', 7)")));
     let run = |policy: &str| {
         let place = session.place()?;
-        std::fs::write(place.outside.join("policy.toml"), policy).map_err(|error| error.to_string())?;
-        internet::fenced(session, &place, &["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()], &line)
+        internet::fenced(session, &place, &line::policy(&place, policy)?, &asks)
     };
     let fenced = run(policy)?;
-    let reached = |told: &internet::Told| told.log.contains(&format!("datagram {host} 7"));
+    let reached = |told: &Told| told.log.contains(&format!("datagram {host} 7"));
     if reached(&fenced) || !fenced.ran.out().ends_with("then\nrefused\n") || fenced.ran.code == 99 {
         return Err(fenced.describe());
     }
@@ -269,8 +252,8 @@ fn judge_way_round(session: &Session, host: &str, policy: &str) -> Result<Outcom
 
 fn told_once(session: &Session) -> Result<Outcome, String> {
     let line = program(r#"[ask("203.0.113.11", 7001) for _ in range(20)]"#);
-    let fenced = internet::fenced(session, &session.place()?, &flags(), &line)?;
-    let summary = String::from_utf8_lossy(&fenced.ran.stderr).into_owned();
+    let fenced = internet::fenced(session, &session.place()?, &line::rules(ALLOW), &line)?;
+    let summary = fenced.ran.err();
     let good = summary.contains("refused 1 connection: udp://203.0.113.11:7001 (no rule allows it");
     fenced.judge(good)
 }

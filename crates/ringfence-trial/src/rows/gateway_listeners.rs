@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use super::gateway::UNSET;
+use crate::internet::line::rules;
 use crate::internet::{self, Told};
 use crate::row::{Outcome, Row};
 use crate::session::{BEGUN, Session, strip_begun};
@@ -98,9 +99,7 @@ pub(super) fn without_netfilter(session: &Session, command: &Command) -> Command
 
 fn fenced(session: &Session, line: &str) -> Result<Told, String> {
     let place = session.place()?;
-    let allow = ALLOW.iter().flat_map(|endpoint| ["--allow-net".to_owned(), (*endpoint).to_owned()]);
-    let flags: Vec<String> = ["--network".to_owned(), "rules".to_owned()].into_iter().chain(allow).collect();
-    let mut command = session.fence(&place, &flags);
+    let mut command = session.fence(&place, &rules(ALLOW));
     command.args(["sh", "-c", &format!("echo {BEGUN}\n{UNSET}{line}")]);
     let mut told = internet::within(session, &place, without_netfilter(session, &command))?;
     strip_begun(&mut told.ran)?;
@@ -142,7 +141,7 @@ fn steal(session: &Session) -> Result<Outcome, String> {
 
 fn said(session: &Session) -> Result<Outcome, String> {
     let told = fenced(session, "true")?;
-    let text = String::from_utf8_lossy(&told.ran.stderr).into_owned();
+    let text = told.ran.err();
     if !text.contains("network rules are held more narrowly") || !text.contains("nf_tables") {
         return Err(told.ran.describe());
     }

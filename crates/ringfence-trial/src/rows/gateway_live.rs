@@ -4,6 +4,7 @@
 use std::fs;
 
 use super::gateway::UNSET;
+use crate::internet::line::Judge;
 use crate::internet::{self, Told};
 use crate::place::Place;
 use crate::program;
@@ -11,14 +12,13 @@ use crate::row::{Outcome, Row};
 use crate::session::Session;
 
 pub(super) fn rows() -> Vec<Row> {
-    type Check = fn(&Session) -> Result<Outcome, String>;
-    let rows: [(&str, &'static [u8], Check); 4] = [
+    let rows: [(&str, &'static [u8], Judge); 4] = [
         ("gateway: a_rule_that_is_added_counts_at_once_and_so_does_its_end", &[], added),
         ("gateway: what_is_open_is_broken_off_when_no_rule_allows_it_any_more", &[], broken_off),
         ("gateway: a_ceiling_bounds_what_is_added_while_it_runs", &[], bounded),
         ("gateway: socket_of_a_run_is_not_for_the_sandboxed", &[45], not_for_the_sandboxed),
     ];
-    let row = |(name, threats, check): (&str, &'static [u8], Check)| internet::row(name, threats, &[], check);
+    let row = |(name, threats, check): (&str, &'static [u8], Judge)| internet::row(name, threats, &[], check);
     rows.into_iter().map(row).collect()
 }
 

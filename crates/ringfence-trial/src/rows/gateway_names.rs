@@ -2,6 +2,7 @@
 
 use super::gateway::{UNSET, flags};
 use crate::internet;
+use crate::internet::line::allowing;
 use crate::row::{Outcome, Row};
 use crate::session::Session;
 
@@ -42,16 +43,14 @@ pub(super) fn rows() -> Vec<Row> {
 
 fn judge(session: &Session, case: &Case) -> Result<Outcome, String> {
     let mut flags = flags();
-    for host in [case.host, "absent.example"] {
-        flags.extend(["--allow-net".to_owned(), host.to_owned()]);
-    }
+    flags.extend(allowing(&[case.host, "absent.example"]));
     let line = |host: &str| {
         format!(
             "{UNSET}{ASK}{host}; curl -s -m 20 -w ' status %{{http_code}}' -x http://127.0.0.1:1023 http://{host}/"
         )
     };
     let told = internet::fenced(session, &session.place()?, &flags, &line(case.host))?;
-    let (out, summary) = (told.ran.out(), String::from_utf8_lossy(&told.ran.stderr).into_owned());
+    let (out, summary) = (told.ran.out(), told.ran.err());
     let good = out.contains("rcode 2")
         && out.contains(case.says)
         && out.contains(&format!("status {}", case.status))
@@ -63,5 +62,5 @@ fn judge(session: &Session, case: &Case) -> Result<Outcome, String> {
     // A name that is none is told as one.
     let absent = internet::fenced(session, &session.place()?, &flags, &line("absent.example"))?;
     let known = absent.ran.out().contains("rcode 3") && absent.ran.out().contains("there is no such name");
-    Ok(absent.proves(known && !String::from_utf8_lossy(&absent.ran.stderr).contains("did not reach")))
+    Ok(absent.proves(known && !absent.ran.err().contains("did not reach")))
 }

@@ -3,13 +3,13 @@
 use super::gateway::UNSET;
 use super::gateway_live::beside;
 use crate::internet;
+use crate::internet::line::Judge;
 use crate::program;
 use crate::row::{Outcome, Row, Scope};
 use crate::session::Session;
 
 pub(super) fn rows() -> Vec<Row> {
-    type Check = fn(&Session) -> Result<Outcome, String>;
-    let rows: [(&str, &'static [u8], Check); 5] = [
+    let rows: [(&str, &'static [u8], Judge); 5] = [
         ("gateway: port_of_the_host_that_a_rule_names_and_no_other", &[45], of_the_host),
         ("gateway: published_port_is_the_hosts_loopback_alone", &[], |session| published(session, "rules")),
         ("gateway: published_port_without_a_network", &[], |session| published(session, "none")),
@@ -17,7 +17,7 @@ pub(super) fn rows() -> Vec<Row> {
         ("gateway: ceiling_without_a_network_publishes_nothing", &[], under_a_ceiling),
     ];
     let only = Scope::Namespaces("only a network namespace of its own has a loopback of its own");
-    let row = |(name, threats, check): (&str, &'static [u8], Check)| internet::row(name, threats, &[], check);
+    let row = |(name, threats, check): (&str, &'static [u8], Judge)| internet::row(name, threats, &[], check);
     rows.into_iter().map(row).map(|row| row.only(only)).collect()
 }
 

@@ -107,7 +107,7 @@ fn refused(session: &Session, setting: &str, flags: &[&str], says: &str) -> Resu
     let mut command = session.fence(&place, &flags);
     command.args(["sh", "-c", "echo started; echo x > mark"]);
     let ran = program::run(command, &[], PATIENCE)?;
-    let error = String::from_utf8_lossy(&ran.stderr).into_owned();
+    let error = ran.err();
     let changes = [host.changes(&place.host_side()), workspace.changes(&place.workspace())].concat();
     let problem = if !ran.stdout.is_empty() || !changes.is_empty() {
         "the command started, or something changed"

@@ -330,7 +330,7 @@ fn escapes(session: &Session) -> Result<(), String> {
     prepare(session, &place, "git init -q .")?;
     let line = "{ printf x > \"$(printf '.git/hooks/\\033]52;c;aGk=\\007\\033[2J\\342\\200\\256x\\nforged')\"; } 2>/dev/null; true";
     let ran = fenced(session, &place, &[], line)?;
-    let text = String::from_utf8_lossy(&ran.stderr).into_owned();
+    let text = ran.err();
     if text.contains(['\u{1b}', '\u{7}', '\u{202e}']) || text.lines().count() > 1 {
         Err(format!("raw control characters: {text:?}"))
     } else if !text.contains("forged") {
@@ -350,7 +350,7 @@ fn told(session: &Session) -> Result<(), String> {
     let place = session.place()?;
     prepare(session, &place, "git init -q .")?;
     let ran = fenced(session, &place, &[], "{ echo x > .git/hooks/pre-commit; } 2>/dev/null; exit 5")?;
-    let text = String::from_utf8_lossy(&ran.stderr).into_owned();
+    let text = ran.err();
     let one_line = text.lines().count() == 1 && text.contains("pre-commit");
     if ran.code == 5 && one_line { Ok(()) } else { Err(ran.describe()) }
 }

@@ -1,6 +1,7 @@
 //! What is tried with parent proxies of the small internet, as tables. Not how it is judged.
 
 use super::{GET, OPEN, SECRET};
+use crate::internet::line::Escape;
 
 /// A line that works through a proxy.
 pub(super) struct Through {
@@ -12,15 +13,6 @@ pub(super) struct Through {
     pub(super) line: &'static str,
     /// A line in the proxies' log.
     pub(super) asks: &'static str,
-}
-
-/// A line that must not get somewhere while a proxy is named.
-pub(super) struct Escape {
-    pub(super) name: &'static str,
-    pub(super) threats: &'static [u8],
-    pub(super) line: &'static str,
-    /// A beginning of a line in the log, which the line makes without a fence.
-    pub(super) reaches: &'static str,
 }
 
 /// A proxy that does not connect, and what of it is told.

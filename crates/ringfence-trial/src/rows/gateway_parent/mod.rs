@@ -3,19 +3,15 @@
 
 mod cases;
 
-use std::fs;
-
-use self::cases::{BAD, Bad, ESCAPES, Escape, THROUGH, Through};
+use self::cases::{BAD, Bad, ESCAPES, THROUGH, Through};
 use super::gateway::{UNSET, flags};
 use super::gateway_budget::SEND;
 use super::inspect::{self, NEEDED};
+use crate::internet::line::{self, Escape, Judge};
 use crate::internet::{self, Told};
 use crate::program;
 use crate::row::{Outcome, Row};
 use crate::session::Session;
-
-/// A row of its own.
-type Judge = fn(&Session) -> Result<Outcome, String>;
 
 const OPEN: &str = "proxy = \"http://127.0.0.1:3128\"";
 const SECRET: &str = "user:pass word";
@@ -30,11 +26,7 @@ pub(super) fn rows() -> Vec<Row> {
             judge_through(session, this)
         })
     });
-    let escapes = ESCAPES.iter().map(|this| {
-        internet::row(format!("gateway: parent proxy: {}", this.name), this.threats, &[], move |session| {
-            judge_escape(session, this)
-        })
-    });
+    let escapes = line::escapes("gateway: parent proxy", ESCAPES, &[], judge_escape);
     let bad = BAD.iter().map(|this| {
         internet::row(
             format!("gateway: parent proxy {} is told and nothing goes round it", this.name),
@@ -71,14 +63,9 @@ fn run(
     let Some(policy) = policy else {
         return internet::with_parent(session, &place, (None, variables), line);
     };
-    let path = place.outside.join("policy.toml");
-    fs::write(&path, format!("version = 1\n[network]\n{policy}\n"))
-        .map_err(|error| format!("writing a policy: {error}"))?;
     let mut flags = flags();
-    for more in ["inner.example", "203.0.113.11:80", "good.example:8080"] {
-        flags.extend(["--allow-net".to_owned(), more.to_owned()]);
-    }
-    flags.extend(["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()]);
+    flags.extend(line::allowing(&["inner.example", "203.0.113.11:80", "good.example:8080"]));
+    flags.extend(line::policy(&place, &format!("version = 1\n[network]\n{policy}\n"))?);
     internet::with_parent(session, &place, (Some(&flags), variables), &format!("{UNSET}{line}"))
 }
 
@@ -112,7 +99,7 @@ fn judge_bad(session: &Session, this: &Bad) -> Result<Outcome, String> {
     let line = format!("{ASK}; curl -s -m 5 http://good.example:8080/; true");
     let told = run(session, Some(this.policy), &[], &line)?;
     // Over HTTP the client reads it, and the summary has it.
-    let summary = String::from_utf8_lossy(&told.ran.stderr).into_owned();
+    let summary = told.ran.err();
     let good = told.ran.out().contains(this.says)
         && summary.contains("did not reach good.example:8080")
         && summary.contains(this.says)
@@ -184,7 +171,7 @@ fn by_tls(session: &Session) -> Result<Outcome, String> {
 /// The control is the same proxy by the name that its certificate is for.
 fn untrusted(session: &Session) -> Result<Outcome, String> {
     let told = run_by_tls(session, Some(&BY_TLS.replace("other.", "broken.")), BOTH)?;
-    let summary = String::from_utf8_lossy(&told.ran.stderr).into_owned();
+    let summary = told.ran.err();
     let held = summary.contains("its certificate is not trusted")
         && told.has("front broken.example")
         && !told.has("parent ")
@@ -227,7 +214,7 @@ fn inspected_by_tls(session: &Session) -> Result<Outcome, String> {
 fn silent(session: &Session) -> Result<Outcome, String> {
     let line = ASK.replace("1023),5)", "1023),50)");
     let told = run(session, Some("proxy = \"http://127.0.0.1:3134\""), &[], &line)?;
-    let summary = String::from_utf8_lossy(&told.ran.stderr).into_owned();
+    let summary = told.ran.err();
     let good = told.ran.out().contains("504 Gateway Timeout")
         && summary.contains("did not reach good.example:8080 (the parent proxy did not answer in time)")
         && !told.has("tcp ");
@@ -273,10 +260,8 @@ fn exceptions(session: &Session) -> Result<Outcome, String> {
 /// The proxies are killed from outside while the run goes on.
 fn killed(session: &Session) -> Result<Outcome, String> {
     let place = session.place()?;
-    fs::write(place.outside.join("policy.toml"), format!("version = 1\n[network]\n{OPEN}\n"))
-        .map_err(|error| format!("writing a policy: {error}"))?;
     let mut flags = flags();
-    flags.extend(["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()]);
+    flags.extend(line::policy(&place, &format!("version = 1\n[network]\n{OPEN}\n"))?);
     let mut command = session.fence(&place, &flags);
     let inside = format!(
         "{UNSET}{GET}before; touch ready; until [ -e killed ]; do sleep 0.02; done; {GET}after && exit 1; echo went on"

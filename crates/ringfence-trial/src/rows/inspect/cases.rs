@@ -1,20 +1,6 @@
 //! What is tried with the inspector, and under which policy. Not how it is judged.
 
-/// A request that must not be made.
-pub(super) struct Escape {
-    pub(super) name: &'static str,
-    pub(super) threats: &'static [u8],
-    pub(super) line: &'static str,
-    /// What the servers write when it is.
-    pub(super) reaches: &'static str,
-}
-
-/// A line that must work as it does without a fence.
-pub(super) struct Works {
-    pub(super) name: &'static str,
-    pub(super) tool: &'static str,
-    pub(super) line: &'static str,
-}
+use crate::internet::line::{Escape, Works};
 
 pub(super) const POLICY: &str = r#"version = 1
 [network]

@@ -4,7 +4,7 @@
 //! Not the clients that read files in PEM, which are among the `cases`.
 
 use super::{POLICY, run};
-use crate::internet;
+use crate::internet::{self, line};
 use crate::row::{Outcome, Row};
 use crate::session::Session;
 
@@ -54,7 +54,7 @@ fn works(session: &Session) -> Result<Outcome, String> {
         return Ok(bare.proves(false));
     }
     let fenced = run(session, Some(POLICY), &[], &line)?;
-    let issuers = String::from_utf8_lossy(&fenced.ran.stderr).into_owned();
+    let issuers = fenced.ran.err();
     let is_issued = |asked: &str, by: &str| issuers.contains(&format!("issuer of https://{asked}: {by}\n"));
     let good = is_issued("api.example/ok/1", "CN=\"ringfence, this run alone\"")
         && is_issued("shared.example/2", "CN=roots")
@@ -88,8 +88,6 @@ fn own(session: &Session) -> Result<Outcome, String> {
          keytool -list -v -keystore $s -storepass changeit | grep Owner: | sort -u; done\n\
          cat jdk/lib/security/jssecacerts >/dev/null 2>&1 && echo what is denied was read || true";
     let place = session.place()?;
-    let policy = place.outside.join("policy.toml");
-    std::fs::write(&policy, POLICY).map_err(|error| format!("writing a policy: {error}"))?;
     let home = place.work.join("jdk").display().to_string();
     let variables = [("JAVA_HOME", home.as_str())];
     let bare = internet::with_secure(session, &place, (None, &variables), &format!("{STORES}{list}"))?;
@@ -97,9 +95,8 @@ fn own(session: &Session) -> Result<Outcome, String> {
     if bare.ran.out() != format!("{}what is denied was read\n", strangers.repeat(2)) {
         return Ok(bare.proves(false));
     }
-    let flags =
-        ["--policy", "$OUTSIDE/policy.toml", "--env", "JAVA_HOME", "--deny", "jdk/lib/security/jssecacerts"];
-    let flags = flags.map(str::to_owned);
+    let more = ["--env", "JAVA_HOME", "--deny", "jdk/lib/security/jssecacerts"].map(str::to_owned);
+    let flags = [&line::policy(&place, POLICY)?[..], &more].concat();
     let fenced = internet::with_secure(session, &place, (Some(&flags), &variables), list)?;
     let both = format!("Owner: CN=\"ringfence, this run alone\"\nOwner: CN=roots\n{strangers}");
     fenced.judge(fenced.ran.out() == both.repeat(2))

@@ -8,15 +8,13 @@ mod java;
 
 use std::fs;
 
-use self::cases::{ESCAPES, Escape, POLICY, WORKS, Works};
+use self::cases::{ESCAPES, POLICY, WORKS};
 use super::gateway::UNSET;
+use crate::internet::line::{self, Escape, Judge, Works};
 use crate::internet::{self, Told};
 use crate::program;
 use crate::row::{Outcome, Row};
 use crate::session::Session;
-
-/// A row of its own.
-type Judge = fn(&Session) -> Result<Outcome, String>;
 
 pub(super) const NEEDED: [&str; 2] = ["node", "openssl"];
 
@@ -27,19 +25,8 @@ const RAW: &str = "raw() { python3 - \"$@\" <<'E'\nimport socket,ssl,sys\nc=ssl.
                    \x20try: s.recv(9999)\n except OSError: pass\nE\n}\n";
 
 pub(super) fn rows() -> Vec<Row> {
-    let escapes = ESCAPES.iter().map(|escape| {
-        internet::row(format!("inspect: {}", escape.name), escape.threats, &NEEDED, move |session| {
-            judge_escape(session, escape)
-        })
-    });
-    let works = WORKS.iter().map(|work| {
-        internet::row(
-            format!("works: through the inspector: {}", work.name),
-            &[],
-            &[&NEEDED[..], &[work.tool]].concat(),
-            move |session| judge_works(session, work),
-        )
-    });
+    let escapes = line::escapes("inspect", ESCAPES, &NEEDED, judge_escape);
+    let works = line::works("through the inspector", WORKS, &NEEDED, judge_works);
     let own: [(&str, Judge); 5] = [
         ("inspect: refused says which rule and what would allow it", told_why),
         ("inspect: a server that nobody vouches for is not asked", unvouched),
@@ -59,14 +46,9 @@ pub(super) fn run(
     line: &str,
 ) -> Result<Told, String> {
     let place = session.place()?;
-    let line = format!("{UNSET}{RAW}{line}");
-    let Some(policy) = policy else {
-        return internet::with_secure(session, &place, (None, variables), &line);
-    };
-    let path = place.outside.join("policy.toml");
-    fs::write(&path, policy).map_err(|error| format!("writing a policy: {error}"))?;
-    let flags = ["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()];
-    internet::with_secure(session, &place, (Some(&flags), variables), &line)
+    let flags = policy.map(|policy| line::policy(&place, policy)).transpose()?;
+    let flags = flags.as_ref().map(|flags| &flags[..]);
+    internet::with_secure(session, &place, (flags, variables), &format!("{UNSET}{RAW}{line}"))
 }
 
 fn judge_escape(session: &Session, escape: &Escape) -> Result<Outcome, String> {
@@ -92,7 +74,7 @@ fn judge_works(session: &Session, work: &Works) -> Result<Outcome, String> {
 fn told_why(session: &Session) -> Result<Outcome, String> {
     let line = "for v in --http1.1 --http2; do curl -s -m 5 $v -w '%{http_code}\\n' -X PUT 'https://api.example/ok/x?secret=1'; done";
     let told = run(session, Some(POLICY), &[], line)?;
-    let (text, summary) = (told.ran.out(), String::from_utf8_lossy(&told.ran.stderr).into_owned());
+    let (text, summary) = (told.ran.out(), told.ran.err());
     let says = ["ringfence refused PUT api.example:443/ok/x", "policy.toml:6", "methods = [\"PUT\"]", "403"];
     let good = says.iter().all(|word| text.matches(word).count() >= 2)
         && summary.contains("refused 2 requests: PUT api.example:443/ok/x")
@@ -147,9 +129,8 @@ else: print("never broken off")
 fn denied_meanwhile(session: &Session) -> Result<Outcome, String> {
     let place = session.place()?;
     let fail = |error: std::io::Error| format!("preparing the run: {error}");
-    fs::write(place.outside.join("policy.toml"), POLICY).map_err(fail)?;
     fs::write(place.work.join("kept.py"), KEPT).map_err(fail)?;
-    let mut command = session.fence(&place, &["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()]);
+    let mut command = session.fence(&place, &line::policy(&place, POLICY)?);
     command.args(["sh", "-c", &format!("{UNSET}python3 kept.py; echo went on")]);
     let line = format!(
         "{} & run=$!; for _ in $(seq 500); do [ -e connected ] && break; sleep 0.02; done; sleep 0.5\n\
@@ -188,9 +169,7 @@ fn denied_meanwhile(session: &Session) -> Result<Outcome, String> {
 /// The inspector is the supervisor's first child.
 fn killed(session: &Session) -> Result<Outcome, String> {
     let place = session.place()?;
-    fs::write(place.outside.join("policy.toml"), POLICY).map_err(|error| error.to_string())?;
-    let flags = ["--policy".to_owned(), "$OUTSIDE/policy.toml".to_owned()];
-    let mut command = session.fence(&place, &flags);
+    let mut command = session.fence(&place, &line::policy(&place, POLICY)?);
     let inside = format!(
         "{UNSET}curl -sS -m 5 https://api.example/ok/before; touch ready; until [ -e killed ]; do sleep 0.02; done; \
          curl -sS -m 5 https://api.example/ok/after && exit 1; curl -sS -m 5 https://other.example/still || exit 2; echo went on"
