@@ -2,18 +2,19 @@
 //!
 //! Not lists of texts, which are in `entry`.
 
+mod member;
+
 use std::ops::Range;
 
 use ringfence_plan::{Budget, HostPattern, HttpRule, Placeholder, RuleId, Source, UrlPattern};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::entry::{bad_name, keys};
-use super::{Reader, network, scalar, type_name};
+use self::member::worded;
+use super::entry::keys;
+use super::{Reader, network};
 use crate::diagnostic::quoted;
 use crate::field::{self, FieldSpec, Kind};
-use crate::nearest::nearest;
-use crate::quantity;
 use crate::statement::{Said, SaidCredential, Value};
 
 /// What is wrong has been told.
@@ -229,137 +230,6 @@ impl Reader<'_> {
             }
         })
     }
-
-    /// A table that has one of `known`, and nothing else.
-    fn one_of<'a>(
-        &mut self,
-        name: &str,
-        value: &'a Spanned<DeValue<'a>>,
-        known: &[&'static str],
-    ) -> Result<Chosen<'a>, Told> {
-        let at = value.span();
-        let example = format!("for example: {name} = {{ env = \"API_TOKEN\" }}");
-        let DeValue::Table(table) = value.get_ref() else {
-            let label = format!("this is {}", type_name(value.get_ref()));
-            return Err(self.told(&format!("{} must be a table", quoted(name)), &at, label, Some(example)));
-        };
-        self.known_keys(table, known)?;
-        let mut entries = table.iter();
-        match (entries.next(), entries.next()) {
-            (Some((key, value)), None) => Ok((key.get_ref().as_ref(), value)),
-            (first, _) => {
-                let title = format!("{} has one of {}", quoted(name), known.join(", "));
-                let label = if first.is_some() { "it has several" } else { "it has none" };
-                Err(self.told(&title, &at, label.into(), Some(example)))
-            }
-        }
-    }
-
-    fn variable_name(&mut self, value: &Spanned<DeValue<'_>>) -> Result<String, Told> {
-        let name = self.text_of("env", value)?;
-        let wrong =
-            bad_name(&name).or_else(|| name.contains('*').then_some("one variable is meant, not a pattern"));
-        match wrong {
-            None => Ok(name),
-            Some(why) => {
-                let title = format!("{} is no name of a variable", quoted(&name));
-                Err(self.told(&title, &value.span(), why.into(), None))
-            }
-        }
-    }
-
-    fn size(&mut self, table: &DeTable<'_>, key: &str) -> Result<Option<u64>, Told> {
-        self.quantity(table, (key, Kind::Size), |words| quantity::size(words).map(|bytes| bytes.0))
-    }
-
-    fn number(&mut self, table: &DeTable<'_>, key: &str) -> Result<Option<u32>, Told> {
-        self.quantity(table, (key, Kind::Count), quantity::count)
-    }
-
-    fn quantity<T>(
-        &mut self,
-        table: &DeTable<'_>,
-        (key, kind): (&str, Kind),
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<Option<T>, Told> {
-        let Some(value) = table.get(key) else { return Ok(None) };
-        let Some(words) = scalar::of_toml(kind, value.get_ref()) else {
-            let title = format!("{} must be {}", quoted(key), scalar::wanted(kind));
-            let label = format!("this is {}", type_name(value.get_ref()));
-            return Err(self.told(&title, &value.span(), label, None));
-        };
-        parse(&words).map(Some).map_err(|why| {
-            self.told(
-                &format!("{} cannot be {}", quoted(key), quoted(&words)),
-                &value.span(),
-                format!("it {why}"),
-                None,
-            )
-        })
-    }
-
-    fn text(&mut self, table: &DeTable<'_>, key: &str) -> Result<Option<(String, Range<usize>)>, Told> {
-        match table.get(key) {
-            None => Ok(None),
-            Some(value) => self.text_of(key, value).map(|text| Some((text, value.span()))),
-        }
-    }
-
-    fn text_of(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Result<String, Told> {
-        match value.get_ref() {
-            DeValue::String(text) => Ok(text.to_string()),
-            other => {
-                let title = format!("{} must be a text", quoted(key));
-                Err(self.told(&title, &value.span(), format!("this is {}", type_name(other)), None))
-            }
-        }
-    }
-
-    /// A list that may be left out, but not be empty: that would look as if it let nothing.
-    fn list(
-        &mut self,
-        table: &DeTable<'_>,
-        key: &str,
-        example: &str,
-    ) -> Result<Vec<(String, Range<usize>)>, Told> {
-        match table.get(key) {
-            None => Ok(Vec::new()),
-            Some(value) => self.entries(key, value, example),
-        }
-    }
-
-    fn entries(
-        &mut self,
-        key: &str,
-        value: &Spanned<DeValue<'_>>,
-        example: &str,
-    ) -> Result<Vec<(String, Range<usize>)>, Told> {
-        let help = || Some(format!("for example: {example}"));
-        let DeValue::Array(entries) = value.get_ref() else {
-            let label = format!("this is {}", type_name(value.get_ref()));
-            return Err(self.told(&format!("{} must be a list", quoted(key)), &value.span(), label, help()));
-        };
-        if entries.is_empty() {
-            let label = "it lists nothing".into();
-            return Err(self.told(&format!("{} is empty", quoted(key)), &value.span(), label, help()));
-        }
-        entries.iter().map(|entry| Ok((self.text_of(key, entry)?, entry.span()))).collect()
-    }
-
-    fn known_keys(&mut self, table: &DeTable<'_>, known: &[&'static str]) -> Result<(), Told> {
-        let unknown = table.iter().find(|(key, _)| !known.contains(&key.get_ref().as_ref()));
-        let Some((key, _)) = unknown else { return Ok(()) };
-        let name = key.get_ref().as_ref();
-        let help = nearest(name, known.iter().copied())
-            .map_or(format!("an entry knows {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
-        let title = format!("unknown field {}", quoted(name));
-        Err(self.told(&title, &key.span(), "not a field of an entry".into(), Some(help)))
-    }
-
-    fn told(&mut self, title: &str, at: &Range<usize>, label: String, help: Option<String>) -> Told {
-        self.problem(title.to_owned(), at, label, help);
-        Told
-    }
 }
 
 /// Methods that are registered and written in upper case; others are let be, whatever their case.
@@ -384,26 +254,4 @@ const FRAMING: &[&str] = &[
 pub(crate) fn is_token(text: &str) -> bool {
     let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(of_token)
-}
-
-/// The keys of `table` that are in `order`, as one line of TOML.
-fn worded(table: &DeTable<'_>, order: &[&str]) -> String {
-    let said = order.iter().filter_map(|key| Some((key, table.get(*key)?)));
-    let said: Vec<_> = said.map(|(key, value)| format!("{key} = {}", word(value.get_ref()))).collect();
-    format!("{{ {} }}", said.join(", "))
-}
-
-fn word(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("{text:?}"),
-        DeValue::Integer(number) => number.as_str().to_owned(),
-        DeValue::Array(entries) => {
-            format!("[{}]", entries.iter().map(|entry| word(entry.get_ref())).collect::<Vec<_>>().join(", "))
-        }
-        DeValue::Table(table) => {
-            let keys: Vec<&str> = table.iter().map(|(key, _)| key.get_ref().as_ref()).collect();
-            worded(table, &keys)
-        }
-        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => "…".into(),
-    }
 }
