@@ -14,6 +14,7 @@ pub mod nest;
 pub mod outpost;
 pub mod protocol;
 pub mod seccomp;
+mod set_up;
 mod socket;
 mod steps;
 pub mod sys;
