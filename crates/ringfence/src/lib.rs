@@ -26,6 +26,7 @@
     expect(dead_code, reason = "without a backend no run is ever supervised")
 )]
 
+mod command_line;
 mod error;
 mod last_run;
 pub mod live;

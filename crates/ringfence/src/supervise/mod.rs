@@ -45,10 +45,11 @@ use self::sandbox::Sandbox;
 use self::secrets::Taken;
 use self::terminal::Terminal;
 use self::watch::Watch;
+use crate::command_line::CommandLine;
 use crate::error::Error;
 use crate::live::About;
 use crate::outcome::{EventLog, Outcome};
-use crate::run::{CommandLine, Job};
+use crate::run::Job;
 
 /// Signals that arrive in the loop. All are for the command but SIGPIPE, which tells what the failed write tells as well
 /// and must not end us.
