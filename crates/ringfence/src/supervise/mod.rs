@@ -23,26 +23,23 @@ mod terminal;
 mod time;
 mod watch;
 
-use std::ffi::{CString, OsString};
+use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use ringfence_backend::Command;
 use ringfence_backend::limits::Group;
 use ringfence_backend::signals::Signals;
-use ringfence_egress::budget::Ledger;
+use ringfence_enter::StdioSource;
 use ringfence_enter::protocol::ToInit;
-use ringfence_enter::{Roots, StandIn, StdioSource};
-use ringfence_plan::{Event, Plan};
+use ringfence_plan::Event;
 
 use self::cgroup::Groups;
 use self::dispatcher::{Dispatcher, Due, End};
-use self::inspector::Inspector;
 use self::journal::Journal;
 use self::network::Network;
 use self::output::Output;
 use self::owner::Owner;
 use self::sandbox::Sandbox;
-use self::secrets::Taken;
 use self::terminal::Terminal;
 use self::watch::Watch;
 use crate::command_line::CommandLine;
@@ -175,36 +172,6 @@ fn launch(mut job: Job<'_>, groups: Vec<Group>) -> Result<Launched<'_>, Error> {
     })?;
     let sandbox = Sandbox::new(running, backend == "namespaces");
     Ok(Launched { groups, terminal, outputs, network, sandbox, waits, caller_env })
-}
-
-/// What an inspector brings with it.
-#[derive(Default)]
-struct Introductions {
-    inspector: Option<Inspector>,
-    placeholders: Vec<String>,
-    roots: Option<Roots>,
-    stand_ins: Vec<StandIn>,
-}
-
-/// Starts the inspector, if the plan asks for one, and gives the command what it is to know of it.
-fn introduce(
-    plan: &Plan,
-    caller_env: &mut Vec<(OsString, OsString)>,
-    (landlock, ledger, wraps): (u32, Ledger, bool),
-    env: &mut Vec<CString>,
-) -> Result<Introductions, Error> {
-    let own_roots = inspector::own_roots(caller_env);
-    let taken = Taken::of(&plan.network.credentials, caller_env);
-    let start = inspector::Start { plan, landlock, ledger, taken, own_roots, wraps, env };
-    let Some(introduced) = Inspector::start(start)? else { return Ok(Introductions::default()) };
-    let inspector::Introduced { inspector, placeholders, roots } = introduced;
-    let (variables, stand_ins) = inspector::shown(plan, &placeholders);
-    for (name, text) in variables {
-        let prefix = format!("{name}=");
-        env.retain(|variable| !variable.as_bytes().starts_with(prefix.as_bytes()));
-        env.extend(CString::new(prefix + &text));
-    }
-    Ok(Introductions { inspector: Some(inspector), placeholders, roots, stand_ins })
 }
 
 /// What a run is to be known by to its owner while it is under way; it gets its name from its socket.

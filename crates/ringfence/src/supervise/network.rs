@@ -3,7 +3,7 @@
 //!
 //! Not what each of them does: that is in `gateway`, `inspector` and `parent`.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::os::fd::OwnedFd;
 
 use ringfence_egress::budget::Ledger;
@@ -12,7 +12,8 @@ use ringfence_plan::Plan;
 
 use super::gateway::{Gateway, With};
 use super::inspector::Inspector;
-use super::{Introductions, introduce, parent, proxy, published};
+use super::secrets::Taken;
+use super::{inspector, parent, proxy, published};
 use crate::error::Error;
 use crate::run::Job;
 
@@ -87,4 +88,34 @@ impl Network {
         }
         Ok((gateway, inspector))
     }
+}
+
+/// What an inspector brings with it.
+#[derive(Default)]
+struct Introductions {
+    inspector: Option<Inspector>,
+    placeholders: Vec<String>,
+    roots: Option<Roots>,
+    stand_ins: Vec<StandIn>,
+}
+
+/// Starts the inspector, if the plan asks for one, and gives the command what it is to know of it.
+fn introduce(
+    plan: &Plan,
+    caller_env: &mut Vec<(OsString, OsString)>,
+    (landlock, ledger, wraps): (u32, Ledger, bool),
+    env: &mut Vec<CString>,
+) -> Result<Introductions, Error> {
+    let own_roots = inspector::own_roots(caller_env);
+    let taken = Taken::of(&plan.network.credentials, caller_env);
+    let start = inspector::Start { plan, landlock, ledger, taken, own_roots, wraps, env };
+    let Some(introduced) = Inspector::start(start)? else { return Ok(Introductions::default()) };
+    let inspector::Introduced { inspector, placeholders, roots } = introduced;
+    let (variables, stand_ins) = inspector::shown(plan, &placeholders);
+    for (name, text) in variables {
+        let prefix = format!("{name}=");
+        env.retain(|variable| !variable.as_bytes().starts_with(prefix.as_bytes()));
+        env.extend(CString::new(prefix + &text));
+    }
+    Ok(Introductions { inspector: Some(inspector), placeholders, roots, stand_ins })
 }
