@@ -245,8 +245,7 @@ impl<W> Resolver<W> {
 
     fn hear(&mut self, poller: &Poller) -> Vec<Answered<W>> {
         let mut answered = Vec::new();
-        loop {
-            let Some(Secure { link: Link::Up(stream), failed, .. }) = &mut self.secure else { break };
+        while let Some(Secure { link: Link::Up(stream), failed, .. }) = &mut self.secure {
             match stream.flush().and_then(|()| stream.read()) {
                 Ok(Heard::Nothing) => break,
                 // Every address has its turn again.
