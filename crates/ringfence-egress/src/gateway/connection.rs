@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use ringfence_plan::RuleId;
+use ringfence_plan::{HostName, RuleId};
 
 use super::gate::{Expected, Gate, Judge, Stop};
 use super::side::{Break, Passing, Side, TURN, pump};
@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     pub(crate) server: Option<Side>,
     pub(crate) gate: Gate,
     pub(crate) expected: Expected,
+    /// Whom its client named last.
+    pub(crate) named: Option<HostName>,
     pub(crate) target: Target,
     /// The budgets that it spends; `None` until it is dialled.
     pub(crate) charges: Option<Charges>,

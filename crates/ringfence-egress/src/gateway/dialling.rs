@@ -107,6 +107,7 @@ impl Gateway {
             address: connection.target.address,
             port: connection.target.port,
             spending: Spending { ledger: &self.ledger, charges: &charges },
+            named: connection.named.take().into(),
         };
         let said = [out.as_slice(), &behind].concat();
         let fed = match connection.watch.as_mut().and_then(|watch| watch.see(&said)) {
@@ -117,6 +118,7 @@ impl Gateway {
             None => connection.gate.feed(&judge, &behind, &mut out),
         };
         let fed = judge.afford(&mut out, &mut connection.sent, &connection.gate).and(fed);
+        connection.named = judge.named.take();
         connection.charges = Some(charges);
         if let Some(server) = &mut connection.server {
             server.pending = out;

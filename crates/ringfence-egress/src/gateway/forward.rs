@@ -140,7 +140,14 @@ mod tests {
         let expected = Expected::OneOf(vec![HostName::parse("a.org").unwrap()]);
         let ledger = Ledger::new(Vec::new()).unwrap();
         let spending = Spending { ledger: &ledger, charges: &Default::default() };
-        let judge = Judge { rules: &rules, expected: &expected, address: None, port: 80, spending };
+        let judge = Judge {
+            rules: &rules,
+            expected: &expected,
+            address: None,
+            port: 80,
+            spending,
+            named: Default::default(),
+        };
         let authorization = Secret("Proxy-Authorization: Basic eDp5\r\n".into());
         let mut gate = Gate::Forward(Forward { held: Vec::new(), authority: "a.org".into(), authorization });
         let mut out = Vec::new();

@@ -1,6 +1,7 @@
 //! What stands between a client's bytes and the server: first the name that they ask for, then, for HTTP, each request's.
 //! A server that speaks first is let through at once; the client's own bytes are not until they are understood.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 
 use ringfence_plan::HostName;
@@ -31,6 +32,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) address: Option<IpAddr>,
     pub(crate) port: u16,
     pub(crate) spending: Spending<'a>,
+    /// Whom the client has named meanwhile.
+    pub(crate) named: RefCell<Option<HostName>>,
 }
 
 /// How far the client's bytes are understood.
@@ -299,11 +302,13 @@ impl Judge<'_> {
 
     fn name(&self, name: &HostName) -> Result<(), Refusal> {
         match self.expected {
-            Expected::Anybody => Ok(()),
-            Expected::NotDenied => self.rules.not_denied(name, self.port),
-            Expected::OneOf(names) if names.contains(name) => Ok(()),
-            Expected::OneOf(_) => Err(self.rules.mismatch()),
+            Expected::Anybody => {}
+            Expected::NotDenied => self.rules.not_denied(name, self.port)?,
+            Expected::OneOf(names) if names.contains(name) => {}
+            Expected::OneOf(_) => return Err(self.rules.mismatch()),
         }
+        *self.named.borrow_mut() = Some(name.clone());
+        Ok(())
     }
 
     fn host(&self, host: &Host) -> Result<(), Refusal> {

@@ -52,12 +52,22 @@ impl Gateway {
             }
             (Stage::Relaying, None) => connection.target.address.into_iter().collect(),
         };
+        let named = connection.named.clone();
         match (way, expected) {
             // Nothing of these is changed while it runs.
             (Way::In(_), _) => Ok(None),
             (Way::ToHost, expected) => Ok(Some((self.rules.host_port(port)?, expected))),
-            (Way::Out, Expected::OneOf(names)) => self.names_again(names, &addresses, port).map(Some),
+            (Way::Out, Expected::OneOf(names)) => {
+                // Others at that address may stay allowed: who was named is the one.
+                if let Some(name) = named {
+                    self.rules.by_name(&name, port)?;
+                }
+                self.names_again(names, &addresses, port).map(Some)
+            }
             (Way::Out, Expected::Anybody | Expected::NotDenied) => {
+                if let Some(name) = named {
+                    self.rules.not_denied(&name, port)?;
+                }
                 let name = known_as.and_then(|name| HostName::parse(&name).ok());
                 self.addresses_again(name.as_ref(), &addresses, port).map(Some)
             }

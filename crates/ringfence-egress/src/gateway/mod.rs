@@ -256,6 +256,7 @@ impl Gateway {
             server: None,
             gate: Gate::Shut,
             expected,
+            named: None,
             target,
             charges: None,
             watch: self.inspected.watch(),
@@ -312,8 +313,10 @@ impl Gateway {
             address: target.address,
             port: target.port,
             spending: Spending { ledger: &self.ledger, charges: &charges },
+            named: connection.named.take().into(),
         };
         let moved = connection.relay(&judge, &mut self.scratch);
+        connection.named = judge.named.take();
         connection.charges = Some(charges);
         connection.expected = expected;
         connection.target = target;

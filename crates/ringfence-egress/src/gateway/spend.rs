@@ -108,7 +108,14 @@ mod tests {
         let rules = Rules::new(Network::none(RuleId(0)), Vec::new());
         let expected = Expected::OneOf(vec![name]);
         let spending = Spending { ledger: &ledger, charges: &charges };
-        let judge = Judge { rules: &rules, expected: &expected, address: None, port: 80, spending };
+        let judge = Judge {
+            rules: &rules,
+            expected: &expected,
+            address: None,
+            port: 80,
+            spending,
+            named: Default::default(),
+        };
         assert_eq!(ledger.connect(&charges), Ok(()));
         let request = b"GET / HTTP/1.1\r\nHost: a.org\r\n\r\n";
         let (mut gate, mut out, mut sent) = (Gate::new(&expected), Vec::new(), 0);

@@ -23,7 +23,14 @@ fn through(said: &[Says<'_>]) -> Result<Vec<u8>, Barrier> {
     let expected = Expected::OneOf(names);
     let (ledger, charges) = (Ledger::new(Vec::new()).unwrap(), Charges::default());
     let spending = Spending { ledger: &ledger, charges: &charges };
-    let judge = Judge { rules: &rules, expected: &expected, address: None, port: 443, spending };
+    let judge = Judge {
+        rules: &rules,
+        expected: &expected,
+        address: None,
+        port: 443,
+        spending,
+        named: Default::default(),
+    };
     let (mut gate, mut out) = (Gate::new(&expected), Vec::new());
     for said in said {
         match said {

@@ -19,7 +19,14 @@ fn passes(pieces: &[&[u8]], answers: &[(usize, &[u8])]) -> (Vec<u8>, Option<Barr
     let expected = Expected::OneOf(vec![HostName::parse("a.org").unwrap()]);
     let ledger = crate::budget::Ledger::new(Vec::new()).unwrap();
     let spending = Spending { ledger: &ledger, charges: &Default::default() };
-    let judge = Judge { rules: &rules, expected: &expected, address: None, port: 80, spending };
+    let judge = Judge {
+        rules: &rules,
+        expected: &expected,
+        address: None,
+        port: 80,
+        spending,
+        named: Default::default(),
+    };
     let mut gate = Gate::new(&expected);
     let mut out = Vec::new();
     for (index, piece) in pieces.iter().enumerate() {
