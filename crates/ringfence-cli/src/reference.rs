@@ -53,10 +53,11 @@ Standard input, output and error belong to the command. `run` adds to standard e
   not there or not writable (mounts, Landlock, seccomp) the command sees as an error of its own call, and ringfence does
   not;
 - with `--json` instead one object, always, as the last line: `exit_code`, `ending`, `backend`, `passed_over`,
-  `denied`, `events` (each refusal with operation, path, rule and where the rule stands), `events_left_out`,
+  `denied`, `events` (each refusal with operation, path, rule and where the rule stands, and each connection),
+  `events_left_out` (those past the first thousand of their kind, and those that came faster than they were heard),
   `warnings`, `presets`, `untrusted` (the project's policy, where it only narrows), `wall_ms`, `peak_memory`, `traffic`
   (connections, bytes and what failed, where the network is held by rules), `unrecorded` (records that did not reach their
-  destination). When the command did not start: `error` and `exit_code`.
+  destination, and how many events were not heard). When the command did not start: `error` and `exit_code`.
 
 The other verbs write what they have to say to standard output, with `--json` as one value. When they refuse, with 125,
 standard output stays empty and the error goes to standard error, with `--json` as an object with `error` and `exit_code`.

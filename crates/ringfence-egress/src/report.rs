@@ -13,6 +13,9 @@ const HEAD: usize = 1 + 1 + 1 + 2 + 4 + 16 + 3 * 8 + 1;
 /// Beside the version of the address: UDP.
 const DATAGRAMS: u8 = 0x10;
 
+/// In front of how many events were not told, in a packet of its own.
+const MISSED: u8 = 0xff;
+
 const BARRIERS: &[Barrier] = &[
     Barrier::NothingAllows,
     Barrier::Denied,
@@ -37,6 +40,19 @@ pub fn append(packet: &mut Vec<u8>, event: &Event) -> bool {
         packet.extend(bytes);
     }
     fits
+}
+
+/// A packet that says how many events were not told.
+pub fn missed(events: u64) -> Vec<u8> {
+    [&[MISSED][..], &events.to_ne_bytes()].concat()
+}
+
+/// What such a packet says; `None` for every other.
+pub fn is_missed(packet: &[u8]) -> Option<u64> {
+    match packet {
+        [MISSED, events @ ..] => Some(u64::from_ne_bytes(events.try_into().ok()?)),
+        _ => None,
+    }
 }
 
 /// The events of a packet; what is none ends it.
@@ -214,6 +230,7 @@ mod tests {
             },
         );
         assert_eq!(events(&shown), []);
+        assert_eq!((is_missed(&missed(7)), is_missed(&packet), events(&missed(7))), (Some(7), None, vec![]));
         let mut full = vec![0; LONGEST];
         assert!(!append(&mut full, &told[0]));
     }

@@ -1,6 +1,7 @@
 //! What init and supervisor tell each other: one message a packet on a SOCK_SEQPACKET pair. Not a public wire format:
 //! both ends are always the same build.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -43,6 +44,11 @@ pub enum FromInit {
         /// Of which process inside.
         pid: u32,
     },
+    /// Refusals that were not told, since the supervisor did not keep up.
+    Missed {
+        /// How many.
+        refusals: u64,
+    },
     /// The command was stopped by this signal.
     Stopped {
         /// Signal number.
@@ -75,13 +81,16 @@ pub enum ToInit {
 #[derive(Debug)]
 pub struct Control {
     socket: OwnedFd,
+    /// Refusals that the other end has not taken.
+    missed: Cell<u64>,
 }
 
 impl Control {
     /// Both ends: the supervisor's and init's.
     pub fn pair() -> io::Result<(Control, Control)> {
         let (ours, theirs) = socket::seqpacket_pair()?;
-        Ok((Control { socket: ours }, Control { socket: theirs }))
+        let end = |socket| Control { socket, missed: Cell::new(0) };
+        Ok((end(ours), end(theirs)))
     }
 
     /// For poll(2).
@@ -139,13 +148,27 @@ impl Control {
 
     /// Init's side: tells the supervisor something.
     pub(crate) fn report(&self, message: &FromInit) -> io::Result<()> {
+        // A supervisor that does not keep up misses refusals, never how many, nor how the command fared.
+        let waits = !matches!(message, FromInit::Denied { .. });
+        let refusals = self.missed.get();
+        if refusals > 0 && self.put(&FromInit::Missed { refusals }, waits).is_ok() {
+            self.missed.set(0);
+        }
+        let told = self.put(message, waits);
+        if !waits && told.is_err() {
+            self.missed.update(|missed| missed + 1);
+        }
+        told
+    }
+
+    /// Sends a message, and waits for room if it is to.
+    fn put(&self, message: &FromInit, waits: bool) -> io::Result<()> {
         let mut packet = Vec::with_capacity(64);
         let descriptor = message.encode(&mut packet);
         packet.truncate(MAX);
         loop {
             match socket::send(self.fd(), &packet, descriptor) {
-                // A supervisor that does not keep up misses denials, never how the command fared.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !message.may_be_missed() => {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && waits => {
                     poll(&mut [PollFd::new(&self.socket, PollFlags::OUT)], None)?;
                 }
                 other => return other,
@@ -164,10 +187,6 @@ const OPERATIONS: [Operation; 6] = [
 ];
 
 impl FromInit {
-    fn may_be_missed(&self) -> bool {
-        matches!(self, FromInit::Denied { .. })
-    }
-
     fn encode<'a>(&'a self, packet: &mut Vec<u8>) -> Option<BorrowedFd<'a>> {
         let mut head = |kind: u8, small: u8, a: u32, b: u32, text: &str| {
             packet.extend_from_slice(&[kind, small, 0, 0]);
@@ -195,6 +214,7 @@ impl FromInit {
             FromInit::Stopped { signal } => head(7, 0, *signal as u32, 0, ""),
             FromInit::Exited { code } => head(8, *code, 0, 0, ""),
             FromInit::Signaled { signal } => head(9, 0, *signal as u32, 0, ""),
+            FromInit::Missed { refusals } => head(10, 0, *refusals as u32, (*refusals >> 32) as u32, ""),
         }
         None
     }
@@ -227,6 +247,7 @@ impl FromInit {
             7 => FromInit::Stopped { signal: a as i32 },
             8 => FromInit::Exited { code: small },
             9 => FromInit::Signaled { signal: a as i32 },
+            10 => FromInit::Missed { refusals: u64::from(b) << 32 | u64::from(a) },
             _ => return Err(bad()),
         })
     }
@@ -253,6 +274,24 @@ mod tests {
         assert_eq!(theirs.receive_order().unwrap(), Some(ToInit::Signal(15)));
         drop(theirs);
         assert_eq!(ours.receive().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn refusals_that_nobody_takes_are_counted() {
+        let (mut ours, theirs) = Control::pair().unwrap();
+        let path = "/w/x".repeat(100);
+        let denied = FromInit::Denied { operation: Operation::Write, path, rule: RuleId(7), pid: 42 };
+        let told = (0..10_000).take_while(|_| theirs.report(&denied).is_ok()).count();
+        for _ in 0..5 {
+            assert!(theirs.report(&denied).is_err());
+        }
+        for _ in 0..told {
+            assert!(matches!(ours.receive().unwrap(), Some(FromInit::Denied { .. })));
+        }
+        theirs.report(&FromInit::Exited { code: 0 }).unwrap();
+        assert!(matches!(ours.receive().unwrap(), Some(FromInit::Missed { refusals: 6 })));
+        assert!(matches!(ours.receive().unwrap(), Some(FromInit::Exited { code: 0 })));
+        assert!(ours.receive().unwrap().is_none());
     }
 
     #[test]

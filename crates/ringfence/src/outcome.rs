@@ -17,9 +17,11 @@ pub struct Outcome {
     pub wall_time: Duration,
     /// The most memory that the whole process tree used, where control groups or measuring told.
     pub peak_memory: Option<Bytes>,
-    /// How many refusals were reported, told to the caller or not. In a flood the sandbox refuses faster than it reports,
-    /// so this is the least number.
+    /// How many refusals there were, told to the caller or not. Where events came faster than they were heard, as
+    /// [`Outcome::unrecorded`] then says, refusals of the network may be among those, and this is the least number.
     pub denied: u64,
+    /// Events that were not told one by one: past the first [`TOLD_EVENTS`] of a kind, or never heard.
+    pub left_out: u64,
     /// Limits that were reached, each once.
     pub limits: Vec<Limit>,
     /// What should have been written down of the run and was not, in words; the run itself is none the worse for it.
@@ -60,6 +62,9 @@ pub struct Traffic {
 pub(crate) struct EventLog<'a> {
     on_event: &'a mut dyn FnMut(&Event),
     denied: u64,
+    left_out: u64,
+    /// Of these, those of which it is not known what they were.
+    missed: u64,
     limits: Vec<Limit>,
     traffic: Traffic,
     /// Reports of allowed requests.
@@ -68,13 +73,33 @@ pub(crate) struct EventLog<'a> {
 
 impl<'a> EventLog<'a> {
     pub(crate) fn new(on_event: &'a mut dyn FnMut(&Event)) -> EventLog<'a> {
-        EventLog { on_event, denied: 0, limits: Vec::new(), traffic: Traffic::default(), passed: 0 }
+        let (limits, traffic) = (Vec::new(), Traffic::default());
+        EventLog { on_event, denied: 0, left_out: 0, missed: 0, limits, traffic, passed: 0 }
     }
 
     pub(crate) fn denied(&mut self, event: &Event) {
         self.denied += 1;
-        if self.denied <= TOLD_EVENTS {
+        self.tell(self.denied, event);
+    }
+
+    /// Counts refusals that this process did not hear of, since it did not keep up.
+    pub(crate) fn missed_refusals(&mut self, refusals: u64) {
+        self.denied = self.denied.saturating_add(refusals);
+        self.missed(refusals);
+    }
+
+    /// Counts events of other processes that this one did not hear of, since it did not keep up.
+    pub(crate) fn missed(&mut self, events: u64) {
+        self.missed = self.missed.saturating_add(events);
+        self.left_out = self.left_out.saturating_add(events);
+    }
+
+    /// Tells an event that is the `count`th of its kind.
+    fn tell(&mut self, count: u64, event: &Event) {
+        if count <= TOLD_EVENTS {
             (self.on_event)(event);
+        } else {
+            self.left_out = self.left_out.saturating_add(1);
         }
     }
 
@@ -90,24 +115,18 @@ impl<'a> EventLog<'a> {
                 *connections += 1;
                 (*all_sent, *all_received) =
                     (all_sent.saturating_add(*sent), all_received.saturating_add(*received));
-                if *connections <= TOLD_EVENTS {
-                    (self.on_event)(event);
-                }
+                self.tell(self.traffic.connections, event);
             }
             Event::NetworkFailed { .. } => {
                 self.traffic.failed += 1;
-                if self.traffic.failed <= TOLD_EVENTS {
-                    (self.on_event)(event);
-                }
+                self.tell(self.traffic.failed, event);
             }
             Event::Inbound { sent, received, .. } => {
                 let Traffic { inbound, sent: all_sent, received: all_received, .. } = &mut self.traffic;
                 *inbound += 1;
                 (*all_sent, *all_received) =
                     (all_sent.saturating_add(*sent), all_received.saturating_add(*received));
-                if *inbound <= TOLD_EVENTS {
-                    (self.on_event)(event);
-                }
+                self.tell(self.traffic.inbound, event);
             }
             Event::RuleChanged { .. } => (self.on_event)(event),
             Event::NetworkLost => {
@@ -121,17 +140,13 @@ impl<'a> EventLog<'a> {
             Event::RequestsAllowed { requests, .. } => {
                 self.traffic.requests = self.traffic.requests.saturating_add(*requests);
                 self.passed += 1;
-                if self.passed <= TOLD_EVENTS {
-                    (self.on_event)(event);
-                }
+                self.tell(self.passed, event);
             }
             Event::CredentialAlarm { .. } => {
                 // Of their own account: a flood of refusals must not hide one.
                 self.traffic.alarms += 1;
                 self.denied += 1;
-                if self.traffic.alarms <= TOLD_EVENTS {
-                    (self.on_event)(event);
-                }
+                self.tell(self.traffic.alarms, event);
             }
             Event::InspectorLost => {
                 self.traffic.uninspected = true;
@@ -155,8 +170,11 @@ impl<'a> EventLog<'a> {
         wall_time: Duration,
         peak_memory: Option<Bytes>,
     ) -> Outcome {
-        let EventLog { denied, limits, traffic, .. } = self;
-        Outcome { ending, wall_time, peak_memory, denied, limits, traffic, unrecorded: Vec::new() }
+        let EventLog { denied, left_out, missed, limits, traffic, .. } = self;
+        let unheard =
+            (missed > 0).then(|| format!("{missed} events, which came faster than they were heard"));
+        let unrecorded = unheard.into_iter().collect();
+        Outcome { ending, wall_time, peak_memory, denied, left_out, limits, traffic, unrecorded }
     }
 }
 
@@ -182,7 +200,26 @@ mod tests {
         }
         log.limit_reached(Limit::Memory, "1 GiB".into());
         log.limit_reached(Limit::Memory, "1 GiB".into());
+        log.missed_refusals(5);
+        log.missed(2);
         let outcome = log.into_outcome(Ending::Exited(0), Duration::ZERO, None);
-        assert_eq!((outcome.denied, outcome.limits.len(), told), (1_000_000, 1, TOLD_EVENTS + 1));
+        assert_eq!((outcome.denied, outcome.limits.len(), told), (1_000_005, 1, TOLD_EVENTS + 1));
+        assert_eq!(outcome.left_out, 1_000_000 - TOLD_EVENTS + 7);
+        assert_eq!(outcome.unrecorded, ["7 events, which came faster than they were heard"]);
+    }
+
+    #[test]
+    fn connections_past_the_first_thousand_are_left_out_and_counted() {
+        let mut told = 0;
+        let mut count = |_: &Event| told += 1;
+        let mut log = EventLog::new(&mut count);
+        let (host, address, protocol) = (None, "192.0.2.1".parse().unwrap(), ringfence_plan::Protocol::Tcp);
+        let (port, rule, sent, received, millis) = (443, RuleId(0), 1, 1, 1);
+        let event = Event::Connected { host, address, port, protocol, rule, sent, received, millis };
+        for _ in 0..TOLD_EVENTS + 3 {
+            log.network(&event);
+        }
+        let outcome = log.into_outcome(Ending::Exited(0), Duration::ZERO, None);
+        assert_eq!((told, outcome.left_out, outcome.traffic.connections), (TOLD_EVENTS, 3, TOLD_EVENTS + 3));
     }
 }

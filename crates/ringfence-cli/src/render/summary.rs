@@ -219,7 +219,6 @@ impl Summary {
             }
             object
         });
-        let told = self.events.iter().filter(|event| event.is_refusal()).count();
         json!({
             "exit_code": exit_code,
             "ending": outcome.ending,
@@ -232,7 +231,7 @@ impl Summary {
             "warnings": self.warnings,
             "presets": self.presets,
             "untrusted": self.untrusted,
-            "events_left_out": outcome.denied.saturating_sub(told as u64),
+            "events_left_out": outcome.left_out,
             "wall_ms": u64::try_from(outcome.wall_time.as_millis()).unwrap_or(u64::MAX),
             "peak_memory": outcome.peak_memory,
         })
@@ -332,6 +331,7 @@ mod tests {
             wall_time: Duration::from_millis(1234),
             peak_memory: None,
             denied,
+            left_out: denied.saturating_sub(1000),
             limits: Vec::new(),
             unrecorded: Vec::new(),
             traffic: ringfence::Traffic::default(),

@@ -117,6 +117,9 @@ pub struct Gateway {
     /// Events that are still to be told, and by when.
     report: Vec<u8>,
     report_due: Option<Instant>,
+    /// How many these are, and how many were not taken before.
+    reported: u64,
+    missed: u64,
     inspected: inspected::Inspected,
 }
 
@@ -168,6 +171,8 @@ impl Gateway {
             scratch: vec![0; MOST],
             report: Vec::new(),
             report_due: None,
+            reported: 0,
+            missed: 0,
             inspected,
         })
     }

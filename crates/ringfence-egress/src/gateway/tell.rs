@@ -52,18 +52,28 @@ impl Gateway {
             self.send_report();
             report::append(&mut self.report, event);
         }
+        self.reported += 1;
     }
 
-    /// A supervisor that does not keep up misses events, and the network never waits for it.
+    /// A supervisor that does not keep up misses events, and the network never waits for it. It learns how many.
     pub(super) fn send_report(&mut self) {
-        let _ = rustix::net::send(&self.supervisor, &self.report, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let say = |packet: &[u8]| rustix::net::send(&self.supervisor, packet, flags).is_ok();
+        if self.missed > 0 && say(&report::missed(self.missed)) {
+            self.missed = 0;
+        }
+        if !say(&self.report) {
+            self.missed += self.reported;
+        }
         self.report.clear();
+        self.reported = 0;
         self.report_due = None;
     }
 
     /// The run is over: what is still open is told of.
     pub(super) fn end_all(&mut self) {
-        let mut packets = vec![std::mem::take(&mut self.report)];
+        let missed = if self.missed > 0 { report::missed(self.missed) } else { Vec::new() };
+        let mut packets = vec![missed, std::mem::take(&mut self.report)];
         // The inspector's connections end with the sandbox that they came from: it is about to say so.
         let mut happened = Vec::new();
         let until = Instant::now() + INSPECTOR;
@@ -82,15 +92,9 @@ impl Gateway {
             }
         }
         for packet in packets.iter().filter(|packet| !packet.is_empty()) {
-            // Now the supervisor does nothing but listen.
-            for _ in 0..20 {
-                match rustix::net::send(&self.supervisor, packet, SendFlags::NOSIGNAL) {
-                    Err(Errno::AGAIN) => {
-                        let _ =
-                            self.poller.wait(Some(Instant::now() + Duration::from_millis(10)), &mut happened);
-                    }
-                    _ => break,
-                }
+            // Now the supervisor does nothing but listen, if it is not stopped: it has the last word when it hangs up.
+            while rustix::net::send(&self.supervisor, packet, SendFlags::NOSIGNAL) == Err(Errno::AGAIN) {
+                let _ = self.poller.wait(Some(Instant::now() + Duration::from_millis(10)), &mut happened);
             }
         }
     }

@@ -27,6 +27,7 @@ pub(super) fn rows() -> Vec<Row> {
     let own = [
         internet::row("gateway: hidden_name_where_that_is_refused", &[44], &[], hidden_name),
         internet::row("gateway: killed_in_a_transfer_and_nothing_goes_on", &[], &[], killed_in_a_transfer),
+        internet::row("gateway: events that its supervisor does not hear are counted", &[], &[], unheard),
     ];
     escapes.chain(survives).chain(own).collect()
 }
@@ -220,4 +221,40 @@ fn killed_in_a_transfer(session: &Session) -> Result<Outcome, String> {
     let good =
         text.contains("went on") && text.contains("the gateway ended") && !told.log.contains("GET /after");
     told.judge(good)
+}
+
+/// Of these the supervisor hears less than half while it is stopped, as a terminal's job is that the command stops.
+const FLOOD: u64 = 5000;
+
+/// The control is the same flood with a supervisor that listens: all are counted as refused.
+fn unheard(session: &Session) -> Result<Outcome, String> {
+    let count = |stops: bool| {
+        let place = session.place()?;
+        let mut command = session.fence(&place, &[&["--json".to_owned()][..], &flags()].concat());
+        let inside = format!(
+            "touch ready; until [ -e stopped ]; do sleep 0.02; done; python3 -c 'import socket\n\
+             for i in range({FLOOD}):\n\
+             \x20   s=socket.socket(); s.connect_ex((\"203.0.113.11\",81)); s.close()'; touch flooded; sleep 1"
+        );
+        command.args(["sh", "-c", &inside]);
+        let stop = if stops { "kill -STOP $run" } else { ":" };
+        let line = format!(
+            "{} & run=$!; until [ -e ready ]; do sleep 0.02; done; {stop}; touch stopped\n\
+             until [ -e flooded ]; do sleep 0.02; done; kill -CONT $run; wait $run",
+            program::words(&command)
+        );
+        let told = internet::bare(session, &place, &line)?;
+        let stderr = String::from_utf8_lossy(&told.ran.stderr).into_owned();
+        let summary = stderr.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        let summary: serde_json::Value = summary.ok_or_else(|| told.describe())?;
+        let refused = summary["traffic"]["refused"].as_u64().unwrap_or_default();
+        let words = summary["unrecorded"][0].as_str().unwrap_or_default();
+        let unheard = words.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0);
+        Ok::<(u64, u64), String>((refused, unheard))
+    };
+    match (count(true)?, count(false)?) {
+        ((heard, unheard), (FLOOD, 0)) if unheard > 0 && heard + unheard == FLOOD => Ok(Outcome::Passed),
+        (stopped, (FLOOD, 0)) => Err(format!("of {FLOOD} refusals {stopped:?} were heard and counted")),
+        (_, other) => Ok(Outcome::NotProved(format!("{other:?} of {FLOOD} with one that listens"))),
+    }
 }

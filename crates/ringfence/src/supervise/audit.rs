@@ -28,7 +28,6 @@ pub(super) struct Audit {
     /// Records that some destination did not take, and why the first of them.
     lost: u64,
     first_loss: Option<String>,
-    told: u64,
 }
 
 impl Audit {
@@ -66,7 +65,6 @@ impl Audit {
         let mut record = self.head("event");
         let Value::Object(told) = json!(event) else { return };
         record.extend(told);
-        self.told += u64::from(event.is_refusal());
         if let Some(rule) = event.rule() {
             record.insert("rule".into(), json!(plan.rule(rule)));
         }
@@ -138,7 +136,8 @@ impl Audit {
             Ok(outcome) => json!({
                 "ending": outcome.ending,
                 "denied": outcome.denied,
-                "events_left_out": outcome.denied.saturating_sub(self.told),
+                "events_left_out": outcome.left_out,
+                "traffic": outcome.traffic,
                 "limits": outcome.limits,
                 "wall_ms": u64::try_from(outcome.wall_time.as_millis()).unwrap_or(u64::MAX),
                 "peak_memory": outcome.peak_memory,

@@ -238,6 +238,7 @@ impl Dispatcher<'_> {
                 FromInit::Denied { operation, path, rule, pid } => {
                     self.log.denied(&Event::Denied { operation, path, rule, pid });
                 }
+                FromInit::Missed { refusals } => self.log.missed_refusals(refusals),
                 FromInit::Stopped { signal } => self.suspend(signal),
                 FromInit::Exited { code } => self.command_ended(Ending::Exited(code)),
                 FromInit::Signaled { signal } => self.command_ended(Ending::Signaled(signal)),

@@ -97,7 +97,10 @@ impl Gateway {
 }
 
 fn pass_on(packet: &[u8], log: &mut EventLog<'_>) {
-    report::events(packet).iter().for_each(|event| log.network(event));
+    match report::is_missed(packet) {
+        Some(events) => log.missed(events),
+        None => report::events(packet).iter().for_each(|event| log.network(event)),
+    }
 }
 
 /// In the gateway's process: from the copy of the supervisor to the end.

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ringfence_egress::budget::Ledger;
+use ringfence_egress::report;
 use ringfence_enter::{Roots, StandIn, capture, outpost};
 use ringfence_inspect::rules::Rules;
 use ringfence_inspect::{Engine, Setup, java, keystore, roots, secret};
@@ -158,6 +159,8 @@ fn pass_on(packet: &[u8], log: &mut EventLog<'_>) {
     ) = serde_json::from_slice(packet)
     {
         log.network(&event);
+    } else if let Some(events) = report::is_missed(packet) {
+        log.missed(events);
     }
 }
 

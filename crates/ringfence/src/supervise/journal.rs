@@ -81,7 +81,7 @@ impl<'a> Journal<'a> {
                 unrecorded.push(format!("the log of this run, in {}: {error}", place.display()));
             }
         }
-        outcome.unrecorded = unrecorded;
+        outcome.unrecorded.extend(unrecorded);
         Ok(outcome)
     }
 }
