@@ -29,6 +29,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("azure", Group::Hosts(&["login.microsoftonline.com", "management.azure.com", "*.openai.azure.com:443"])),
     ("crates", Group::Registry(registries::Tool::Cargo)),
     ("debian", Group::Registry(registries::Tool::Apt)),
+    ("docker", Group::Registry(registries::Tool::Docker)),
     (
         "github",
         Group::Hosts(&[

@@ -12,6 +12,8 @@ use ringfence_plan::{AbsPath, Endpoint, HostPattern};
 
 use crate::discover::Follower;
 
+mod docker;
+
 /// A tool that fetches packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tool {
@@ -21,6 +23,8 @@ pub(crate) enum Tool {
     Pip,
     Cargo,
     Apt,
+    /// And podman, buildah and skopeo.
+    Docker,
 }
 
 /// What is looked at.
@@ -63,6 +67,11 @@ impl Tool {
                 (machine.cargo(&mut hosts), "name the hosts of your registry, as cargo's configuration does")
             }
             Tool::Apt => (machine.apt(&mut hosts), "name the hosts of /etc/apt/sources.list"),
+            Tool::Docker => (
+                machine.docker(&mut hosts),
+                "name the registry's host, and those that it sends clients to for tokens and layers: a pull in a run tells \
+                 each that is refused",
+            ),
         };
         looked.map_err(|why| Unknown { why, help })?;
         let endpoints: Vec<_> = hosts.iter().filter_map(|host| Endpoint::parse(host).ok()).collect();

@@ -94,9 +94,59 @@ fn apt_has_its_sources_in_two_forms() {
 }
 
 #[test]
+fn images_come_from_mirrors_and_registries_that_are_set_up() {
+    let daemon =
+        r#"{"registry-mirrors": ["https://mirror.example:5000/", "ftp://no.example"], "debug": true}"#;
+    let second = "unqualified-search-registries = [\"one.example\"]\n[[registry]]\nprefix = \"*.two.example\"\n\
+        location = \"two.example/team\"\ninsecure = true\n[[registry.mirror]]\nlocation = \"three.example:8080\"\n\
+        [[registry]]\nprefix = \"evil.example\"\nblocked = true\n[aliases]\nx = \"alias.example/x\"\n";
+    let first = "[registries.search]\nregistries = ['old.example']\n[registries.block]\nregistries = ['no.example']\n";
+    let made = Made::new(&[
+        ("etc/docker/daemon.json", daemon),
+        ("etc/containers/registries.conf", second),
+        ("home/.config/containers/registries.conf.d/own.conf", first),
+        (
+            "home/.config/containers/registries.conf.d/own.conf.bak",
+            "unqualified-search-registries = ['no.example']",
+        ),
+    ]);
+    let expected = [
+        "mirror.example:5000",
+        "old.example:443",
+        "one.example:443",
+        "three.example:8080",
+        "two.example:443",
+        "two.example:80",
+    ];
+    assert_eq!(made.hosts(Tool::Docker).unwrap(), expected);
+}
+
+#[test]
+fn docker_has_its_registry_built_in_and_knows_it_by_its_domain() {
+    let program = "\x7fELFhttps://index.no/path/v1/ https://index.alone.example/v1/xhttps://index.hub.example/v1/flag\
+        registry-1.hub.exampleRemoving";
+    let made = Made::new(&[("usr/bin/docker", program)]);
+    let built_in = ["auth.hub.example:443", "index.hub.example:443", "registry-1.hub.example:443"];
+    assert_eq!(made.hosts(Tool::Docker).unwrap(), built_in);
+    let set = |text: &str| {
+        Made::new(&[("usr/bin/docker", program), ("etc/containers/registries.conf", text)])
+            .hosts(Tool::Docker)
+            .unwrap()
+    };
+    assert_eq!(set("unqualified-search-registries = ['own.example']"), ["own.example:443"]);
+    let both = set("unqualified-search-registries = ['hub.example']");
+    assert_eq!(both.len(), 4, "{both:?}");
+    // Another program of that name, and one that a command may have put there.
+    let other = Made::new(&[("usr/bin/docker", "#!/bin/sh\nexec podman https://index.hub.example/v1/\n")]);
+    assert!(other.hosts(Tool::Docker).is_err());
+    let written = Made { writable: vec!["usr/bin"], ..made };
+    assert!(written.hosts(Tool::Docker).unwrap_err().help.contains("tokens and layers"));
+}
+
+#[test]
 fn a_tool_that_is_not_here_is_told_of() {
     let made = Made::new(&[("home/.npmrc", "registry=file:///x\nregistry=https://a b/\n")]);
-    for tool in [Tool::Npm, Tool::Pip, Tool::Cargo, Tool::Apt] {
+    for tool in [Tool::Npm, Tool::Pip, Tool::Cargo, Tool::Apt, Tool::Docker] {
         assert!(made.hosts(tool).unwrap_err().help.starts_with("name "), "{tool:?}");
     }
 }
@@ -106,16 +156,21 @@ fn what_a_command_may_write_does_not_decide() {
     let npm = ("home/.npmrc", "registry=https://evil.example/\n");
     let pip = ("home/.config/pip/pip.conf", "[global]\nindex-url = https://evil.example/\n");
     let cargo = ("home/.cargo/config.toml", "[registries.x]\nindex = \"sparse+https://evil.example/\"\n");
-    let mut made = Made::new(&[npm, pip, cargo]);
-    for tool in [Tool::Npm, Tool::Pip, Tool::Cargo] {
+    let images = "unqualified-search-registries = ['evil.example']";
+    let docker = ("home/.config/containers/registries.conf.d/x.conf", images);
+    let mut made = Made::new(&[npm, pip, cargo, docker]);
+    for tool in [Tool::Npm, Tool::Pip, Tool::Cargo, Tool::Docker] {
         assert_eq!(made.hosts(tool).unwrap(), ["evil.example:443"], "{tool:?}");
     }
     made.writable = vec!["home/.npmrc", "home/.config", "home/.cargo"];
-    for tool in [Tool::Npm, Tool::Pip, Tool::Cargo] {
+    for tool in [Tool::Npm, Tool::Pip, Tool::Cargo, Tool::Docker] {
         let why = made.hosts(tool).unwrap_err().why;
         assert!(why.ends_with("lies where a command may write"), "{tool:?}: {why}");
     }
     // Nor by what is missing there: it may have been removed.
+    made.writable = vec!["home/.config/containers/registries.conf.d"];
+    fs::remove_file(made.root.path().join(docker.0)).unwrap();
+    assert!(made.hosts(Tool::Docker).unwrap_err().why.ends_with("lies where a command may write"));
     made.writable = vec!["home"];
     fs::remove_file(made.root.path().join("home/.npmrc")).unwrap();
     assert!(made.hosts(Tool::Npm).is_err());
