@@ -1,7 +1,7 @@
 //! The policy language: text and flags in, a [`Plan`](ringfence_plan::Plan) out, in three calls.
 //!
-//! Not here: how a plan is held (backend), and anything that prints. Only [`load()`], what it calls in [`layers`], and
-//! [`check_links`] touch the disk.
+//! Not here: how a plan is held (backend), and anything that prints. Only [`load()`] with what it calls, [`layers`],
+//! [`check_links`] and, for requests of MXC, [`mxc`] touch the disk.
 //!
 //! ```text
 //! load     ceilings, presets, policies and flags are read, the machine is looked at     (the only I/O)
