@@ -75,19 +75,37 @@ fn in_digits(value: &[u8]) -> [Vec<u8>; 2] {
     [digits.to_uppercase().into_bytes(), digits.into_bytes()]
 }
 
-/// As in URLs, with either kind of digits, and in JSON, with and without care for slashes.
+/// What of a text stays as it is in URLs, beside letters and digits: as most write it, as JavaScript does
+/// (encodeURIComponent), in a path of several segments, and in one segment (RFC 3986, section 3.3).
+const KEPT: [&[u8]; 4] = [b"-._~", b"-._~!'()*", b"-._~/", b"-._~!$&'()*+,;=:@"];
+/// What libraries write as `\uXXXX` in JSON, so that it can stand in HTML: nothing, and what those of Go, Java and .NET do.
+const SPELLED: [&[u8]; 4] = [b"", b"<>&", b"<>&='", b"<>&'\"+`"];
+
+/// As in URLs and forms, with either kind of digits, and in JSON, with and without care for slashes and HTML.
 fn escaped(value: &[u8]) -> Vec<Vec<u8>> {
     let each = |escape: &dyn Fn(u8) -> Option<String>| -> Vec<u8> {
         value.iter().flat_map(|byte| escape(*byte).map_or(vec![*byte], String::into_bytes)).collect()
     };
-    let odd = |byte: u8| !byte.is_ascii_alphanumeric() && !b"-._~".contains(&byte);
-    let json = |byte: u8| b"\"\\".contains(&byte).then(|| format!("\\{}", char::from(byte)));
-    vec![
-        each(&|byte| odd(byte).then(|| format!("%{byte:02X}"))),
-        each(&|byte| odd(byte).then(|| format!("%{byte:02x}"))),
-        each(&json),
-        each(&|byte| if byte == b'/' { Some("\\/".into()) } else { json(byte) }),
-    ]
+    let in_url = |byte: u8, kept: &[u8]| !byte.is_ascii_alphanumeric() && !kept.contains(&byte);
+    let quoted = |byte: u8| b"\"\\".contains(&byte).then(|| format!("\\{}", char::from(byte)));
+    let mut forms = Vec::new();
+    for kept in KEPT {
+        forms.push(each(&|byte| in_url(byte, kept).then(|| format!("%{byte:02X}"))));
+        forms.push(each(&|byte| in_url(byte, kept).then(|| format!("%{byte:02x}"))));
+    }
+    let in_form = |byte: u8| if byte == b' ' { "+".into() } else { format!("%{byte:02X}") };
+    forms.push(each(&|byte| in_url(byte, b"-._*").then(|| in_form(byte))));
+    for spelled in SPELLED {
+        let is_spelled = |byte: u8| spelled.contains(&byte);
+        forms.push(each(&|byte| {
+            if is_spelled(byte) { Some(format!("\\u{byte:04x}")) } else { quoted(byte) }
+        }));
+        forms.push(each(&|byte| {
+            if is_spelled(byte) { Some(format!("\\u{byte:04X}")) } else { quoted(byte) }
+        }));
+    }
+    forms.push(each(&|byte| if byte == b'/' { Some("\\/".into()) } else { quoted(byte) }));
+    forms
 }
 
 impl fmt::Debug for Secret {
@@ -169,6 +187,21 @@ mod tests {
                 memchr::memmem::find(text.as_bytes(), form).is_some()
             });
             assert!(found, "{text}");
+        }
+        let value = secret("ab/c+d=e f&g'h").unwrap();
+        let back = [
+            "ab%2Fc%2Bd%3De%20f%26g%27h",
+            "ab%2Fc%2Bd%3De%20f%26g'h",
+            "ab/c%2Bd%3De%20f%26g%27h",
+            "ab%2Fc+d=e%20f&g'h",
+            "ab%2Fc%2Bd%3De+f%26g%27h",
+            r"ab\/c+d=e f&g'h",
+            r"ab/c+d=e f\u0026g'h",
+            r"ab/c+d\u003de f\u0026g\u0027h",
+            r"ab/c\u002Bd=e f\u0026g\u0027h",
+        ];
+        for text in back {
+            assert!(value.forms().contains(&text.as_bytes().to_vec()), "{text}");
         }
         let url = secret("~~~~>>>>????").unwrap();
         assert!(url.forms().contains(&URL_SAFE_NO_PAD.encode("~~~~>>>>????").into_bytes()));
