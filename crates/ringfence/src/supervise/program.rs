@@ -123,10 +123,24 @@ fn found(program: &str, here: &Path, path: &OsStr) -> Option<PathBuf> {
 /// A place of the file's that may be changed inside.
 fn changeable(files: &Files, file: &Path) -> Option<Change> {
     places_of(file).into_iter().find_map(|place| {
-        let path = AbsPath::new(&place).ok()?;
+        let mut path = AbsPath::new(&place).ok()?;
+        if place.is_symlink() {
+            path = around_denied(files, path);
+        }
         let (access, rule) = files.access(&path)?;
         (access == Access::Write && files.protection(&path).is_none()).then_some(Change(place, rule))
     })
+}
+
+/// What shows a denied place, by which a link there is judged: that this run is denied it says nothing of who made it a
+/// link before.
+fn around_denied(files: &Files, mut path: AbsPath) -> AbsPath {
+    while let Some((Access::Deny, _)) = files.access(&path)
+        && let Some(above) = path.parent()
+    {
+        path = above;
+    }
+    path
 }
 
 /// The file by its name, by every link that is followed on the way, and as what it is.
@@ -230,6 +244,27 @@ mod tests {
         assert_eq!(changeable(&files, &away.join("by-a-directory")).unwrap().1, RuleId(7));
         assert_eq!(changeable(&files, &project.join("auth")).unwrap().1, RuleId(7));
         assert_eq!(changeable(&files, &away_file), None);
+    }
+
+    #[test]
+    fn a_link_that_is_denied_now_may_have_been_made_by_a_run_before() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        let (project, away) = (root.join("project"), root.join("away"));
+        for directory in [project.join("kept"), away.clone()] {
+            std::fs::create_dir_all(&directory).unwrap();
+            std::fs::write(directory.join("token"), "").unwrap();
+            std::os::unix::fs::symlink(away.join("token"), directory.join("link")).unwrap();
+        }
+        let mut files = files(&project);
+        for (denied, rule) in [(project.join("kept"), 8), (away.join("link"), 9)] {
+            let path = AbsPath::new(denied).unwrap();
+            files.grants.push(Grant { path, access: Access::Deny, optional: true, rule: RuleId(rule) });
+        }
+        let link = project.join("kept/link");
+        assert_eq!(changeable(&files, &link), Some(Change(link.clone(), RuleId(7))));
+        assert_eq!(changeable(&files, &project.join("kept/token")), None);
+        assert_eq!(changeable(&files, &away.join("link")), None);
     }
 
     #[test]
