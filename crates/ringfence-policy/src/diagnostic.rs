@@ -91,6 +91,15 @@ impl Diagnostic {
     }
 }
 
+impl Snippet {
+    /// Where the trouble is, and what: `FILE:LINE:COLUMN: remark`, for texts of one line.
+    pub(crate) fn told(&self) -> Option<String> {
+        let Label { range, text } = self.labels.first()?;
+        let (line, column) = Positions::new(&self.text).of(range.start);
+        Some(format!("{}:{line}:{column}: {text}", self.name))
+    }
+}
+
 impl From<Diagnostic> for Report {
     fn from(diagnostic: Diagnostic) -> Report {
         Report(vec![diagnostic])

@@ -3,7 +3,7 @@
 //! Nothing about which problems there are.
 
 use super::{Code, Refusal};
-use crate::diagnostic::{Report, printable};
+use crate::diagnostic::{Diagnostic, Report, Snippet, printable};
 use crate::source::Positions;
 
 /// A refusal in the making.
@@ -30,9 +30,11 @@ impl Problem {
 
     /// Something other than the request's text is wrong: a ceiling's file, a link.
     pub(super) fn around(report: &Report) -> Problem {
-        let told = |diagnostic: &crate::Diagnostic| match diagnostic.help.as_slice() {
-            [] => diagnostic.title.clone(),
-            help => format!("{}; {}", diagnostic.title, help.join("; ")),
+        let told = |diagnostic: &Diagnostic| {
+            let place = diagnostic.snippets.first().and_then(Snippet::told);
+            let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+            let help: String = diagnostic.help.iter().map(|help| format!("; {help}")).collect();
+            format!("{}{place}{help}", diagnostic.title)
         };
         let what = report.0.iter().map(told).collect::<Vec<_>>().join("\n");
         Problem { code: Code::PolicyValidation, field: None, at: None, what }

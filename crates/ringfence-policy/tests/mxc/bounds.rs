@@ -41,7 +41,9 @@ fn ceilings_bind_requests_too() {
     assert_ne!(hash(&request.plan), hash(&before.plan));
     // A ceiling that cannot be understood stops the run: nobody knows what it would have bounded.
     scene.put("machine/ceiling.toml", "version = 1\nkind = \"ceiling\"\nbogus = 1\n");
-    assert_eq!(scene.refusal(json!({})).code, Code::PolicyValidation);
+    let refusal = scene.refusal(json!({}));
+    assert_eq!(refusal.code, Code::PolicyValidation);
+    assert!(refusal.message.contains("ceiling.toml:3:1: not a field)"), "{}", refusal.message);
 }
 
 #[test]
