@@ -214,9 +214,9 @@ fn a_host_that_is_no_host_is_refused_with_what_to_write() {
      --> command line:1:13
       |
     1 | --allow-net *
-      |             ^ it has a `*` that is not the whole first label
+      |             ^ it names every host, which no rule does
       |
-      = help: name hosts, or all below a name, like `*.example.org`; `--network host` is a network without rules
+      = help: name hosts, or all below a name, like `*.example.org`; `--network host` is a network without rules, and `--network none` is none
 
     error: `network.allow` cannot be `udp://time.example`
      --> command line:1:13

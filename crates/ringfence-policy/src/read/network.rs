@@ -12,14 +12,18 @@ use crate::statement::Value;
 
 /// A host with its ports, as in `allow`.
 pub(crate) fn endpoint(words: &str) -> Result<Value, BadValue> {
+    if words == "*" {
+        return Err(bad(
+            "names every host, which no rule does",
+            "name hosts, or all below a name, like `*.example.org`; `--network host` is a network without rules, and \
+             `--network none` is none",
+        ));
+    }
     Endpoint::parse(words).map(Value::Endpoints).map_err(|bad| {
         let help = match bad {
             BadEndpoint::Path => Some(
                 "name the host alone; what it may be asked for is said in a policy: [[network.http]] with host and paths"
                     .into(),
-            ),
-            BadEndpoint::Wildcard if words == "*" => Some(
-                "name hosts, or all below a name, like `*.example.org`; `--network host` is a network without rules".into(),
             ),
             _ => bad.help(),
         };
@@ -29,6 +33,12 @@ pub(crate) fn endpoint(words: &str) -> Result<Value, BadValue> {
 
 /// Where requests go: as in `allow`, but without a port 443 alone.
 pub(crate) fn web_endpoint(words: &str) -> Result<Endpoint, BadValue> {
+    if words.starts_with(crate::groups::MARK) {
+        return Err(bad(
+            "is a group of hosts, and each is asked for other things",
+            "name the host, as in `host = \"api.example.org\"`",
+        ));
+    }
     let endpoints = Endpoint::parse(words).map_err(|bad| {
         let help = match bad {
             BadEndpoint::Path => Some("paths stand beside it: paths = [\"/repos/**\"]".into()),
@@ -213,6 +223,12 @@ mod tests {
         {
             assert!(host_port(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn requests_are_asked_of_a_host_and_of_no_group() {
+        assert!(web_endpoint("api.example").is_ok());
+        assert!(web_endpoint("@github").unwrap_err().why.contains("group"));
     }
 
     #[test]
