@@ -53,6 +53,7 @@ pub fn check(composed: &Composed, around: &Machine<'_>) -> Report {
     checker.void_by_bounds(&bounds);
     checker.void_variables(&bounds);
     checker.void_endpoints(&bounds);
+    checker.void_ports(&bounds);
     checker.bounded_singles(&bounds);
     checker.broad();
     checker.gateway();
@@ -83,6 +84,7 @@ pub(crate) fn void_flags(composed: &Composed) -> Report {
         checker.void_by_bounds(&bounds);
         checker.void_variables(&bounds);
         checker.void_endpoints(&bounds);
+        checker.void_ports(&bounds);
         checker.bounded_singles(&bounds);
     } else {
         checker.void_endpoints(&[]);

@@ -198,6 +198,39 @@ fn a_loopback_a_port_and_a_proxy_that_flags_name_in_vain_are_told() {
 }
 
 #[test]
+fn a_port_that_a_flag_names_and_a_ceiling_does_not_let_be_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    let place = std::fs::canonicalize(place.path()).unwrap();
+    let told = |ceiling: &str, flags: Vec<Flag>| {
+        std::fs::write(place.join("c.toml"), format!("kind = \"ceiling\"\n[network]\n{ceiling}\n")).unwrap();
+        let layers = vec![place.join("c.toml")];
+        let (cwd, home) = (place.clone(), "/home/u".into());
+        let request = Request { cwd, home, layers, flags, ..Request::default() };
+        let composed = load(&request).and_then(compose).unwrap();
+        let network = compile(&composed).unwrap().network;
+        let warned = composed.warnings().render(false).matches("has no effect").count();
+        (network.publish.iter().count() + network.host.iter().count(), warned)
+    };
+    let (publish, host) = (|| vec![flag("--publish", "8080:80")], || vec![flag("--host-port", "5432")]);
+    // What is left of one port, and whether its loss is told.
+    for (ceiling, flags, left) in [
+        ("publish = []", publish(), (0, 1)),
+        ("publish = [\"8080:81\"]", publish(), (0, 1)),
+        ("publish = [\"8080:80\"]", publish(), (1, 0)),
+        ("mode = \"none\"", publish(), (0, 1)),
+        ("mode = \"none\"\npublish = [\"8080:80\"]", publish(), (1, 0)),
+        ("allow = [\"a.example\"]", publish(), (1, 0)),
+        ("host = [5433]", host(), (0, 1)),
+        ("host = [5432]", host(), (1, 0)),
+        ("allow = [\"a.example\"]", host(), (0, 1)),
+        ("mode = \"none\"\nhost = [5432]", host(), (0, 1)),
+        ("deny = [\"a.example\"]", host(), (1, 0)),
+    ] {
+        assert_eq!(told(ceiling, flags), left, "{ceiling}");
+    }
+}
+
+#[test]
 fn a_host_that_is_no_host_is_refused_with_what_to_write() {
     let wrong = ["https://host.example/page", "*", "udp://time.example"];
     let flags = wrong.iter().map(|text| flag("--allow-net", text)).collect();

@@ -2,9 +2,11 @@
 //!
 //! Hosts that are allowed in vain are in `void`.
 
-use ringfence_plan::{Endpoint, HostPattern, NetworkMode, Ports, ProxyServer};
+use ringfence_plan::{Endpoint, Granted, HostPattern, Network, NetworkMode, Ports, ProxyServer, RuleId};
 
 use super::Checker;
+use super::void::bounded_by;
+use crate::Stage;
 use crate::compose::StatementId;
 use crate::statement::Value;
 
@@ -40,6 +42,24 @@ impl Checker<'_> {
             if let Some((id, _)) = said.into_iter().next() {
                 let help = "name it: proxy = \"http://proxy.example.org:3128\", or proxy = \"environment\"";
                 self.warn(id, "has no effect", "there is no proxy", help.into());
+            }
+        }
+    }
+
+    /// Single ports that a ceiling, or the sandbox around this one, does not let be.
+    pub(super) fn void_ports(&mut self, bounds: &[&Stage]) {
+        let fields = self.fields;
+        for stage in bounds {
+            let network = &stage.plan.network;
+            for (one, id) in fields.gateway.publish.iter().flatten() {
+                if let Err(rule) = publishes(network, *one) {
+                    self.warn(*id, "has no effect", "not allowed", bounded_by(stage, Some(rule)));
+                }
+            }
+            for (port, id) in fields.gateway.host.iter().flatten() {
+                if let Err(rule) = leads_to_host(network, *port) {
+                    self.warn(*id, "has no effect", "not allowed", bounded_by(stage, Some(rule)));
+                }
             }
         }
     }
@@ -152,6 +172,31 @@ impl Checker<'_> {
                 self.fields.allow_net.iter().any(|(endpoint, _)| test(endpoint))
             }
             _ => false,
+        }
+    }
+}
+
+/// Whether a bound lets a port be published, or the rule by which it does not. Who says that there is no network and names no
+/// port means none.
+fn publishes(network: &Network, (outside, inside): (u16, u16)) -> Result<(), RuleId> {
+    match &network.publish {
+        Granted::Any if network.mode != NetworkMode::None => Ok(()),
+        Granted::Any => Err(network.rule),
+        Granted::Only(listed) => {
+            let is_listed = listed.iter().any(|one| (one.outside, one.inside) == (outside, inside));
+            if is_listed { Ok(()) } else { Err(listed.first().map_or(network.rule, |one| one.rule)) }
+        }
+    }
+}
+
+/// The same of a port of the host.
+fn leads_to_host(network: &Network, port: u16) -> Result<(), RuleId> {
+    match &network.host {
+        _ if network.mode == NetworkMode::None => Err(network.rule),
+        Granted::Any => Ok(()),
+        Granted::Only(listed) => {
+            let is_listed = listed.iter().any(|one| one.port == port);
+            if is_listed { Ok(()) } else { Err(listed.first().map_or(network.rule, |one| one.rule)) }
         }
     }
 }

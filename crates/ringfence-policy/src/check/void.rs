@@ -143,7 +143,7 @@ fn matches(pattern: &str, name: &str) -> bool {
     ringfence_plan::EnvPattern { name: pattern.to_owned(), rule: RuleId(0) }.matches(name.as_ref())
 }
 
-fn bounded_by(stage: &Stage, rule: Option<RuleId>) -> String {
+pub(super) fn bounded_by(stage: &Stage, rule: Option<RuleId>) -> String {
     let rule = rule.and_then(|id| stage.plan.rules.get(id.0 as usize));
     match rule {
         Some(rule) => format!("{} bounds it: {rule}", stage.name),
