@@ -257,6 +257,13 @@ fn what_is_denied_is_denied_wherever_the_machine_shows_it() {
         let denied = files.deny_globs.iter().any(|glob| glob.pattern.covers(&path(at)));
         !denied && files.access(&path(at)).is_some_and(|(access, _)| access != Access::Deny)
     };
+    let text = "[filesystem]\ndeny = [{ path = '/srv/den', optional = false }]\n";
+    let context = Context::new(path("/srv/p"), path("/home/u"), "u");
+    let sources = Sources::of_text("policy", text, context, surroundings.clone()).unwrap();
+    let files = compile(&compose(sources).unwrap()).unwrap().files;
+    let optional =
+        |at: &str| files.grants.iter().find(|grant| grant.path == path(at)).map(|one| one.optional);
+    assert_eq!((optional("/srv/den"), optional("/srv/p/bound")), (Some(false), Some(true)));
     for deny in ["/srv/den", "/srv/den/**/key"] {
         let policy = format!("[filesystem]\ndeny = ['{deny}']\n");
         for at in ["/srv/p/bound/key", "/srv/p/deep/key"] {

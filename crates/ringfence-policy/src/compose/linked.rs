@@ -39,7 +39,8 @@ impl Composer<'_> {
         let denied = self.claims.iter().filter(|claim| claim.access == Access::Deny);
         let shown = |claim: &Claim| {
             let places = self.surroundings.elsewhere(&claim.path).iter().cloned();
-            let claim = Claim { hide: Hide::Linked, ..claim.clone() };
+            // A place that this user cannot get at shows him nothing.
+            let claim = Claim { hide: Hide::Linked, optional: true, ..claim.clone() };
             places.map(move |path| Claim { path, ..claim.clone() }).collect::<Vec<_>>()
         };
         let shown: Vec<Claim> = denied.flat_map(shown).collect();
