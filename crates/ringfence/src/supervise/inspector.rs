@@ -1,24 +1,24 @@
 //! The inspector's process, as the supervisor sees it: started before the sandbox, so that neither has a copy of what the
 //! other knows, heard, and ended with the run. What it does is `ringfence-inspect`'s.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use ringfence_egress::budget::Ledger;
 use ringfence_egress::report;
 use ringfence_enter::{Roots, StandIn, capture, outpost};
 use ringfence_inspect::rules::Rules;
-use ringfence_inspect::{Engine, Setup, java, keystore, roots, secret};
-use ringfence_plan::{AbsPath, Event, Placeholder, Plan, RuleId};
+use ringfence_inspect::{Engine, Setup, roots, secret};
+use ringfence_plan::{Event, Placeholder, Plan, RuleId};
 use rustix::event::Timespec;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
 use super::outpost::{Heard, Outpost};
 use super::secrets::{self, Taken};
+use super::trust;
 use crate::error::Error;
 use crate::outcome::EventLog;
 
@@ -47,19 +47,6 @@ enum First {
 const LONGEST: usize = 64 * 1024;
 /// How long it may take to be ready; a program that prints a credential may ask its user for something.
 const PATIENCE: Timespec = Timespec { tv_sec: 300, tv_nsec: 0 };
-
-/// Variables by which clients find roots of trust.
-const VARIABLES: [&str; 9] = [
-    "SSL_CERT_FILE",
-    "CURL_CA_BUNDLE",
-    "GIT_SSL_CAINFO",
-    "REQUESTS_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
-    "AWS_CA_BUNDLE",
-    "CARGO_HTTP_CAINFO",
-    "DENO_CERT",
-    "PIP_CERT",
-];
 
 /// What it is started from.
 pub(super) struct Start<'a> {
@@ -98,7 +85,7 @@ impl Inspector {
         });
         let mut inspector = Inspector(outpost.map_err(Error::supervise("start the inspector"))?);
         let certificate = inspector.is_ready(plan)?;
-        let roots = is_looking.then(|| trusted((plan, env), host, &certificate));
+        let roots = is_looking.then(|| trust::roots(plan, env, (host, &certificate)));
         Ok(Some(Introduced { inspector, placeholders, roots }))
     }
 
@@ -175,33 +162,6 @@ fn placeholders(count: usize) -> io::Result<Vec<String>> {
         }
     };
     (0..count).map(|_| placeholder()).collect()
-}
-
-/// The host's roots with the run's own, and who is told of them: what the policy says of a variable is its own word.
-fn trusted((plan, env): (&Plan, &[CString]), host: Vec<u8>, certificate: &str) -> Roots {
-    let mut text = host;
-    if !text.ends_with(b"\n") {
-        text.push(b'\n');
-    }
-    text.extend_from_slice(certificate.as_bytes());
-    let environment = &plan.environment;
-    let is_free = |name: &&str| {
-        !environment.set.contains_key(*name)
-            && !environment.deny.iter().any(|pattern| pattern.matches(name.as_ref()))
-    };
-    let variables = VARIABLES.into_iter().filter(is_free).collect();
-    let places = roots::PLACES.iter().filter_map(|place| AbsPath::new(place).ok()).collect();
-    let stores = java::stores(|name| variable(env, name)).into_iter();
-    let stores =
-        stores.filter_map(|(path, own)| Some((AbsPath::new(path).ok()?, keystore::joined(&own, &text))));
-    let stores = stores.collect();
-    Roots { text, variables, places, stores }
-}
-
-fn variable(env: &[CString], name: &str) -> Option<PathBuf> {
-    let mut values = env.iter().filter_map(|variable| variable.to_bytes().strip_prefix(name.as_bytes()));
-    let value = values.find_map(|value| value.strip_prefix(b"="))?;
-    Some(PathBuf::from(OsStr::from_bytes(value)))
 }
 
 /// The placeholders as the sandbox gets them: variables (`NAME=`, and the value) and files.

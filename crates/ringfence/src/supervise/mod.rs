@@ -21,6 +21,7 @@ mod sandbox;
 mod secrets;
 mod terminal;
 mod time;
+mod trust;
 mod watch;
 
 use std::ffi::OsString;
