@@ -17,6 +17,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use serde::{Deserialize, Serialize};
 
 use super::outpost::{Heard, Outpost};
+use super::program;
 use super::secrets::{self, Taken};
 use super::trust;
 use crate::error::Error;
@@ -76,7 +77,8 @@ impl Inspector {
         let placeholders =
             placeholders(rules.places().len()).map_err(Error::supervise("make placeholders"))?;
         let own = start.own_roots.as_deref();
-        let (_, host) = roots::read(own).map_err(|why| Error::Inspector { why, rule: None })?;
+        let host = fixed(start.plan, own).and_then(|()| roots::read(own));
+        let (_, host) = host.map_err(|why| Error::Inspector { why, rule: None })?;
         let (plan, env) = (start.plan, start.env);
         // The values go with `start`: they are the child's then, and here they are wiped.
         let outpost = Outpost::fork(LONGEST, |supervisor| {
@@ -222,11 +224,45 @@ pub(super) fn own_roots(caller_env: &[(std::ffi::OsString, std::ffi::OsString)])
     named.filter(|path| !path.as_os_str().is_empty()).map(Path::to_path_buf)
 }
 
+/// Whether the caller's own file of roots is out of the sandbox's reach: whoever may write there says which servers are
+/// believed, and who gets a credential.
+fn fixed(plan: &Plan, own: Option<&Path>) -> Result<(), String> {
+    let Some(own) = own else { return Ok(()) };
+    let file = std::path::absolute(own).map_err(|error| error.to_string())?;
+    program::is_out_of_reach(plan, &file)
+        .map_err(|why| format!("SSL_CERT_FILE names {}, which {why}", own.display()))
+}
+
 #[cfg(test)]
 mod tests {
-    use ringfence_plan::{Change, Origin, Rule};
+    use ringfence_plan::{AbsPath, Access, Change, Grant, Origin, Rule};
 
     use super::*;
+
+    #[test]
+    fn no_roots_are_believed_that_the_sandbox_may_change() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        let mut plan = Plan::top(AbsPath::root());
+        plan.files.grants.clear();
+        plan.files.grants.push(Grant {
+            path: AbsPath::new(root.join("project")).unwrap(),
+            access: Access::Write,
+            optional: false,
+            rule: RuleId(0),
+        });
+        std::fs::create_dir(root.join("project")).unwrap();
+        std::os::unix::fs::symlink(root.join("project/roots.pem"), root.join("link")).unwrap();
+        for (file, good) in [
+            ("project/roots.pem", false),
+            ("link", false),
+            ("beside/../project/x", false),
+            ("roots.pem", true),
+        ] {
+            assert_eq!(fixed(&plan, Some(&root.join(file))).is_ok(), good, "{file}");
+        }
+        assert!(fixed(&plan, None).is_ok());
+    }
 
     #[test]
     fn it_tells_of_requests_and_of_nothing_else() {

@@ -38,8 +38,8 @@ pub(super) fn command(plan: &Plan, words: &[String]) -> Result<Command, String> 
 ///
 /// # Errors
 /// When it is not; reads after the source's name.
-pub(super) fn is_out_of_reach(plan: &Plan, file: &AbsPath) -> Result<(), String> {
-    match changeable(&plan.files, file.as_path()) {
+pub(super) fn is_out_of_reach(plan: &Plan, file: &Path) -> Result<(), String> {
+    match changeable(&plan.files, file) {
         None => Ok(()),
         Some(Change(place, rule)) => Err(refusal(plan, "is read outside of the sandbox", &place, rule)),
     }

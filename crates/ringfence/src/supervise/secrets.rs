@@ -65,7 +65,7 @@ pub(super) fn value(plan: &Plan, source: &Source, taken: &Taken) -> Result<Zeroi
     match source {
         Source::Env(name) => taken.get(name).cloned().ok_or_else(|| "is not set".into()),
         Source::File(path) => {
-            program::is_out_of_reach(plan, path)?;
+            program::is_out_of_reach(plan, path.as_path())?;
             read_file(path.as_path()).map_err(|error| format!("cannot be read: {error}"))
         }
         Source::Command(words) => printed(&mut program::command(plan, words)?),
