@@ -32,6 +32,7 @@ mod last_run;
 pub mod live;
 mod outcome;
 mod record;
+mod refused;
 mod run;
 mod run_log;
 #[cfg(target_os = "linux")]
@@ -40,10 +41,11 @@ mod supervise;
 #[path = "supervise_elsewhere.rs"]
 mod supervise;
 
-pub use error::{BackendRefusal, Error, Refused, Unheld};
+pub use error::Error;
 pub use last_run::{LastRun, MOST as MOST_REFUSALS, Refusal, RefusedConnection};
 pub use outcome::{Outcome, TOLD_EVENTS, Traffic};
 pub use record::{Record, Text};
+pub use refused::{BackendRefusal, Refused, Unheld};
 pub use ringfence_backend::{probe, probe_deeply};
 pub use ringfence_plan::*;
 pub use run::{Prepared, Run};

@@ -8,10 +8,11 @@ use ringfence_backend::{ALL, Backend, Lowered};
 use ringfence_plan::{Audit, Event, Field, Host, Level, Plan, Verdicts};
 
 use crate::command_line::CommandLine;
-use crate::error::{BackendRefusal, Error, Refused, Unheld};
+use crate::error::Error;
 use crate::live::Bound;
 use crate::outcome::Outcome;
 use crate::record::Record;
+use crate::refused::{BackendRefusal, Refused, Unheld};
 use crate::supervise;
 
 /// One command to run contained.
