@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::render::answer;
 use crate::render::escape::escape;
 use crate::render::style::{Meaning, Stream, Style};
-use crate::render::summary::operation_name;
+use crate::render::words::operation_name;
 use crate::{exit, flags, inside, render};
 
 /// Flags and help.

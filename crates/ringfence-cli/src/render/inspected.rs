@@ -5,10 +5,7 @@ use ringfence::Traffic;
 use ringfence_plan::{Event, Place, Rule};
 
 use super::escape::escape;
-use super::summary::barrier_name;
-
-/// Requests and alarms that the summary names.
-const NAMED: usize = 3;
+use super::words::{barrier_name, first};
 
 /// How many of the refusals have a count of their own.
 pub(super) fn counted(traffic: &Traffic) -> u64 {
@@ -37,21 +34,10 @@ pub(super) fn told(traffic: &Traffic, events: &[Event], rules: &[Rule]) -> Vec<S
 }
 
 fn named(events: &[Event], rules: &[Rule], word: fn(&Event, &str) -> Option<String>) -> String {
-    let mut shown: Vec<String> = Vec::new();
-    for event in events {
-        let origin =
-            event.rule().and_then(|rule| rules.get(rule.0 as usize)).map(|rule| rule.origin.to_string());
-        if let Some(part) = word(event, &escape(&origin.unwrap_or_default()))
-            && !shown.contains(&part)
-        {
-            shown.push(part);
-        }
-    }
-    if shown.len() > NAMED {
-        shown.truncate(NAMED);
-        shown.push("and more, which --json lists".into());
-    }
-    shown.join(", ")
+    first(events.iter().filter_map(|event| {
+        let rule = event.rule().and_then(|rule| rules.get(rule.0 as usize));
+        word(event, &escape(&rule.map(|rule| rule.origin.to_string()).unwrap_or_default()))
+    }))
 }
 
 /// `POST https://api.example/repos (larger than …; ringfence.toml:3:8)`

@@ -1,12 +1,12 @@
 //! A run's log for people: a line for whatever happened, in its order.
 
 use ringfence::{Entry, RunLog};
-use ringfence_plan::{Change, Event, Protocol, Target};
+use ringfence_plan::{Change, Event, Target};
 
 use super::escape::escape;
 use super::inspected::alarm;
 use super::style::{Meaning, Style};
-use super::summary::{barrier_name, limit_name, operation_name};
+use super::words::{barrier_name, limit_name, operation_name};
 
 /// The whole run.
 pub(crate) fn as_text(run: &RunLog, style: Style) -> String {
@@ -63,7 +63,7 @@ fn line(event: &Event) -> (Meaning, &'static str, String) {
             (
                 Meaning::Bad,
                 "refused",
-                format!("{}{}{port} ({})", scheme(*protocol), escape(&target), barrier_name(*barrier)),
+                format!("{}{}{port} ({})", protocol.scheme(), escape(&target), barrier_name(*barrier)),
             )
         }
         Event::NetworkFailed { host, port, failure } => {
@@ -80,7 +80,7 @@ fn line(event: &Event) -> (Meaning, &'static str, String) {
             (
                 Meaning::Good,
                 "out",
-                format!("{}{target}, {}", scheme(*protocol), amounts(*sent, *received, *millis)),
+                format!("{}{target}, {}", protocol.scheme(), amounts(*sent, *received, *millis)),
             )
         }
         Event::Inbound { outside, inside, sent, received, millis, .. } => {
@@ -115,10 +115,6 @@ fn line(event: &Event) -> (Meaning, &'static str, String) {
 }
 
 /// As in a rule.
-fn scheme(protocol: Protocol) -> &'static str {
-    if protocol.is_tcp() { "" } else { "udp://" }
-}
-
 fn amounts(sent: u64, received: u64, millis: u64) -> String {
     format!("{} sent, {} received, {}.{:03} s", bytes(sent), bytes(received), millis / 1000, millis % 1000)
 }
@@ -134,7 +130,7 @@ fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use ringfence::Traffic;
-    use ringfence_plan::{Barrier, Ending, Origin, Place, Rule, RuleId};
+    use ringfence_plan::{Barrier, Ending, Origin, Place, Protocol, Rule, RuleId};
 
     use super::*;
 

@@ -14,6 +14,7 @@ pub(crate) mod policy;
 pub(crate) mod style;
 pub(crate) mod summary;
 pub(crate) mod table;
+pub(crate) mod words;
 
 mod inspected;
 mod traffic;

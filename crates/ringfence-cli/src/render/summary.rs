@@ -2,14 +2,13 @@
 //! Silence when nothing was refused and no limit reached.
 
 use ringfence::{BackendRefusal, Outcome, Prepared, Unheld};
-use ringfence_plan::{
-    AbsPath, Barrier, Capture, Event, Field, Limit, Operation, Plan, Rule, Target, Verdict,
-};
+use ringfence_plan::{AbsPath, Capture, Event, Field, Operation, Plan, Rule, Verdict};
 use ringfence_policy::{Composed, Report};
 use serde_json::json;
 
 use super::escape::escape;
 use super::style::{Colours, Meaning, Style};
+use super::words::{AND_MORE, NAMED, limit_name, operation_name};
 use super::{inspected, policy, traffic};
 
 /// Collects what happened.
@@ -28,9 +27,6 @@ pub(crate) struct Summary {
     uncaptured: Option<String>,
     events: Vec<Event>,
 }
-
-/// Paths that the line for people names.
-const NAMED: usize = 3;
 
 impl Summary {
     /// For a run of `plan`, which `composed` was compiled to.
@@ -116,7 +112,11 @@ impl Summary {
         }
         let spent = traffic::spent(&self.events);
         if outcome.traffic.refused > spent.len() as u64 {
-            parts.push(self.refused_connections(outcome.traffic.refused - spent.len() as u64));
+            parts.push(traffic::refused(
+                outcome.traffic.refused - spent.len() as u64,
+                &self.events,
+                &self.rules,
+            ));
         }
         parts.extend(traffic::over_budget(&spent, &self.rules));
         parts.extend(inspected::told(&outcome.traffic, &self.events, &self.rules));
@@ -161,45 +161,13 @@ impl Summary {
             })
             .collect();
         if different > shown.len() {
-            parts.push("and more, which --json lists".into());
+            parts.push(AND_MORE.into());
         }
         let changes = if count == 1 { "1 change".into() } else { format!("{count} changes") };
         match parts.is_empty() {
             true => format!("refused {changes}"),
             false => format!("refused {changes}: {}", parts.join(", ")),
         }
-    }
-
-    /// `refused 2 connections: evil.example:443 (no rule allows it; ringfence.toml:3:8), …`
-    fn refused_connections(&self, count: u64) -> String {
-        let mut shown: Vec<String> = Vec::new();
-        for event in &self.events {
-            let Event::NetworkRefused { host, address, port, protocol, barrier, rule } = event else {
-                continue;
-            };
-            if *barrier == Barrier::OverBudget {
-                continue;
-            }
-            let target = match (host, address) {
-                (Some(host), _) => host.clone(),
-                (None, Some(address)) => Target::address(*address).to_string(),
-                (None, None) => continue,
-            };
-            let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-            let origin =
-                self.rules.get(rule.0 as usize).map(|rule| rule.origin.to_string()).unwrap_or_default();
-            let target = format!("{}{}{port}", protocol.scheme(), escape(&target));
-            let part = format!("{target} ({}; {})", barrier_name(*barrier), escape(&origin));
-            if !shown.contains(&part) {
-                shown.push(part);
-            }
-        }
-        if shown.len() > NAMED {
-            shown.truncate(NAMED);
-            shown.push("and more, which --json lists".into());
-        }
-        let connections = if count == 1 { "1 connection".into() } else { format!("{count} connections") };
-        format!("refused {connections}: {}", shown.join(", "))
     }
 
     fn within<'a>(&self, path: &'a str) -> &'a str {
@@ -238,25 +206,6 @@ impl Summary {
     }
 }
 
-/// What stood in the way, in words.
-pub(super) fn barrier_name(barrier: Barrier) -> &'static str {
-    match barrier {
-        Barrier::NothingAllows => "no rule allows it",
-        Barrier::Denied => "denied",
-        Barrier::SpecialAddress => "leads to a private or special address",
-        Barrier::OtherName => "the request named another host",
-        Barrier::Malformed => "the request could be read in two ways",
-        Barrier::HiddenName => "the client hid the server's name",
-        Barrier::OnlyTcp => "only TCP is carried there",
-        Barrier::OverBudget => "over the budget",
-        Barrier::HttpRules => "the host's HTTP rules let other requests through",
-        Barrier::TooLarge => "larger than the host's HTTP rules let it be",
-        Barrier::Unnamed => "the client named no host, where HTTP rules speak of one",
-        Barrier::Placeholder => "a credential's placeholder stood where it does not belong",
-        Barrier::NoInspector => "the inspector is gone, which alone may carry it",
-    }
-}
-
 /// A missing piece in words.
 fn reason(unheld: &Unheld) -> String {
     match unheld.field {
@@ -269,34 +218,12 @@ fn passed_over(refusal: &BackendRefusal) -> serde_json::Value {
     json!({ "backend": refusal.backend, "why": refusal.unheld.iter().map(reason).collect::<Vec<_>>() })
 }
 
-/// A refused change in a word or two.
-pub(crate) fn operation_name(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Create => "create",
-        Operation::Write => "write",
-        Operation::Rename => "rename",
-        Operation::Remove => "remove",
-        Operation::Attributes => "change attributes",
-        Operation::Link => "link",
-    }
-}
-
-pub(super) fn limit_name(limit: Limit) -> &'static str {
-    match limit {
-        Limit::Memory => "memory",
-        Limit::Processes => "process",
-        Limit::Time => "time",
-        Limit::Output => "output",
-        Limit::Tmp => "temporary files",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use ringfence::Traffic;
-    use ringfence_plan::{Ending, Origin, RuleId};
+    use ringfence_plan::{Barrier, Ending, Limit, Origin, RuleId};
 
     use super::*;
 

@@ -1,12 +1,29 @@
-//! What the summary of a run says of its network beside refused connections: budgets that were spent, and what failed
-//! outside. Not the other refusals, of which each has its own target.
+//! What the summary of a run says of its network: connections that were refused, budgets that were spent, and what failed
+//! outside. Not requests, which are the inspector's.
 
-use ringfence_plan::{Barrier, Event, Rule, RuleId};
+use ringfence_plan::{Barrier, Event, Rule, RuleId, Target};
 
 use super::escape::escape;
+use super::words::{barrier_name, first};
 
-/// Hosts that the line for people names.
-const NAMED: usize = 3;
+/// `refused 2 connections: evil.example:443 (no rule allows it; ringfence.toml:3:8), …`
+pub(super) fn refused(count: u64, events: &[Event], rules: &[Rule]) -> String {
+    let shown = first(events.iter().filter_map(|event| refusal(event, rules)));
+    let connections = if count == 1 { "1 connection".into() } else { format!("{count} connections") };
+    format!("refused {connections}: {shown}")
+}
+
+fn refusal(event: &Event, rules: &[Rule]) -> Option<String> {
+    let Event::NetworkRefused { host, address, port, protocol, barrier, rule } = event else { return None };
+    if *barrier == Barrier::OverBudget {
+        return None;
+    }
+    let target = host.clone().or_else(|| address.map(|address| Target::address(address).to_string()))?;
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let origin = rules.get(rule.0 as usize).map(|rule| rule.origin.to_string()).unwrap_or_default();
+    let target = format!("{}{}{port}", protocol.scheme(), escape(&target));
+    Some(format!("{target} ({}; {})", barrier_name(*barrier), escape(&origin)))
+}
 
 /// The budgets that had no more, one entry each time that it was told: how often is not counted.
 pub(super) fn spent(events: &[Event]) -> Vec<RuleId> {
@@ -31,21 +48,13 @@ pub(super) fn over_budget(spent: &[RuleId], rules: &[Rule]) -> Option<String> {
 
 /// `did not reach a.example:443 (the host's name servers did not answer in time), …`; `None` where nothing failed.
 pub(super) fn failed(events: &[Event]) -> Option<String> {
-    let mut shown: Vec<String> = Vec::new();
-    for event in events {
-        let Event::NetworkFailed { host, port, failure } = event else { continue };
+    let shown = first(events.iter().filter_map(|event| {
+        let Event::NetworkFailed { host, port, failure } = event else { return None };
         let host = escape(host.as_deref().unwrap_or("an address"));
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-        let part = format!("{host}{port} ({failure})");
-        if !shown.contains(&part) {
-            shown.push(part);
-        }
-    }
-    if shown.len() > NAMED {
-        shown.truncate(NAMED);
-        shown.push("and more, which --json lists".into());
-    }
-    (!shown.is_empty()).then(|| format!("did not reach {}", shown.join(", ")))
+        Some(format!("{host}{port} ({failure})"))
+    }));
+    (!shown.is_empty()).then(|| format!("did not reach {shown}"))
 }
 
 #[cfg(test)]
