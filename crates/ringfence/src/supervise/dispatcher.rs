@@ -1,23 +1,24 @@
 //! The one loop that owns the state of a run: everything that happens arrives here and is answered here.
 //! It waits in poll(2) and nowhere else, and wakes only when something happened or is due.
 
-use std::os::fd::{AsFd, BorrowedFd};
+mod wait;
+
 use std::time::{Duration, Instant};
 
 use ringfence_backend::limits::GRACE_MS;
 use ringfence_backend::signals::Signals;
 use ringfence_enter::protocol::{FromInit, ToInit};
 use ringfence_plan::{Ending, Event, Limit, Plan};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 
+use self::wait::Source;
 use super::cgroup::Groups;
 use super::gateway::Gateway;
 use super::inspector::Inspector;
-use super::output::{Output, Want};
+use super::output::Output;
 use super::owner::Owner;
 use super::sandbox::Sandbox;
-use super::terminal::{Terminal, Wanted};
+use super::terminal::Terminal;
 use super::watch::Watch;
 use crate::error::Error;
 use crate::outcome::{EventLog, Outcome};
@@ -89,38 +90,6 @@ pub(super) struct End {
     dead: bool,
 }
 
-/// Who woke us.
-#[derive(Clone, Copy)]
-enum Source {
-    Control,
-    Init,
-    Signals,
-    OutOfMemory,
-    Gateway,
-    Inspector,
-    Owner,
-    Output(usize),
-    Keyboard,
-    InnerOutput,
-    InnerRoom,
-    Screen,
-}
-
-/// What poll(2) is asked for, and whose each entry is.
-struct Interests<'a> {
-    sources: Vec<Source>,
-    polled: Vec<PollFd<'a>>,
-}
-
-impl<'a> Interests<'a> {
-    fn add(&mut self, source: Source, fd: Option<BorrowedFd<'a>>, flags: PollFlags) {
-        if let Some(fd) = fd {
-            self.sources.push(source);
-            self.polled.push(PollFd::from_borrowed_fd(fd, flags));
-        }
-    }
-}
-
 impl Dispatcher<'_> {
     /// Runs until nothing is left, and says how it was.
     pub(super) fn run(mut self) -> Result<Outcome, Error> {
@@ -132,55 +101,6 @@ impl Dispatcher<'_> {
             self.do_what_is_due();
         }
         self.finish()
-    }
-
-    fn wait(&self) -> std::io::Result<Vec<Source>> {
-        let Interests { sources, mut polled } = self.interests();
-        let timeout = self.next_due().map(|due| {
-            let left = due.saturating_duration_since(Instant::now());
-            Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) }
-        });
-        match poll(&mut polled, timeout.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let woken = sources.iter().zip(&polled).filter(|(_, polled)| !polled.revents().is_empty());
-        Ok(woken.map(|(source, _)| *source).collect())
-    }
-
-    fn interests(&self) -> Interests<'_> {
-        let mut list = Interests { sources: Vec::with_capacity(8), polled: Vec::with_capacity(8) };
-        list.add(Source::Control, self.sandbox.control(), PollFlags::IN);
-        list.add(Source::Init, (!self.end.dead).then(|| self.sandbox.pidfd()), PollFlags::IN);
-        list.add(Source::Signals, Some(self.signals.as_fd()), PollFlags::IN);
-        let oom = self.groups.oom_event().filter(|_| self.end.limit.is_none());
-        list.add(Source::OutOfMemory, oom.map(AsFd::as_fd), PollFlags::IN);
-        list.add(Source::Inspector, self.inspector.as_ref().and_then(Inspector::fd), PollFlags::IN);
-        list.add(Source::Gateway, self.gateway.as_ref().and_then(Gateway::fd), PollFlags::IN);
-        for fd in self.owner.iter().flat_map(Owner::fds) {
-            list.add(Source::Owner, Some(fd), PollFlags::IN);
-        }
-        for (index, output) in self.outputs.iter().enumerate() {
-            if let Some((fd, want)) = output.interest() {
-                let flags = if want == Want::Input { PollFlags::IN } else { PollFlags::OUT };
-                list.add(Source::Output(index), Some(fd), flags);
-            }
-        }
-        if let Some(terminal) = &self.terminal {
-            let Wanted { keyboard, inner_output, inner_room, screen } = terminal.wanted();
-            list.add(Source::Keyboard, keyboard, PollFlags::IN);
-            list.add(Source::InnerOutput, inner_output, PollFlags::IN);
-            list.add(Source::InnerRoom, inner_room, PollFlags::OUT);
-            list.add(Source::Screen, screen, PollFlags::OUT);
-        }
-        list
-    }
-
-    fn next_due(&self) -> Option<Instant> {
-        let watch =
-            self.watch.as_ref().filter(|_| !self.end.dead && self.end.limit.is_none()).map(Watch::next);
-        let terminal = self.terminal.as_ref().and_then(Terminal::next);
-        [self.due.time_limit, self.due.kill, self.due.linger, watch, terminal].into_iter().flatten().min()
     }
 
     fn handle(&mut self, source: Source) -> Result<(), Error> {
