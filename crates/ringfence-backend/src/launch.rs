@@ -40,19 +40,6 @@ pub enum LaunchError {
     Clone(io::Error),
 }
 
-/// Leaves the supplementary groups. In a user namespace that forbids it, whose root is an ordinary user outside, they
-/// are that user's, and stay as they do for any other.
-fn give_up_groups() -> io::Result<()> {
-    match rustix::thread::set_thread_groups(&[]) {
-        Err(rustix::io::Errno::PERM) if setgroups_is_denied() => Ok(()),
-        done => Ok(done?),
-    }
-}
-
-fn setgroups_is_denied() -> bool {
-    std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|word| word.trim() == "deny")
-}
-
 /// Clones this process; the copy puts itself behind `fence` and runs `command`.
 pub(crate) fn launch(fence: &Fence, mut command: Command) -> Result<Running, LaunchError> {
     let namespaces = match &fence.confinement {
@@ -76,4 +63,17 @@ pub(crate) fn launch(fence: &Fence, mut command: Command) -> Result<Running, Lau
         }
         Side::Parent { pid, pidfd } => Ok(Running { pid, pidfd, control: ours, scratch: None }),
     }
+}
+
+/// Leaves the supplementary groups. In a user namespace that forbids it, whose root is an ordinary user outside, they
+/// are that user's, and stay as they do for any other.
+fn give_up_groups() -> io::Result<()> {
+    match rustix::thread::set_thread_groups(&[]) {
+        Err(rustix::io::Errno::PERM) if setgroups_is_denied() => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+fn setgroups_is_denied() -> bool {
+    std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|word| word.trim() == "deny")
 }

@@ -1,5 +1,5 @@
-//! Gathers what a run is decided by: ceilings, presets, policy files and flags, and what the machine has. With
-//! `discover` and `layers` the only part of this crate that touches the disk.
+//! Gathers what a run is decided by: ceilings, presets, policy files and flags, and what the machine has. All that a policy
+//! needs of the disk is read here, by `discover`, `detect`, `groups` and `layers`.
 //!
 //! No judgement: what the statements amount to is composed from what is returned here.
 
