@@ -25,8 +25,11 @@ pub struct RunLog {
     pub backend: String,
     /// How its command ended; `None` where it did not start, or its end is not known.
     pub ending: Option<Ending>,
-    /// What went through the gateway, with what is left out of `entries`.
+    /// What went through the gateway, as far as it was heard, with what is left out of `entries`.
     pub traffic: Traffic,
+    /// How many events are left out of `entries`: past the first thousand of a kind, or never heard.
+    #[serde(default)]
+    pub left_out: u64,
     /// What happened, in its order.
     pub entries: Vec<Entry>,
 }
@@ -118,6 +121,7 @@ mod tests {
                 backend: "namespaces".into(),
                 ending: Some(Ending::Exited(0)),
                 traffic: Traffic::default(),
+                left_out: 0,
                 entries: vec![Entry { at: 1, event: Event::NetworkLost, rule: None }],
             };
             let file = place(state.path()).join(file_name(Duration::from_millis(millis), id));

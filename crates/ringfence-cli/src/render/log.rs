@@ -37,6 +37,11 @@ pub(crate) fn as_text(run: &RunLog, style: Style) -> String {
             bytes(traffic.received)
         ));
     }
+    if run.left_out > 0 {
+        let left_out =
+            format!("{} more events are not listed: too many, or too fast to be heard", run.left_out);
+        text.push_str(&format!("  {}\n", style.paint(Meaning::Warning, left_out)));
+    }
     text
 }
 
@@ -158,6 +163,7 @@ mod tests {
                 received: 5 << 20,
                 ..Traffic::default()
             },
+            left_out: 7,
             entries: vec![
                 entry(
                     12,
@@ -211,6 +217,7 @@ mod tests {
             61.000s  alarm    a credential's value came back from a.example:443  network.allow = "*.example" (ringfence.toml:5:10)
             61.001s  lost     the gateway ended, and the network with it
           in all: 1 alarm, 1 out, 1 in, 1 refused, 1.5 KiB sent, 5.0 MiB received
+          7 more events are not listed: too many, or too fast to be heard
         "#);
     }
 }

@@ -75,7 +75,7 @@ impl<'a> Journal<'a> {
                 unrecorded.push(format!("the refusals of this run, in {}: {error}", place.display()));
             }
             log.ending = Some(outcome.ending);
-            log.traffic = outcome.traffic;
+            (log.traffic, log.left_out) = (outcome.traffic, outcome.left_out);
             if let Err(error) = keep_log(state, &log, self.began.1) {
                 let place = run_log::place(state);
                 unrecorded.push(format!("the log of this run, in {}: {error}", place.display()));
@@ -106,6 +106,7 @@ impl Kept<'_> {
             backend,
             ending: None,
             traffic: Traffic::default(),
+            left_out: 0,
             entries: Vec::new(),
         };
         Kept { state, last, log }
