@@ -55,6 +55,8 @@ impl Secret {
             forms.extend((0..3).flat_map(|before| in_base64(value, before)));
             forms.extend(in_digits(value));
             forms.extend(escaped(value));
+            forms.extend(HTML.map(|spellings| in_html(value, spellings)));
+            forms.extend([1, 3].map(|zeros| apart(value, zeros)));
         }
         let mut known = std::collections::HashSet::new();
         forms.retain(|form| known.insert(form.clone()));
@@ -106,6 +108,46 @@ fn escaped(value: &[u8]) -> Vec<Vec<u8>> {
     }
     forms.push(each(&|byte| if byte == b'/' { Some("\\/".into()) } else { quoted(byte) }));
     forms
+}
+
+/// What of a text is spelled otherwise in HTML, by the libraries of PHP, Python, Java and Jinja, of Go, and of JavaScript's
+/// templates.
+const HTML: [&[(u8, &str)]; 6] = [
+    &[(b'&', "&amp;"), (b'<', "&lt;"), (b'>', "&gt;"), (b'"', "&quot;"), (b'\'', "&#039;")],
+    &[(b'&', "&amp;"), (b'<', "&lt;"), (b'>', "&gt;"), (b'"', "&quot;"), (b'\'', "&#x27;")],
+    &[(b'&', "&amp;"), (b'<', "&lt;"), (b'>', "&gt;"), (b'"', "&#34;"), (b'\'', "&#39;")],
+    &[(b'&', "&amp;"), (b'<', "&lt;"), (b'>', "&gt;"), (b'"', "&#34;"), (b'\'', "&#39;"), (b'+', "&#43;")],
+    &[
+        (b'&', "&amp;"),
+        (b'<', "&lt;"),
+        (b'>', "&gt;"),
+        (b'"', "&quot;"),
+        (b'\'', "&#x27;"),
+        (b'`', "&#x60;"),
+        (b'=', "&#x3D;"),
+    ],
+    &[
+        (b'&', "&amp;"),
+        (b'<', "&lt;"),
+        (b'>', "&gt;"),
+        (b'"', "&quot;"),
+        (b'\'', "&#39;"),
+        (b'`', "&#x60;"),
+        (b'=', "&#x3D;"),
+        (b'/', "&#x2F;"),
+    ],
+];
+
+fn in_html(value: &[u8], spellings: &[(u8, &str)]) -> Vec<u8> {
+    let spelled = |byte: &u8| spellings.iter().find(|(known, _)| known == byte).map(|(_, text)| *text);
+    value.iter().flat_map(|byte| spelled(byte).map_or(vec![*byte], |text| text.into())).collect()
+}
+
+/// In UTF-16 and UTF-32, in either order of their bytes: a client may ask for an answer in those.
+fn apart(value: &[u8], zeros: usize) -> Vec<u8> {
+    let mut text: Vec<u8> = value.iter().flat_map(|byte| [&[*byte][..], &vec![0; zeros]].concat()).collect();
+    text.truncate(text.len() - zeros);
+    text
 }
 
 impl fmt::Debug for Secret {
@@ -199,6 +241,10 @@ mod tests {
             r"ab/c+d=e f\u0026g'h",
             r"ab/c+d\u003de f\u0026g\u0027h",
             r"ab/c\u002Bd=e f\u0026g\u0027h",
+            "ab/c+d=e f&amp;g&#039;h",
+            "ab/c&#43;d=e f&amp;g&#39;h",
+            "ab&#x2F;c+d&#x3D;e f&amp;g&#39;h",
+            "a\0b\0/\0c\0+\0d\0=\0e\0 \0f\0&\0g\0'\0h",
         ];
         for text in back {
             assert!(value.forms().contains(&text.as_bytes().to_vec()), "{text}");
