@@ -15,7 +15,7 @@ use ringfence_plan::{Barrier, Leave, Place, RuleId, Target};
 
 use super::Inspector;
 use super::body::{Answer, AnyError, Cut, WasCut, Watched};
-use super::fields::{decoded, outgoing, readings, replaced, size, strip};
+use super::fields::{decoded, is_coded, outgoing, readings, replaced, size, strip};
 use super::refusal::{Asking, Stop, text_answer};
 use super::stream::Purse;
 use super::strict::{Changed, MARK, Shared};
@@ -324,8 +324,8 @@ impl Exchange {
             return Ok(self.stop(&asking, Stop::Alarm(Place::Answer, rules[found.0])));
         }
         if put_in && is_coded(answer.headers()) {
-            let why = "its answer is compressed although that was not asked for, so that it cannot be searched for the \
-                       credential";
+            let why = "its answer is compressed although that was not asked for, or has a charset in which it cannot be \
+                       searched for the credential";
             let text = format!("ringfence asked {}, but {why}.\n", asking.host);
             return Ok(text_answer(StatusCode::BAD_GATEWAY, text));
         }
@@ -385,12 +385,4 @@ impl Exchange {
         }
         (Needles::unknown(texts), rules)
     }
-}
-
-/// Whether the body is not as it reads.
-fn is_coded(headers: &HeaderMap) -> bool {
-    let plain = |name, good: &[u8]| {
-        headers.get_all(name).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(good))
-    };
-    !plain(header::CONTENT_ENCODING, b"identity") || !plain(header::TRANSFER_ENCODING, b"chunked")
 }

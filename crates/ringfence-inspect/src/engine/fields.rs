@@ -150,3 +150,40 @@ pub(super) fn decoded(target: &str) -> Vec<u8> {
     }
     bytes
 }
+
+/// Charsets in which a text of ASCII reads as it is, by how their names begin.
+const PLAIN: [&str; 14] = [
+    "utf-8",
+    "utf8",
+    "us-ascii",
+    "ascii",
+    "iso-8859",
+    "iso_8859",
+    "latin",
+    "windows-125",
+    "cp125",
+    "shift",
+    "euc-",
+    "gb",
+    "big5",
+    "koi8",
+];
+
+/// Whether the body of an answer is not as it reads.
+pub(super) fn is_coded(headers: &HeaderMap) -> bool {
+    let plain = |name, good: &[u8]| {
+        headers.get_all(name).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(good))
+    };
+    // A client may ask for any: some servers speak EBCDIC to whoever does.
+    let in_ascii = |kind: &HeaderValue| {
+        let kind = String::from_utf8_lossy(kind.as_bytes()).to_ascii_lowercase();
+        let mut charsets = kind.split("charset").skip(1);
+        charsets.all(|rest| {
+            let name = rest.trim_start_matches([' ', '=', '"', '\'', '\t']);
+            PLAIN.iter().any(|known| name.starts_with(known))
+        })
+    };
+    !plain(header::CONTENT_ENCODING, b"identity")
+        || !plain(header::TRANSFER_ENCODING, b"chunked")
+        || !headers.get_all(header::CONTENT_TYPE).iter().all(in_ascii)
+}

@@ -31,6 +31,11 @@ fn with_credential() -> Rc<Inspector> {
 
 /// What a server reads of a request whose lines are these, and what the client hears.
 async fn read_of(lines: &[&str]) -> (String, String) {
+    answered(lines, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await
+}
+
+/// The same, where this is the answer.
+async fn answered(lines: &[&str], answer: &'static str) -> (String, String) {
     let read = Rc::new(RefCell::new(String::new()));
     let (near, mut far) = duplex(1 << 20);
     let reads = read.clone();
@@ -38,7 +43,7 @@ async fn read_of(lines: &[&str]) -> (String, String) {
         let mut chunk = [0; 4096];
         let length = far.read(&mut chunk).await.unwrap();
         *reads.borrow_mut() = String::from_utf8_lossy(&chunk[..length]).into_owned();
-        far.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        far.write_all(answer.as_bytes()).await.unwrap();
     });
     let server = Server::Up(Upstream::one(near).await.unwrap());
     let name = Target::parse("a.org").unwrap();
@@ -72,5 +77,38 @@ fn no_client_has_the_wish_for_an_answer_without_compression_taken_out() {
             let (read, _) = read_of(&["GET / HTTP/1.1", line]).await;
             assert!(read.contains("accept-encoding: identity"), "{line}: {read}");
         }
+    });
+}
+
+#[test]
+fn an_answer_that_cannot_be_searched_does_not_come_inside() {
+    let cases = [
+        ("HTTP/1.1 200 OK\r\nContent-Type: text/plain;charset=UTF-8\r\nContent-Length: 4\r\n\r\nbody", true),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=\"iso-8859-1\"\r\nContent-Length: 4\r\n\r\nbody",
+            true,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain;charset=IBM037\r\nContent-Length: 4\r\n\r\nbody",
+            false,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; Charset = utf-16\r\nContent-Length: 4\r\n\r\nbody",
+            false,
+        ),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nbody", false),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\nsaid value-of-the-token", false),
+    ];
+    within(async {
+        let field = format!("Authorization: Bearer {STAND_IN}");
+        for (answer, comes) in cases {
+            let (read, heard) = answered(&["GET / HTTP/1.1", &field], answer).await;
+            assert!(read.contains(VALUE));
+            assert_eq!(heard.ends_with("body"), comes, "{answer}: {heard}");
+            assert!(!heard.contains(VALUE) && !heard.is_empty(), "{answer}: {heard}");
+        }
+        // Where nothing was put in, it is the client's own.
+        let gzip = cases[4].0;
+        assert!(answered(&["GET / HTTP/1.1"], gzip).await.1.ends_with("body"));
     });
 }
