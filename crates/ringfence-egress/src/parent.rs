@@ -3,11 +3,13 @@
 //! Not how it is spoken to ([`crate::handshake`]), and no rule: what may be reached is decided before, by the same rules as
 //! without one.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 
 use ringfence_plan::{HostName, HostPattern, ProxyScheme, Target};
 
+use crate::guard;
 use crate::http::{self, Host};
 
 /// A proxy that the gateway connects through. It is dialled where its owner says it is, a private address or not.
@@ -98,6 +100,19 @@ impl Parent {
     /// Whether that is how it is called.
     pub fn is_named(&self, name: &HostName, port: u16) -> bool {
         self.port == port && matches!(&self.host, Target::Name(own) if own == name)
+    }
+
+    /// Whether it may be at an address, or behind one that a translator on the way would lead to it; `seen` are those that
+    /// name servers have said. As long as nobody has said where it is, it may be anywhere.
+    pub fn may_be_at(&self, address: IpAddr, seen: &HashSet<IpAddr>) -> bool {
+        let known: Vec<IpAddr> =
+            self.addresses.iter().chain(seen).map(|known| guard::canonical(*known)).collect();
+        let carried = match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(guard::carried(address).map(IpAddr::V4)),
+        };
+        let mut all = std::iter::once(address).chain(carried.into_iter().flatten());
+        known.is_empty() || all.any(|address| known.contains(&address))
     }
 
     /// Whether connections to `target` go through it.
@@ -228,6 +243,23 @@ mod tests {
         }
         for through in ["a.example", "notcorp", "11.1.2.3"] {
             assert!(parent.serves(&target(through)), "{through}");
+        }
+    }
+
+    #[test]
+    fn it_is_known_by_every_address_and_by_what_carries_one() {
+        let mut parent = Parent::of_url("http://proxy:3128").unwrap();
+        let at = |parent: &Parent, text: &str, seen: &[&str]| {
+            let seen = seen.iter().map(|text| text.parse().unwrap()).collect();
+            parent.may_be_at(text.parse().unwrap(), &seen)
+        };
+        assert!(at(&parent, "192.0.2.9", &[]), "nobody has said where it is");
+        parent.find("192.0.2.1 proxy\n");
+        for own in ["192.0.2.1", "192.0.2.2", "64:ff9b::192.0.2.1", "2002:c000:202::1"] {
+            assert!(at(&parent, own, &["::ffff:192.0.2.2"]), "{own}");
+        }
+        for other in ["192.0.2.3", "64:ff9b::192.0.2.3", "2001:db8::1"] {
+            assert!(!at(&parent, other, &["::ffff:192.0.2.2"]), "{other}");
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ringfence_plan::{Failure, Protocol, ProxyScheme, Target as Named};
+use ringfence_plan::{Failure, ProxyScheme, Target as Named};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::connection::{Asking, Dial, Lookup, Manner, Opening, Stage, Target};
@@ -63,14 +63,10 @@ impl Gateway {
         self.parent.as_ref().is_some_and(|parent| parent.serves(target))
     }
 
-    /// Whether the parent proxy is there; as long as nobody has said where it is, it may be anywhere.
+    /// Whether the parent proxy may be there. By whichever protocol: one behind TLS may take the other as well (RFC 9298).
     pub(super) fn may_be_parent(&self, address: IpAddr, service: Service) -> bool {
-        let at_its_port = |parent: &&Parent| (parent.port, Protocol::Tcp) == (service.port, service.protocol);
-        self.parent.as_ref().filter(at_its_port).is_some_and(|parent| {
-            let known = parent.addresses.iter().chain(&self.parent_seen).map(|address| canonical(*address));
-            let known: Vec<IpAddr> = known.collect();
-            known.is_empty() || known.contains(&address)
-        })
+        let parent = self.parent.as_ref().filter(|parent| parent.port == service.port);
+        parent.is_some_and(|parent| parent.may_be_at(address, &self.parent_seen))
     }
 
     /// Asks where the parent proxy is, before anybody goes through it.
