@@ -15,7 +15,7 @@ use ringfence_plan::{Barrier, Leave, Place, RuleId, Target};
 
 use super::Inspector;
 use super::body::{Answer, AnyError, Cut, WasCut, Watched};
-use super::fields::{decoded, is_coded, outgoing, readings, replaced, size, strip};
+use super::fields::{decoded, is_coded, outgoing, readings, replaced, size, strip, uncompressed};
 use super::refusal::{Asking, Stop, text_answer};
 use super::stream::Purse;
 use super::strict::{Changed, MARK, Shared};
@@ -132,9 +132,7 @@ impl Exchange {
         let put_in = self.put_in(request.uri(), &mut headers, &readings)?;
         let leave = self.inspector.rules().judge_all(&readings).map_err(Stop::Refused)?;
         if !asking.credentials(&self.inspector).is_empty() {
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            // Messages of a WebSocket can be compressed as well.
-            headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+            uncompressed(&mut headers);
         }
         *request.headers_mut() = headers;
         Ok((leave, put_in))

@@ -169,9 +169,21 @@ const PLAIN: [&str; 14] = [
     "koi8",
 ];
 
+/// By which clients of gRPC and of Connect say what messages may be compressed by, and by which servers say what they are.
+const MESSAGES_MAY_BE: [&str; 2] = ["grpc-accept-encoding", "connect-accept-encoding"];
+const MESSAGES_ARE: [&str; 2] = ["grpc-encoding", "connect-content-encoding"];
+
+/// Wishes for an answer that can be searched, whatever the client wished for.
+pub(super) fn uncompressed(headers: &mut HeaderMap) {
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    // Messages of a WebSocket can be compressed as well, and those of others in a body that is not.
+    headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+    MESSAGES_MAY_BE.iter().for_each(|name| drop(headers.remove(*name)));
+}
+
 /// Whether the body of an answer is not as it reads.
 pub(super) fn is_coded(headers: &HeaderMap) -> bool {
-    let plain = |name, good: &[u8]| {
+    let plain = |name: HeaderName, good: &[u8]| {
         headers.get_all(name).iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(good))
     };
     // A client may ask for any: some servers speak EBCDIC to whoever does.
@@ -185,5 +197,6 @@ pub(super) fn is_coded(headers: &HeaderMap) -> bool {
     };
     !plain(header::CONTENT_ENCODING, b"identity")
         || !plain(header::TRANSFER_ENCODING, b"chunked")
+        || !MESSAGES_ARE.iter().all(|name| plain(HeaderName::from_static(name), b"identity"))
         || !headers.get_all(header::CONTENT_TYPE).iter().all(in_ascii)
 }
