@@ -87,7 +87,10 @@ fn units(directory: &Path) -> Result<Vec<String>> {
             names.extend(units(&path)?);
         } else if path.extension().is_some_and(|kind| kind == "rs") {
             let text = fs::read_to_string(&path)?;
-            let functions = text.lines().filter_map(|line| line.trim_start().strip_prefix("fn "));
+            let functions = text.lines().filter_map(|line| {
+                let line = line.trim_start();
+                line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")
+            });
             names.extend(functions.filter_map(|rest| rest.split_once('(')).map(|(name, _)| name.to_string()));
         }
     }
