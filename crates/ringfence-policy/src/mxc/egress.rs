@@ -189,8 +189,17 @@ impl Endpoints<'_, '_> {
 
     /// A rule of our own member, in the words of the policy language.
     fn ours(&mut self, said: &Said<String>, grant: Grant) -> Result<(), Problem> {
-        let endpoints = Endpoint::parse(&said.value);
-        let endpoints = endpoints.map_err(|why| said.policy(format!("{} {why}", quoted(&said.value))))?;
+        if said.value.starts_with(crate::groups::MARK) {
+            let what = format!(
+                "{} is a group, which requests have no word for; name its hosts",
+                quoted(&said.value)
+            );
+            return Err(said.policy(what));
+        }
+        let endpoints = Endpoint::parse(&said.value).map_err(|why| {
+            let help = why.help().map(|help| format!("; {help}")).unwrap_or_default();
+            said.policy(format!("{} {why}{help}", quoted(&said.value)))
+        })?;
         let rule = self.rules.said(said, &said.value);
         let endpoints = if grant == Grant::Deny { crate::compose::denied(&endpoints) } else { endpoints };
         self.found.extend(endpoints.into_iter().map(|endpoint| NetworkRule { endpoint, rule }));

@@ -32,6 +32,7 @@ fn our_own_member_has_limits_names_and_a_level() {
     for (own, field) in [
         (json!({ "limits": { "memory": "2G" } }), "ringfence.limits.memory"),
         (json!({ "network": { "allow": ["a b"] } }), "ringfence.network.allow[0]"),
+        (json!({ "network": { "allow": ["@github"] } }), "ringfence.network.allow[0]"),
         (json!({ "limit": {} }), "ringfence.limit"),
     ] {
         assert_eq!(scene.refusal(json!({ "ringfence": own })).field.as_deref(), Some(field));
