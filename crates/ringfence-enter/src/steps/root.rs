@@ -389,7 +389,8 @@ pub(crate) fn bind(
 }
 
 fn private_tmpfs(layout: &RootLayout) -> std::io::Result<OwnedFd> {
-    let size = CString::new(layout.tmp.0.to_string()).unwrap_or_default();
+    // To tmpfs(5) zero is no bound.
+    let size = CString::new(layout.tmp.0.max(1).to_string()).unwrap_or_default();
     mount::new_filesystem(c"tmpfs", &[(c"mode", Some(c"0755")), (c"size", Some(size.as_c_str()))], SAFE)
 }
 

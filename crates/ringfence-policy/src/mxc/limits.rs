@@ -11,7 +11,9 @@ use super::problem::Problem;
 use super::rules::Rules;
 use crate::builtin::limits;
 use crate::diagnostic::quoted;
-use crate::quantity;
+use crate::field;
+use crate::read::scalar;
+use crate::statement::Value;
 
 /// The limits of a request, on a machine with this much memory.
 pub(super) fn limits(ask: &Ask, memory: Option<Bytes>, rules: &mut Rules<'_>) -> Result<Limits, Problem> {
@@ -51,43 +53,45 @@ pub(super) fn limits(ask: &Ask, memory: Option<Bytes>, rules: &mut Rules<'_>) ->
     Ok(all)
 }
 
-/// Sets one limit by its name in our member, which is the policy language's.
+/// Sets one limit by its name in our member, which is the policy language's, and so is what it takes: `0` for /tmp would be
+/// no bound to tmpfs(5).
 fn set(all: &mut Limits, said: &Said<String>) -> Result<Field, String> {
-    let text = said.value.as_str();
     let name = said.field.rsplit('.').next().unwrap_or_default();
-    Ok(match name {
-        "memory" => {
-            all.memory = Some(quantity::size(text)?);
+    let spec = field::find(&format!("limits.{name}")).ok_or("is no limit")?;
+    let value = scalar::parse(spec, &said.value).map_err(|bad| bad.why.into_owned())?;
+    Ok(match (name, value) {
+        ("memory", Value::Size(Some(size))) => {
+            all.memory = Some(size);
             Field::Memory
         }
-        "swap" => {
-            all.swap = Some(quantity::size(text)?);
+        ("swap", Value::Size(Some(size))) => {
+            all.swap = Some(size);
             Field::Swap
         }
-        "processes" => {
-            all.processes = Some(quantity::count(text)?);
+        ("processes", Value::Count(Some(count))) => {
+            all.processes = Some(count);
             Field::Processes
         }
-        "cpu" => {
-            all.cpu = Some(quantity::processors(text)?);
+        ("cpu", Value::Processors(Some(processors))) => {
+            all.cpu = Some(processors);
             Field::Cpu
         }
-        "open_files" => {
-            all.open_files = Some(quantity::count(text)?);
+        ("open_files", Value::Count(Some(count))) => {
+            all.open_files = Some(count);
             Field::OpenFiles
         }
-        "file_size" => {
-            all.file_size = Some(quantity::size(text)?);
+        ("file_size", Value::Size(Some(size))) => {
+            all.file_size = Some(size);
             Field::FileSize
         }
-        "tmp" => {
-            all.tmp = quantity::size(text)?;
+        ("tmp", Value::Size(Some(size))) => {
+            all.tmp = size;
             Field::Tmp
         }
-        "output" => {
-            all.output = Some(quantity::size(text)?);
+        ("output", Value::Size(Some(size))) => {
+            all.output = Some(size);
             Field::Output
         }
-        _ => return Err("is no limit".into()),
+        _ => return Err("bounds nothing; a request that wants no such limit leaves it out".into()),
     })
 }

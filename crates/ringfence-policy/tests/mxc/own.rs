@@ -31,6 +31,11 @@ fn our_own_member_has_limits_names_and_a_level() {
     assert_eq!(plan.containment.level, Level::Namespaces);
     for (own, field) in [
         (json!({ "limits": { "memory": "2G" } }), "ringfence.limits.memory"),
+        (json!({ "limits": { "memory": "1" } }), "ringfence.limits.memory"),
+        (json!({ "limits": { "memory": "unlimited" } }), "ringfence.limits.memory"),
+        (json!({ "limits": { "tmp": "0" } }), "ringfence.limits.tmp"),
+        (json!({ "limits": { "tmp": "0.4" } }), "ringfence.limits.tmp"),
+        (json!({ "limits": { "open_files": 1 } }), "ringfence.limits.open_files"),
         (json!({ "network": { "allow": ["a b"] } }), "ringfence.network.allow[0]"),
         (json!({ "network": { "allow": ["@github"] } }), "ringfence.network.allow[0]"),
         (json!({ "limit": {} }), "ringfence.limit"),
