@@ -123,6 +123,13 @@ impl Paths<'_, '_> {
             self.remarks.push(said.remark(kind, text));
             return Ok(());
         }
+        // MXC takes it for a name and denies nothing; whoever wrote it means every name that it would match.
+        if access == Access::Deny && said.value.contains(['*', '?']) && !discover::exists(path.as_path()) {
+            return Err(said.policy(format!(
+                "nothing is called {}, and there are no wildcards in a request: it would deny nothing; name each path",
+                quoted(&path)
+            )));
+        }
         if path == AbsPath::root() && access == Access::Deny {
             return Err(said.policy("nothing could run: it denies the whole machine"));
         }

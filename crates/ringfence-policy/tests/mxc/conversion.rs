@@ -27,6 +27,7 @@ fn imported(scene: &Scene, text: &str) -> (String, Plan) {
 }
 
 fn full(scene: &Scene) -> Value {
+    fs::create_dir_all(scene.place.join("w/a*b")).unwrap();
     let mut request = scene.files(&["w", "w$x"], &["r"], &["w/secret", "w/a*b"]);
     request["version"] = json!("1.0.0");
     request["process"] = json!({ "commandLine": "echo \"hi\"\n# [filesystem]", "timeout": 1500,

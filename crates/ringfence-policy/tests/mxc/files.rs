@@ -128,6 +128,21 @@ fn paths_that_cannot_be_meant_are_refused_by_their_place() {
 }
 
 #[test]
+fn a_denied_path_with_a_wildcard_is_refused_unless_something_is_called_so() {
+    let scene = Scene::new();
+    scene.put("r/secret", "");
+    for wrong in ["r/sec*", "*/secret", "r/secre?"] {
+        let refusal = scene.refusal(scene.files(&["w"], &["r"], &[wrong]));
+        assert_eq!(refusal.code, Code::PolicyValidation);
+        assert_eq!(refusal.field.as_deref(), Some("filesystem.deniedPaths[0]"), "{wrong}");
+    }
+    scene.put("r/sec*", "");
+    let plan = scene.read(scene.files(&["w"], &["r"], &["r/sec*", "r/[absent]"])).plan;
+    assert_eq!(scene.access(&plan, "r/sec*"), Some(Access::Deny));
+    assert_eq!(scene.access(&plan, "r/secret"), Some(Access::Read));
+}
+
+#[test]
 fn the_system_is_shown_as_mxc_shows_it_without_what_holds_secrets() {
     let plan = Scene::new().read(json!({})).plan;
     for shown in ["/usr/bin/env", "/usr/lib/x", "/usr/share/x", "/bin/sh"] {
