@@ -50,11 +50,11 @@ fn files(text: &mut String, plan: &Plan) {
     for (key, access) in [("read", Access::Read), ("write", Access::Write), ("deny", Access::Deny)] {
         let said =
             plan.files.grants.iter().filter(|grant| grant.access == access && is_said(plan, grant.rule));
-        // A dollar sign begins a variable; wildcards are patterns in `deny`, and cannot be written elsewhere.
+        // Wildcards are patterns in `deny`, where each can be a set of itself, and cannot be written elsewhere.
         let (odd, plain): (Vec<_>, Vec<_>) =
             said.map(|grant| grant.path.to_string()).partition(|path| path.contains(['*', '?', '[']));
         if access == Access::Deny {
-            let all: Vec<String> = plain.into_iter().chain(odd).map(escaped).collect();
+            let all: Vec<String> = plain.into_iter().chain(odd).map(escaped).map(literal).collect();
             list(text, key, &all);
         } else {
             for path in odd {
@@ -68,9 +68,18 @@ fn files(text: &mut String, plan: &Plan) {
     }
 }
 
-/// A path's text, in which nothing stands for anything else.
+/// A path's text, in which no dollar sign begins a variable.
 fn escaped(path: String) -> String {
     path.replace('$', "$$")
+}
+
+/// A pattern that matches `path` and nothing else.
+fn literal(path: String) -> String {
+    let letter = |letter| match letter {
+        '*' | '?' | '[' => format!("[{letter}]"),
+        other => other.to_string(),
+    };
+    path.chars().map(letter).collect()
 }
 
 fn network(text: &mut String, plan: &Plan) {

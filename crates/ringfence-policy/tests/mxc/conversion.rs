@@ -28,7 +28,7 @@ fn imported(scene: &Scene, text: &str) -> (String, Plan) {
 
 fn full(scene: &Scene) -> Value {
     fs::create_dir_all(scene.place.join("w/a*b")).unwrap();
-    let mut request = scene.files(&["w", "w$x"], &["r"], &["w/secret", "w/a*b"]);
+    let mut request = scene.files(&["w", "w$x"], &["r"], &["w/secret", "w/a*b", "w/[id]"]);
     request["version"] = json!("1.0.0");
     request["process"] = json!({ "commandLine": "echo \"hi\"\n# [filesystem]", "timeout": 1500,
         "env": ["A=x \"y\" $z", "PATH=/usr/bin"] });
@@ -46,7 +46,7 @@ fn an_imported_request_decides_as_the_request_does() {
     let text = full(&scene).to_string();
     let request = read(&text, &scene.context).unwrap();
     let (policy, plan) = imported(&scene, &text);
-    for name in ["w/x", "w$x/y", "r/x", "w/secret/x", "w/a*b", "home/x", "other"] {
+    for name in ["w/x", "w$x/y", "r/x", "w/secret/x", "w/a*b", "w/[id]", "w/axb", "w/i", "home/x", "other"] {
         assert_eq!(scene.access(&plan, name), scene.access(&request.plan, name), "{name}\n{policy}");
     }
     let endpoints = |plan: &Plan| {
@@ -72,7 +72,7 @@ fn an_exported_plan_is_a_request_that_decides_as_far_as_it_can() {
     let scene = Scene::new();
     let mut members = full(&scene);
     members.as_object_mut().unwrap().remove("ringfence");
-    for name in ["w$x", "w/a*b"] {
+    for name in ["w$x", "w/[id]"] {
         fs::create_dir_all(scene.place.join(name)).unwrap();
     }
     let request = read(&members.to_string(), &scene.context).unwrap();
@@ -80,7 +80,7 @@ fn an_exported_plan_is_a_request_that_decides_as_far_as_it_can() {
     assert!(!exported.request.contains("\"ringfence\""), "{}", exported.request);
     let again = read(&exported.request, &scene.context)
         .unwrap_or_else(|refusal| panic!("{refusal}\n{}", exported.request));
-    for name in ["w/x", "w$x/y", "r/x", "w/secret/x", "w/a*b", "home/x", "other"] {
+    for name in ["w/x", "w$x/y", "r/x", "w/secret/x", "w/a*b", "w/[id]", "w/axb", "w/i", "home/x", "other"] {
         assert_eq!(scene.access(&again.plan, name), scene.access(&request.plan, name), "{name}");
     }
     assert_eq!(again.env, request.env);
