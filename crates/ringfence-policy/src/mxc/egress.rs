@@ -220,6 +220,14 @@ fn reached(block: Block, reach: Reach) -> impl Iterator<Item = Block> {
     [block].into_iter().chain(PRIVATE.iter().filter_map(|text| Block::parse(text).ok()).filter(inside))
 }
 
+/// Whether a packet filter leads further by a rule for this block than the gateway does: to addresses in it that want a rule
+/// of their own.
+pub(super) fn leads_less(block: &str) -> bool {
+    let Ok(block) = Block::parse(block) else { return false };
+    let near = KEPT.iter().chain(&PRIVATE).filter_map(|text| Block::parse(text).ok());
+    near.into_iter().any(|near| block != near && block.covers(near))
+}
+
 fn kept() -> impl Iterator<Item = Block> {
     KEPT.iter().filter_map(|text| Block::parse(text).ok())
 }

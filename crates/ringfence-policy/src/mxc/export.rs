@@ -83,6 +83,13 @@ fn filesystem(plan: &Plan, unsaid: &mut Vec<Unsaid>) -> Value {
         let shown = grant.access == Access::Read && built_in && (of_system || path.starts_with("/etc"));
         // MXC does not start where a path is missing.
         if shown || (grant.optional && !discover::exists(path)) {
+            if grant.access == Access::Deny && !built_in {
+                let text = format!(
+                    "{}: it is absent, and MXC would make it; a command may make and read it",
+                    grant.path
+                );
+                add(unsaid, Effect::Wider, "filesystem.deny", text);
+            }
             continue;
         }
         let name = match grant.access {
@@ -268,6 +275,14 @@ fn rules(endpoints: &[NetworkRule], lost: Effect, field: &str, unsaid: &mut Vec<
             continue;
         };
         blocks.entry(format!("{address}/{prefix}")).or_default().push(ports(endpoint));
+    }
+    // What is allowed leads further there; what is denied is so here as well.
+    for cidr in blocks.keys().filter(|cidr| lost == Effect::Narrower && super::egress::leads_less(cidr)) {
+        let text = format!(
+            "{cidr}: addresses in it of this machine, of private networks and of cloud metadata are reached without a rule of \
+             their own"
+        );
+        add(unsaid, Effect::Wider, field, text);
     }
     blocks.into_iter().map(|(cidr, ports)| json!({ "to": [{ "cidr": cidr }], "ports": ports })).collect()
 }

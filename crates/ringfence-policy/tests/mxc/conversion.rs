@@ -101,7 +101,7 @@ fn an_exported_plan_is_a_request_that_decides_as_far_as_it_can() {
 fn what_a_request_cannot_say_is_named_with_its_effect() {
     use ringfence_policy::mxc::{Effect, export};
     let scene = Scene::new();
-    scene.put("p.toml", "version = 1\nextends = []\n[filesystem]\nworkspace = false\nwrite = [\"w\"]\ndeny = [\"**/.env\"]\n[network]\nallow = [\"api.example:443\"]\ndeny = [\"bad.example\"]\n");
+    scene.put("p.toml", "version = 1\nextends = []\n[filesystem]\nworkspace = false\nwrite = [\"w\"]\ndeny = [\"**/.env\", \"w/absent\"]\n[network]\nallow = [\"api.example:443\", \"0.0.0.0/0:443\", \"10.0.0.0/8:443\"]\ndeny = [\"bad.example\"]\n");
     let request = ringfence_policy::Request {
         cwd: scene.place.clone(),
         home: scene.context.home.clone(),
@@ -117,11 +117,15 @@ fn what_a_request_cannot_say_is_named_with_its_effect() {
             .iter()
             .any(|unsaid| unsaid.effect == effect && unsaid.field == field && unsaid.text.contains(word))
     };
-    assert!(has(Effect::Wider, "filesystem.deny", ".env"), "{:?}", exported.unsaid);
+    for denied in [".env", "w/absent: it is absent"] {
+        assert!(has(Effect::Wider, "filesystem.deny", denied), "{:?}", exported.unsaid);
+    }
     assert!(
         has(Effect::Wider, "network.deny", "bad.example")
             && has(Effect::Narrower, "network.allow", "api.example")
     );
+    assert!(has(Effect::Wider, "network.allow", "0.0.0.0/0: addresses in it"));
+    assert!(!has(Effect::Wider, "network.allow", "10.0.0.0/8: addresses in it"));
     assert!(has(Effect::Wider, "limits.processes", "") && has(Effect::Wider, "filesystem.protect", ""));
     assert!(read(&exported.request, &scene.context).is_ok(), "{}", exported.request);
 }
