@@ -15,7 +15,7 @@ pub struct Secret(Zeroizing<Vec<u8>>);
 /// What every stand-in begins with: whoever finds one reads what it is.
 pub const PREFIX: &str = "ringfence-placeholder-";
 /// Fewer characters than this are found in all sorts of texts by chance.
-const SHORTEST: usize = 8;
+pub const SHORTEST: usize = 8;
 /// Longest value that a field takes with ease.
 const LONGEST: usize = 16 * 1024;
 

@@ -37,7 +37,7 @@ const POLICY: &str = r#"version = 1
 mode = "rules"
 allow = ["api.example", "shared.example", "other.example", "good.example", "203.0.113.11:443"]
 [environment]
-pass = ["REAL_TOKEN"]
+pass = ["REAL_TOKEN", "ALIAS"]
 [[network.credential]]
 host = "api.example"
 header = "Authorization"
@@ -230,7 +230,9 @@ fn unseen(session: &Session) -> Result<Outcome, String> {
                   env | grep -aoE \"$F\"; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null | grep -aoE \"$F\"\n\
                   for d in / /etc /tmp /dev/shm \"$HOME\" /.ringfence; do timeout 10 find \"$d\" -xdev -maxdepth 4 -type f -not -path '/usr/*' \
                   -size -4000k -exec grep -aoE \"$F\" {} + 2>/dev/null; done; true";
-    let told = run(session, Some(POLICY), VARIABLES, &line(search))?;
+    // Many have it under a second name.
+    let variables = [VARIABLES, &[("ALIAS", REAL)]].concat();
+    let told = run(session, Some(POLICY), &variables, &line(search))?;
     let text = told.ran.text();
     if !told.has("request tls/2 203.0.113.12 GET api.example /ok/1 0 [Bearer real-value-of-the-token]") {
         return Err(told.describe());

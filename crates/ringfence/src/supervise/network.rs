@@ -108,6 +108,7 @@ fn introduce(
 ) -> Result<Introductions, Error> {
     let own_roots = inspector::own_roots(caller_env);
     let taken = Taken::of(&plan.network.credentials, caller_env);
+    taken.keep_out(env);
     let start = inspector::Start { plan, landlock, ledger, taken, own_roots, wraps, env };
     let Some(introduced) = Inspector::start(start)? else { return Ok(Introductions::default()) };
     let inspector::Introduced { inspector, placeholders, roots } = introduced;

@@ -3,13 +3,13 @@
 //!
 //! Not what is done with them.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ringfence_inspect::secret::Secret;
+use ringfence_inspect::secret::{SHORTEST, Secret};
 use ringfence_plan::{Credential, Plan, RuleId, Source};
 use zeroize::Zeroizing;
 
@@ -40,6 +40,21 @@ impl Taken {
             ringfence_enter::outpost::forget_variable(name);
         }
         Taken(taken)
+    }
+
+    /// Takes them from the command's variables too: many have the same value under two names, of which a rule may let the
+    /// other pass.
+    pub(crate) fn keep_out(&self, env: &mut Vec<CString>) {
+        let is_one = |variable: &CString| {
+            let text = variable.to_bytes();
+            let value = text.iter().position(|byte| *byte == b'=').map(|at| text[at + 1..].trim_ascii());
+            // What is too short for a credential is refused later, and is the value of much else.
+            let is_value = |(_, taken): &(String, Zeroizing<Vec<u8>>)| {
+                taken.len() >= SHORTEST && value == Some(taken.trim_ascii())
+            };
+            self.0.iter().any(is_value)
+        };
+        env.retain(|variable| !is_one(variable));
     }
 
     fn get(&self, name: &str) -> Option<&Zeroizing<Vec<u8>>> {
@@ -160,6 +175,18 @@ mod tests {
         let taken = Taken::of(&plan.network.credentials, variables);
         let read = read(&plan, &taken).map_err(|(why, _)| why)?;
         Ok(read[0].bytes().to_vec())
+    }
+
+    #[test]
+    fn a_value_passes_inside_under_no_other_name() {
+        let mut variables: Vec<(OsString, OsString)> =
+            vec![("RF_ONE".into(), "value-of-it\n".into()), ("RF_TINY".into(), "1".into())];
+        let credentials = ["RF_ONE", "RF_TINY"].map(|name| credential(Source::Env(name.into())));
+        let taken = Taken::of(&credentials, &mut variables);
+        let own = |text: &str| CString::new(text).unwrap();
+        let mut env = vec![own("ALIAS=value-of-it"), own("OTHER=value-of-it-not"), own("LEVEL=1"), own("X")];
+        taken.keep_out(&mut env);
+        assert_eq!(env, [own("OTHER=value-of-it-not"), own("LEVEL=1"), own("X")]);
     }
 
     #[test]
