@@ -2,7 +2,7 @@
 //!
 //! What a datagram carries is not looked at: a grant for a name is one for the addresses that the name leads to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -16,6 +16,7 @@ use super::decide::Allowed;
 use super::gate::Expected;
 use super::listeners::Listener;
 use super::poller::Token;
+use super::tell::Once;
 use super::{Gateway, packet, socket};
 use crate::budget::{Charges, Ledger, Spent};
 use crate::guard::canonical;
@@ -31,7 +32,7 @@ pub(super) struct Flows {
     /// Raw sockets inside, of both versions.
     raw: [Option<OwnedFd>; 2],
     /// Refused targets that were told.
-    refused: HashSet<SocketAddr>,
+    refused: Once<SocketAddr>,
     /// When the idle ones are looked for next; none while there is no flow.
     due: Option<Instant>,
     buffer: Vec<u8>,
@@ -68,8 +69,6 @@ const ANSWERED: Duration = Duration::from_secs(120);
 const SWEEP: Duration = Duration::from_secs(1);
 /// Datagrams taken at once, before others have their turn.
 const BATCH: usize = 64;
-/// Most refused targets that are remembered as told.
-const MOST_REFUSED: usize = 1024;
 
 impl Flows {
     pub(super) fn new() -> Flows {
@@ -80,7 +79,7 @@ impl Flows {
             by_ends: HashMap::new(),
             most: quarter.clamp(1, MOST),
             raw: [const { None }; 2],
-            refused: HashSet::new(),
+            refused: Once::new(),
             due: None,
             buffer: vec![0; 1 << 16],
             packet: Vec::new(),
@@ -356,7 +355,7 @@ impl Gateway {
     fn tell_flow_refused(&mut self, target: SocketAddr, Refusal { barrier, rule, detail }: Refusal) {
         let is_news = match barrier {
             Barrier::OverBudget => self.ledger.may_tell(rule, detail),
-            _ => self.flows.refused.len() < MOST_REFUSED && self.flows.refused.insert(target),
+            _ => self.flows.refused.is_news(target),
         };
         if is_news {
             let address = canonical(target.ip());

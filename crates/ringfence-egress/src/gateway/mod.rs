@@ -106,9 +106,9 @@ pub struct Gateway {
     /// Whose addresses are, and since when that is known.
     owners: HashMap<IpAddr, (Owner, Instant)>,
     has_sixth: bool,
-    refused_names: HashSet<HostName>,
+    refused_names: tell::Once<HostName>,
     /// What failed outside and is told.
-    failures: HashSet<(Option<String>, Failure)>,
+    failures: tell::Once<(Option<String>, Failure)>,
     /// Bytes that all connections hold (see `held`).
     held: usize,
     /// Whether connections wait because there was no descriptor for them.
@@ -164,8 +164,8 @@ impl Gateway {
             told: Told::default(),
             owners: HashMap::new(),
             has_sixth: socket::has_sixth(),
-            refused_names: HashSet::new(),
-            failures: HashSet::new(),
+            refused_names: tell::Once::new(),
+            failures: tell::Once::new(),
             held: 0,
             starved: false,
             scratch: vec![0; MOST],

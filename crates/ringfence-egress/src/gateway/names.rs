@@ -34,8 +34,6 @@ pub(crate) enum Waiter {
 
 /// Questions taken at once, before connections have their turn.
 const BATCH: usize = 64;
-/// Most refused names that are remembered as told.
-const MOST_REFUSED: usize = 1024;
 /// For how long a local name is known, seconds.
 const LOCAL_TTL: u32 = 3600;
 
@@ -237,7 +235,7 @@ impl Gateway {
 
     /// Once for a name: it is asked for again and again, in two kinds.
     fn tell_name_refused(&mut self, name: &HostName, Refusal { barrier, rule, .. }: Refusal) {
-        if self.refused_names.len() < MOST_REFUSED && self.refused_names.insert(name.clone()) {
+        if self.refused_names.is_news(name.clone()) {
             let host = Some(name.as_str().to_owned());
             let (address, port, protocol) = (None, None, Protocol::Tcp);
             self.tell(&Event::NetworkRefused { host, address, port, protocol, barrier, rule });

@@ -1,6 +1,8 @@
 //! What the gateway tells its supervisor, put together into packets: a supervisor that were woken by each event would slow
 //! down what it watches. The packets are [`crate::report`]'s.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use ringfence_plan::{Barrier, Event, Failure, Place, Protocol};
@@ -18,8 +20,31 @@ const REPORT: Duration = Duration::from_millis(20);
 /// How long the inspector may take to say what came of its last connections.
 const INSPECTOR: Duration = Duration::from_millis(100);
 
-/// Most failures that are remembered as told; more are not told.
-const MOST_FAILURES: usize = 256;
+/// What was told of what comes again and again. It is bounded, and past that begins anew: then some is told twice, but
+/// nothing is left out for what was told before.
+#[derive(Debug)]
+pub(super) struct Once<T>(HashSet<T>);
+
+/// Most that is remembered as told.
+const MOST_TOLD: usize = 1024;
+
+impl<T: Eq + Hash> Once<T> {
+    pub(super) fn new() -> Once<T> {
+        Once(HashSet::new())
+    }
+
+    /// Whether it is still to be told.
+    pub(super) fn is_news(&mut self, what: T) -> bool {
+        if self.0.len() >= MOST_TOLD && !self.0.contains(&what) {
+            self.0.clear();
+        }
+        self.0.insert(what)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
 
 impl Gateway {
     pub(super) fn tell_refused(&mut self, target: &Target, Refusal { barrier, rule, detail }: Refusal) {
@@ -38,7 +63,7 @@ impl Gateway {
     /// Once for each host and cause: clients try again and again.
     pub(super) fn tell_failed(&mut self, host: Option<&str>, port: Option<u16>, failure: Failure) {
         let host = host.map(str::to_owned);
-        if self.failures.len() < MOST_FAILURES && self.failures.insert((host.clone(), failure)) {
+        if self.failures.is_news((host.clone(), failure)) {
             self.tell(&Event::NetworkFailed { host, port, failure });
         }
     }
@@ -120,4 +145,17 @@ pub(super) fn ended(connection: &Connection) -> Option<Event> {
         received: connection.received,
         millis,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_was_told_before_the_next_is_told() {
+        let mut once = Once::new();
+        let told =
+            (0..3 * MOST_TOLD).filter(|number| once.is_news(*number) && !once.is_news(*number)).count();
+        assert_eq!(told, 3 * MOST_TOLD);
+    }
 }

@@ -28,6 +28,7 @@ pub(super) fn rows() -> Vec<Row> {
         internet::row("gateway: hidden_name_where_that_is_refused", &[44], &[], hidden_name),
         internet::row("gateway: killed_in_a_transfer_and_nothing_goes_on", &[], &[], killed_in_a_transfer),
         internet::row("gateway: events that its supervisor does not hear are counted", &[], &[], unheard),
+        internet::row("gateway: every name that is refused is told", &[], &[], every_name),
     ];
     escapes.chain(survives).chain(own).collect()
 }
@@ -228,33 +229,54 @@ const FLOOD: u64 = 5000;
 
 /// The control is the same flood with a supervisor that listens: all are counted as refused.
 fn unheard(session: &Session) -> Result<Outcome, String> {
-    let count = |stops: bool| {
-        let place = session.place()?;
-        let mut command = session.fence(&place, &[&["--json".to_owned()][..], &flags()].concat());
-        let inside = format!(
-            "touch ready; until [ -e stopped ]; do sleep 0.02; done; python3 -c 'import socket\n\
-             for i in range({FLOOD}):\n\
-             \x20   s=socket.socket(); s.connect_ex((\"203.0.113.11\",81)); s.close()'; touch flooded; sleep 1"
-        );
-        command.args(["sh", "-c", &inside]);
-        let stop = if stops { "kill -STOP $run" } else { ":" };
-        let line = format!(
-            "{} & run=$!; until [ -e ready ]; do sleep 0.02; done; {stop}; touch stopped\n\
-             until [ -e flooded ]; do sleep 0.02; done; kill -CONT $run; wait $run",
-            program::words(&command)
-        );
-        let told = internet::bare(session, &place, &line)?;
-        let stderr = String::from_utf8_lossy(&told.ran.stderr).into_owned();
-        let summary = stderr.lines().last().and_then(|line| serde_json::from_str(line).ok());
-        let summary: serde_json::Value = summary.ok_or_else(|| told.describe())?;
-        let refused = summary["traffic"]["refused"].as_u64().unwrap_or_default();
-        let words = summary["unrecorded"][0].as_str().unwrap_or_default();
-        let unheard = words.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0);
-        Ok::<(u64, u64), String>((refused, unheard))
-    };
-    match (count(true)?, count(false)?) {
+    let inside = format!(
+        "python3 -c 'import socket\n\
+         for i in range({FLOOD}):\n\
+         \x20   s=socket.socket(); s.connect_ex((\"203.0.113.11\",81)); s.close()'"
+    );
+    match (refusals(session, &inside, "kill -STOP $run")?, refusals(session, &inside, ":")?) {
         ((heard, unheard), (FLOOD, 0)) if unheard > 0 && heard + unheard == FLOOD => Ok(Outcome::Passed),
         (stopped, (FLOOD, 0)) => Err(format!("of {FLOOD} refusals {stopped:?} were heard and counted")),
         (_, other) => Ok(Outcome::NotProved(format!("{other:?} of {FLOOD} with one that listens"))),
     }
+}
+
+/// The control is a question for one name, twice: that is told once.
+fn every_name(session: &Session) -> Result<Outcome, String> {
+    let asks = |name: &str, count: u64| {
+        let line = format!(
+            "python3 -c 'import socket\n\
+             for i in range({count}):\n\
+             \x20   try: socket.getaddrinfo({name},80,socket.AF_INET)\n\
+             \x20   except OSError: pass'"
+        );
+        refusals(session, &line, ":")
+    };
+    match (asks("\"n%d.evil.example\"%i", 1500)?, asks("\"evil.example\"", 2)?) {
+        ((1500, 0), (1, 0)) => Ok(Outcome::Passed),
+        (all, (1, 0)) => Err(format!("of 1500 names that were refused {all:?} were told")),
+        (_, twice) => Ok(Outcome::NotProved(format!("one name, asked for twice, was told as {twice:?}"))),
+    }
+}
+
+/// How many refusals the summary of a run counts, and how many events that were not heard. When what runs inside is about
+/// to begin, `meanwhile` is done outside.
+fn refusals(session: &Session, inside: &str, meanwhile: &str) -> Result<(u64, u64), String> {
+    let place = session.place()?;
+    let mut command = session.fence(&place, &[&["--json".to_owned()][..], &flags()].concat());
+    let inside =
+        format!("touch ready; until [ -e begun ]; do sleep 0.02; done; {inside}; touch ended; sleep 1");
+    command.args(["sh", "-c", &inside]);
+    let line = format!(
+        "{} & run=$!; until [ -e ready ]; do sleep 0.02; done; {meanwhile}; touch begun\n\
+         until [ -e ended ]; do sleep 0.02; done; kill -CONT $run; wait $run",
+        program::words(&command)
+    );
+    let told = internet::bare(session, &place, &line)?;
+    let stderr = String::from_utf8_lossy(&told.ran.stderr).into_owned();
+    let summary = stderr.lines().last().and_then(|line| serde_json::from_str(line).ok());
+    let summary: serde_json::Value = summary.ok_or_else(|| told.describe())?;
+    let words = summary["unrecorded"][0].as_str().unwrap_or_default();
+    let unheard = words.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0);
+    Ok((summary["traffic"]["refused"].as_u64().unwrap_or_default(), unheard))
 }
