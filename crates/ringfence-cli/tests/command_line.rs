@@ -263,6 +263,20 @@ fn what_is_granted_in_var_tmp_is_there_and_the_rest_of_it_is_the_sandboxs_own() 
 }
 
 #[test]
+fn what_cannot_be_held_is_told_with_the_line_that_asks_for_it() {
+    let place = Place::new();
+    place.write(
+        "p.toml",
+        "[network]\nmode = \"rules\"\nallow = [\"a.example\"]\nencrypted_hello = \"refuse\"\n",
+    );
+    let output = place.shell(&["--policy", "p.toml", "--containment", "process"], "touch started");
+    assert_eq!((code(&output), place.has("started")), (125, false));
+    for line in ["network.mode is not held", "(p.toml:2:8)", "(p.toml:4:19)"] {
+        assert!(errors(&output).contains(line), "{line}: {}", errors(&output));
+    }
+}
+
+#[test]
 fn plan_answers_whether_run_would_start() {
     let place = Place::new();
     let fine = place.ringfence(&["plan", "--json"]).output().unwrap();

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use ringfence_plan::{Field, Host, Support};
+use ringfence_plan::{EncryptedHello, Field, Host, Plan, RuleId, Support};
 
 /// A plan that no backend holds here.
 #[derive(Clone, Debug)]
@@ -55,6 +55,16 @@ impl Refused {
         hints.extend(fields.iter().map(|field| format!("do without this one: --allow-unenforced {field}")));
         Refused { backends, hints }
     }
+
+    /// The same with the rule that asks for each field, where it is one.
+    pub(crate) fn of(mut self, plan: &Plan) -> Refused {
+        for Unheld { field, why } in self.backends.iter_mut().flat_map(|backend| &mut backend.unheld) {
+            if let Some(rule) = field.and_then(|field| asking(plan, field)) {
+                why.push_str(&format!("; asked for by {}", plan.rule(rule)));
+            }
+        }
+        self
+    }
 }
 
 impl fmt::Display for Refused {
@@ -76,6 +86,42 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+/// The rule that asks for a field, the first of several; of paths and variables there are as many as the plan has.
+fn asking(plan: &Plan, field: Field) -> Option<RuleId> {
+    let network = &plan.network;
+    match field {
+        Field::FilesRead
+        | Field::FilesWrite
+        | Field::FilesDeny
+        | Field::FilesProtect
+        | Field::FilesPrivate
+        | Field::Environment => None,
+        Field::Network => Some(network.rule),
+        Field::NetworkHttp => network.http.iter().flatten().next().map(|one| one.rule),
+        Field::NetworkCredential => network.credentials.first().map(|one| one.rule),
+        Field::NetworkBudget => network.budgets.first().map(|one| one.rule),
+        Field::NetworkPublish => network.publish.iter().next().map(|one| one.rule),
+        Field::NetworkHost => network.host.iter().next().map(|one| one.rule),
+        Field::NetworkProxy => network.parent.as_ref().map(|one| one.rule),
+        Field::NetworkResolver => network.resolver.as_ref().map(|one| one.rule),
+        Field::NetworkEncryptedHello => match network.encrypted_hello {
+            EncryptedHello::Allow => None,
+            EncryptedHello::Refuse { rule } => Some(rule),
+        },
+        Field::Memory
+        | Field::Swap
+        | Field::Processes
+        | Field::Cpu
+        | Field::Time
+        | Field::OpenFiles
+        | Field::FileSize
+        | Field::Tmp
+        | Field::Output => plan.limits.rules.get(&field).copied(),
+        Field::NestedNamespaces => Some(plan.processes.rule),
+        Field::Containment => Some(plan.containment.rule),
+    }
+}
 
 /// The fields that have to be named for a run to start, on the strongest backend that is to be had at all; on a weaker one
 /// more would be given up. Where none is, those of all, since it is the host that has to change.

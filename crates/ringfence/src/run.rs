@@ -208,7 +208,7 @@ fn choose(backends: &[&'static dyn Backend], run: &Run) -> Result<Chosen, Refuse
         .filter(|backend| !fits(backend))
         .find(|backend| lower(**backend, run).is_ok())
         .map(|backend| backend.name());
-    Err(Refused::new(refusals, holding, &run.host))
+    Err(Refused::new(refusals, holding, &run.host).of(&run.plan))
 }
 
 fn fits(run: &Run, backend: &str) -> bool {
