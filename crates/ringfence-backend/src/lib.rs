@@ -66,6 +66,12 @@ pub trait Lowered: Send {
     /// Whether its network is captured: everything that is sent inside comes to a gateway.
     fn is_captured(&self) -> bool;
 
+    /// The ports to which connections come to it, where each takes a listener that is made at the start; `None` for every
+    /// one.
+    fn listened(&self) -> Option<&[u16]> {
+        None
+    }
+
     /// Whether a gateway stands between the run and whatever it reaches or is reached by.
     fn is_gated(&self) -> bool;
 

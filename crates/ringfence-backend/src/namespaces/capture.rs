@@ -71,6 +71,10 @@ fn listened(network: &Network, protocol: Protocol) -> Listened {
             listened.ports.extend(LIKELY.iter().filter(|port| (first..=last).contains(port)));
         }
     }
+    if network.is_closed() && protocol == Protocol::Tcp {
+        // What may be added while it runs is most likely one of these.
+        listened.ports.extend(LIKELY);
+    }
     // The gateway is there already.
     listened.ports.retain(|port| !matches!(*port, DNS_PORT | PORT));
     listened
@@ -140,6 +144,9 @@ mod tests {
         assert_eq!(means(&many, &capture), Means::Listeners { tcp, udp: vec![] });
         assert!(lost(&many).unwrap().contains("proxy"));
         assert_eq!(lost(&network(&["a.example:443".to_owned()])), None);
+        // Where no rule is there yet, one may come.
+        let tcp = LIKELY.to_vec();
+        assert_eq!(means(&network(&[]), &capture), Means::Listeners { tcp, udp: vec![] });
     }
 
     #[test]

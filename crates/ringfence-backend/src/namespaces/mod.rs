@@ -5,6 +5,7 @@ mod capture;
 mod lower;
 mod verdicts;
 
+use ringfence_enter::capture::Means;
 use ringfence_enter::{Confinement, Fence, NetworkLayout, RootLayout};
 use ringfence_plan::{Capture, Host, Network, NetworkMode, Plan, Support, Verdicts};
 
@@ -74,6 +75,13 @@ impl Lowered for LoweredNamespaces {
 
     fn is_captured(&self) -> bool {
         self.layout().is_some_and(|layout| matches!(layout.network, NetworkLayout::Captured(_)))
+    }
+
+    fn listened(&self) -> Option<&[u16]> {
+        match &self.layout()?.network {
+            NetworkLayout::Captured(Means::Listeners { tcp, .. }) => Some(tcp),
+            NetworkLayout::Captured(Means::Tables(_)) | NetworkLayout::Own | NetworkLayout::Host => None,
+        }
     }
 
     fn is_gated(&self) -> bool {

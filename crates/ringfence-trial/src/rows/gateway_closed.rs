@@ -1,15 +1,19 @@
 //! Runs that begin with rules that allow nothing, and what may be added to them; runs without a network, to which nothing
 //! may; and datagrams, of which only those can be added that come to the gateway.
 
+use super::gateway::UNSET;
+use super::gateway_listeners::without_netfilter;
 use super::gateway_live::beside;
 use crate::internet;
+use crate::program;
 use crate::row::{Outcome, Row};
 use crate::session::Session;
 
 pub(super) fn rows() -> Vec<Row> {
     type Check = fn(&Session) -> Result<Outcome, String>;
-    let rows: [(&str, &'static [u8], Check); 3] = [
+    let rows: [(&str, &'static [u8], Check); 4] = [
         ("gateway: rules_that_allow_nothing_let_nothing_through_until_one_is_added", &[43, 44], closed),
+        ("gateway: without netfilter: rules_that_allow_nothing_can_be_added_to", &[43, 44], listening),
         ("gateway: a run without a network cannot be changed and is told how one can", &[], none),
         ("gateway: udp: a_rule_is_added_where_the_port_comes_to_the_gateway", &[44], datagrams),
     ];
@@ -29,6 +33,27 @@ fn closed(session: &Session) -> Result<Outcome, String> {
     let (log, text) = (&told.log, told.ran.text());
     let good = text.contains("ended 0") && log.matches("GET /").count() == 1 && log.contains("GET /between");
     told.judge(good && !log.contains("evil") && !log.contains("203.0.113.11"))
+}
+
+/// One port has a listener from the start and one has not.
+fn listening(session: &Session) -> Result<Outcome, String> {
+    let inside = "get() { curl -sS -m 5 http://good.example$1; }\n\
+        get /before && exit 98; touch ready; until [ -e allowed ]; do sleep 0.02; done; get /between || exit 97\n\
+        get :8080/directly && exit 96; curl -sS -m 5 -x http://127.0.0.1:1023 http://good.example:8080/proxied || exit 95";
+    let place = session.place()?;
+    let mut command = session.fence(&place, &["--network".to_owned(), "rules".to_owned()]);
+    command.args(["sh", "-c", &format!("{UNSET}{inside}")]);
+    let line = format!(
+        "{} & run=$!; for _ in $(seq 500); do [ -e ready ] && break; sleep 0.02; done\n\
+         '{1}' network allow good.example:80; '{1}' network allow good.example:8080; touch allowed; wait $run; echo ended $?",
+        program::words(&without_netfilter(session, &command)),
+        session.ringfence.display()
+    );
+    let told = internet::bare(session, &place, &line)?;
+    let (log, text) = (&told.log, told.ran.text());
+    let says = text.contains("ended 0") && text.matches("is reached through the proxy alone").count() == 1;
+    let came = ["/between", "/proxied"].iter().all(|path| log.contains(path));
+    told.judge(says && came && !log.contains("/before") && !log.contains("/directly"))
 }
 
 /// With the run named and not: there is nobody to ask.

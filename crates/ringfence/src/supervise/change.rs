@@ -20,6 +20,8 @@ pub(super) struct Current {
     denied: HashSet<RuleId>,
     /// What rules for UDP named when it started: other datagrams are refused inside, before a gateway hears of them.
     datagrams: Vec<Endpoint>,
+    /// The ports to which connections come to the gateway by themselves, where not all do.
+    listened: Option<Vec<u16>>,
 }
 
 /// A change that was made.
@@ -33,10 +35,10 @@ pub(super) struct Changed {
 }
 
 impl Current {
-    pub(super) fn new(network: Network, texts: Vec<Rule>) -> Current {
+    pub(super) fn new(network: Network, texts: Vec<Rule>, listened: Option<Vec<u16>>) -> Current {
         let endpoints = network.allow.iter().map(|rule| &rule.endpoint);
         let datagrams = endpoints.filter(|endpoint| endpoint.protocol == Protocol::Udp).cloned().collect();
-        Current { network, texts, denied: HashSet::new(), datagrams }
+        Current { network, texts, denied: HashSet::new(), datagrams, listened }
     }
 
     /// Makes the change, or says why not.
@@ -84,6 +86,12 @@ impl Current {
         Ok(Changed { change, target, rule, text, notes })
     }
 
+    /// The first port of a rule for TCP to which nothing comes but through the proxy.
+    fn unheard(&self, Endpoint { host: _, ports, protocol }: &Endpoint) -> Option<u16> {
+        let listened = self.listened.as_ref().filter(|_| *protocol == Protocol::Tcp)?;
+        (ports.first..=ports.last).find(|port| !listened.contains(port))
+    }
+
     /// Whether what is sent there comes to the gateway at all. A rule for a name has opened its port to every address.
     fn comes_out(&self, endpoint: &Endpoint) -> bool {
         let covers = |opened: &Endpoint| match opened.host {
@@ -112,6 +120,11 @@ impl Current {
         let mut notes = Vec::new();
         if within != endpoints {
             notes.push(format!("a ceiling leaves of it {}", written(&within)));
+        }
+        if let Some(port) = within.iter().find_map(|endpoint| self.unheard(endpoint)) {
+            notes.push(format!(
+                "without nf_tables each port needs a listener from the start: {port} is reached through the proxy alone"
+            ));
         }
         for denial in &self.network.deny {
             if within.iter().any(|endpoint| endpoint.intersect(&denial.endpoint).is_some()) {
@@ -229,7 +242,7 @@ mod tests {
         network.mode = NetworkMode::Rules;
         network.allow = rules(0, allow);
         network.deny = rules(allow.len(), deny);
-        Current::new(network, [texts("allow", allow), texts("deny", deny)].concat())
+        Current::new(network, [texts("allow", allow), texts("deny", deny)].concat(), None)
     }
 
     fn bound(mode: NetworkMode, allow: &[&str]) -> Bound {
@@ -325,6 +338,14 @@ mod tests {
         let mut now = current(&start, &[]);
         now.change(Change::Remove, &request("udp://a.example:123"), &[]).unwrap();
         now.change(Change::Allow, &request("udp://a.example:123"), &[]).unwrap();
+    }
+
+    #[test]
+    fn a_port_that_has_no_listener_is_told() {
+        let mut now = Current { listened: Some(vec![80, 443]), ..current(&["a.example"], &[]) };
+        let mut notes = |text: &str| now.change(Change::Allow, &request(text), &[]).unwrap().notes;
+        assert!(notes("b.example").is_empty());
+        assert!(notes("b.example:440-443")[0].contains("440 is reached through the proxy alone"));
     }
 
     #[test]

@@ -35,6 +35,7 @@ use ringfence_enter::protocol::ToInit;
 use ringfence_plan::Event;
 
 use self::cgroup::Groups;
+use self::change::Current;
 use self::dispatcher::{Dispatcher, Due, End};
 use self::journal::Journal;
 use self::network::Network;
@@ -87,6 +88,7 @@ fn attend<'a>(mut job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let held = job.lowered.limits().clone();
     // Rules of a network that is not captured cannot be changed, so that nobody has to know the run.
     let about = job.lowered.is_captured().then(|| about(&job.command));
+    let listened = job.lowered.listened().map(<[u16]>::to_vec);
 
     let signals = Signals::block(&HEARD, &UNHEARD).map_err(Error::supervise("block signals"))?;
     let launched = launch(job, held.groups)?;
@@ -94,7 +96,10 @@ fn attend<'a>(mut job: Job<'a>, log: EventLog<'a>) -> Result<Outcome, Error> {
     let (mut gateway, inspector) = network.serve(plan, caller_env)?;
     // A run whose socket cannot be made runs without.
     let owner = match (bounds, &record.state, about) {
-        (Some(bounds), Some(state), Some(about)) => Owner::open(state, about, plan, bounds).ok(),
+        (Some(bounds), Some(state), Some(about)) => {
+            let rules = Current::new(plan.network.clone(), plan.rules.clone(), listened);
+            Owner::open(state, about, rules, bounds).ok()
+        }
         _ => None,
     };
     groups.confine(allow_unenforced)?;

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use ringfence_plan::{Event, Plan};
+use ringfence_plan::Event;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, Mode, OFlags, unlinkat};
 use rustix::io::Errno;
@@ -49,7 +49,7 @@ impl Owner {
     pub(super) fn open(
         state: &Path,
         about: About,
-        plan: &Plan,
+        rules: Current,
         bounds: Box<dyn Fn() -> Vec<Bound>>,
     ) -> io::Result<Owner> {
         let directory = own_directory(&place(state))?;
@@ -57,7 +57,6 @@ impl Owner {
         let (length, count) = SHOWN;
         let argv = about.argv.iter().take(count).map(|text| text.chars().take(length).collect()).collect();
         let about = About { id, argv, ..about };
-        let rules = Current::new(plan.network.clone(), plan.rules.clone());
         Ok(Owner { directory, listener, about, clients: Vec::new(), rules, bounds })
     }
 
