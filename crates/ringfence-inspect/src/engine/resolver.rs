@@ -8,13 +8,12 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as Pair;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -33,11 +32,15 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::body::AnyError;
-use super::wrap::{self, LAST};
+use super::wrap;
 use super::{CONNECTION_WINDOW, LocalExecutor, MOST_BUFFERED, MOST_FIELDS, STREAM_WINDOW};
 
-/// How long both may take to agree upon keys, and one answer: longer than the gateway waits, who gives up first.
+/// How long both may take to agree upon keys: as long as the gateway waits, so that nothing is kept for nobody.
+const AGREE: Duration = Duration::from_secs(3);
+/// How long one answer may take: longer than the gateway waits, who gives up first and ends what is of no use.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked whether the gateway still hears, and how long a resolver is kept when it does not.
+const LAST: Duration = Duration::from_secs(1);
 /// How long a connection that has ended is kept for what came last.
 const LINGER: Duration = Duration::from_millis(100);
 /// Longest answer: what its length has room for.
@@ -52,7 +55,7 @@ const ONE: &[u8] = b"http/1.1";
 pub(super) async fn serve(client: Arc<ClientConfig>, to: Upstream, gateway: OwnedFd, server: OwnedFd) {
     let Ok(gateway) = UnixStream::from_std(Pair::from(gateway)) else { return };
     let Ok(server) = TcpStream::from_std(std::net::TcpStream::from(server)) else { return };
-    let agreed = timeout(PATIENCE, agree(client, &to, server)).await;
+    let agreed = timeout(AGREE, agree(client, &to, server)).await;
     let said = match &agreed {
         Ok(Ok(_)) => Agreement::Reached,
         Ok(Err(error)) if is_about_the_certificate(error) => Agreement::Untrusted,
@@ -120,7 +123,7 @@ async fn by_two(
         .max_header_list_size(MOST_BUFFERED as u32)
         .handshake(TokioIo::new(io))
         .await?;
-    let place = Rc::new(place);
+    let uri: Uri = format!("https://{}{}", place.authority, place.path).parse()?;
     let (answers, mut answered) = tokio::sync::mpsc::channel::<Vec<u8>>(MOST);
     let ask = async {
         let mut under_way = JoinSet::new();
@@ -130,10 +133,9 @@ async fn by_two(
                 under_way.join_next().await;
             }
             while under_way.try_join_next().is_some() {}
-            let (mut sender, place, answers) = (sender.clone(), place.clone(), answers.clone());
+            let (mut sender, answers) = (sender.clone(), answers.clone());
+            let request = request(uri.clone(), &question).body(Full::new(question.clone()))?;
             under_way.spawn_local(async move {
-                let uri = format!("https://{}{}", place.authority, place.path);
-                let Ok(request) = request(&uri, &question).body(Full::new(question.clone())) else { return };
                 let exchange = async {
                     sender.ready().await?;
                     answer(&question, sender.send_request(request).await?).await
@@ -170,9 +172,10 @@ async fn by_one(
         .max_headers(MOST_FIELDS)
         .handshake(TokioIo::new(io))
         .await?;
+    let uri: Uri = place.path.parse()?;
     let ask = async {
         while let Some(question) = read(gateway).await? {
-            let request = request(&place.path, &question).header(HOST, &place.authority);
+            let request = request(uri.clone(), &question).header(HOST, &place.authority);
             let request = request.body(Full::new(question.clone()))?;
             let exchange = async {
                 sender.ready().await?;
@@ -197,7 +200,7 @@ async fn end_of<E: Into<AnyError>>(connection: impl Future<Output = Result<(), E
 }
 
 /// By POST: its answers are not kept on the way, so that what they say of time is the resolver's own word.
-fn request(uri: &str, question: &Bytes) -> http::request::Builder {
+fn request(uri: Uri, question: &Bytes) -> http::request::Builder {
     let request = Request::post(uri).header(ACCEPT, MESSAGE).header(CONTENT_TYPE, MESSAGE);
     request.header(http::header::CONTENT_LENGTH, question.len())
 }

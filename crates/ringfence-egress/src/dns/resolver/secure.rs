@@ -25,6 +25,8 @@ use crate::handed::Agreement;
 const AGREE: Duration = Duration::from_secs(3);
 /// How long a stream is kept that nothing is asked on. What drops it without a word on the way would cost a question.
 const IDLE: Duration = Duration::from_secs(15);
+/// How long it is left alone after a stream was lost: who asks for many names would have it dialled as often as that.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Most addresses of its name that are tried.
 const MOST_ADDRESSES: usize = 8;
 
@@ -49,6 +51,8 @@ pub(super) struct Secure {
     /// How many have failed since a question could be asked.
     failed: usize,
     failure: Failure,
+    /// Not to be dialled before.
+    left_until: Instant,
     link: Link,
 }
 
@@ -87,7 +91,8 @@ impl Secure {
         };
         let failure = Failure::ResolverUnreachable;
         let is_listed = !addresses.is_empty();
-        Secure { upstream, addresses, is_listed, at: 0, failed: 0, failure, link: Link::Down }
+        let left_until = Instant::now();
+        Secure { upstream, addresses, is_listed, at: 0, failed: 0, failure, left_until, link: Link::Down }
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
@@ -95,7 +100,8 @@ impl Secure {
             Link::Dialled { due, .. } => Some(*due),
             Link::Up(Stream { agreed: Err(due), .. }) => Some(*due),
             Link::Up(stream) if stream.said.is_idle() => Some(stream.heard + IDLE),
-            Link::Down | Link::Sought { .. } | Link::Bare(_) | Link::Up(_) => None,
+            Link::Down => Some(self.left_until).filter(|until| *until > Instant::now()),
+            Link::Sought { .. } | Link::Bare(_) | Link::Up(_) => None,
         }
     }
 
@@ -121,6 +127,7 @@ impl Secure {
     fn begin_anew(&mut self) {
         self.at = self.at.wrapping_add(1);
         (self.failed, self.failure) = (0, Failure::ResolverUnreachable);
+        self.left_until = Instant::now() + PAUSE;
         if !self.is_listed {
             self.addresses.clear();
         }
@@ -140,11 +147,13 @@ impl<W> Resolver<W> {
         let secure = self.secure.as_mut()?;
         match std::mem::replace(&mut secure.link, Link::Down) {
             Link::Bare(socket) => Some(Wish::Wrap(socket, secure.upstream.clone())),
-            Link::Down if waits => match secure.upstream.host.clone() {
-                Target::Name(name) if secure.addresses.is_empty() => Some(Wish::Find(name)),
-                _ if secure.dial(poller) => None,
-                _ => Some(Wish::Tell(self.link_lost(poller, Failure::ResolverUnreachable))),
-            },
+            Link::Down if waits && secure.left_until <= Instant::now() => {
+                match secure.upstream.host.clone() {
+                    Target::Name(name) if secure.addresses.is_empty() => Some(Wish::Find(name)),
+                    _ if secure.dial(poller) => None,
+                    _ => Some(Wish::Tell(self.link_lost(poller, Failure::ResolverUnreachable))),
+                }
+            }
             Link::Up(stream) if waits && stream.agreed.is_ok() => {
                 secure.link = Link::Up(stream);
                 let lost = self.say().err().map(|_| self.link_lost(poller, Failure::ResolverFailed));
@@ -303,6 +312,7 @@ impl<W> Resolver<W> {
             return Vec::new();
         }
         match &secure.link {
+            Link::Down => Vec::new(),
             Link::Up(Stream { agreed: Ok(()), .. }) => {
                 secure.link = Link::Down;
                 Vec::new()

@@ -62,7 +62,9 @@ impl World {
     /// Does what the gateway does, until nothing happens for a while.
     fn go_on(&mut self) {
         let mut happened: Vec<Happened> = Vec::new();
-        loop {
+        // Once more after a pause, behind which it may be dialled again.
+        let mut quiet = 0;
+        while quiet < 2 {
             while let Some(wish) = self.resolver.wish(&self.poller) {
                 let answered = match wish {
                     Wish::Find(name) => self.resolver.find(&self.poller, &name, &[Kind::A], || u32::MAX),
@@ -79,10 +81,8 @@ impl World {
                 };
                 self.note(answered);
             }
-            self.poller.wait(Some(Instant::now() + Duration::from_millis(50)), &mut happened).unwrap();
-            if happened.is_empty() {
-                return;
-            }
+            self.poller.wait(Some(Instant::now() + PAUSE), &mut happened).unwrap();
+            quiet = if happened.is_empty() { quiet + 1 } else { 0 };
             for event in std::mem::take(&mut happened) {
                 let answered = match event.token {
                     Token::Resolver => self.resolver.link_ready(&self.poller),
