@@ -109,7 +109,7 @@ pub struct Surroundings {
     pub hidden: Vec<&'static str>,
     /// Where the paths that somebody wrote really are, if that is elsewhere.
     pub links: BTreeMap<AbsPath, Link>,
-    /// Where else the machine shows what somebody denies, by a bind mount say.
+    /// Where else the machine shows what somebody denies, protects or lets be read alone, by a bind mount say.
     pub elsewhere: BTreeMap<AbsPath, Vec<AbsPath>>,
     /// The machine's memory.
     pub memory: Option<Bytes>,

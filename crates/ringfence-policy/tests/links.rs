@@ -273,3 +273,29 @@ fn what_is_denied_is_denied_wherever_the_machine_shows_it() {
         assert!(lets(&policy, "/srv/p/bounds"), "{deny}");
     }
 }
+
+#[test]
+fn what_is_protected_or_readable_alone_is_so_wherever_a_writable_tree_shows_it() {
+    use ringfence_policy::{Context, Sources, Surroundings};
+    let path = |text: &str| AbsPath::new(text).unwrap();
+    let places = vec![path("/srv/p/bound"), path("/srv/elsewhere")];
+    let surroundings =
+        Surroundings { elsewhere: [(path("/srv/p/kept"), places)].into(), ..Surroundings::default() };
+    let files = |key: &str, name: &str| {
+        let context = Context::new(path("/srv/p"), path("/home/u"), "u");
+        let text = format!("[filesystem]\n{key} = ['{name}']\n");
+        let sources = Sources::of_text("policy", &text, context, surroundings.clone()).unwrap();
+        compile(&compose(sources).unwrap()).unwrap().files
+    };
+    let read = files("read", "/srv/p/kept");
+    let access = |at: &str| read.access(&path(at)).map(|(access, _)| access);
+    assert_eq!(access("/srv/p/bound/x"), Some(Access::Read));
+    assert_eq!(access("/srv/p/other"), Some(Access::Write));
+    assert_eq!(access("/srv/elsewhere"), None, "nothing is granted by it");
+    let kept = |files: &ringfence_plan::Files, at: &str| {
+        files.protect.iter().any(|protect| protect.pattern.covers(&path(at)))
+    };
+    let protect = files("protect", "/srv/p/kept");
+    assert!(kept(&protect, "/srv/p/kept/x") && kept(&protect, "/srv/p/bound/x"));
+    assert!(!kept(&read, "/srv/p/bound/x"));
+}

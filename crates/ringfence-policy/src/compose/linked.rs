@@ -34,16 +34,18 @@ impl Composer<'_> {
         }
     }
 
-    /// Claims every other place that shows what is denied.
+    /// Claims every other place that shows what is denied, and in writable trees what is only readable.
     pub(super) fn elsewhere_claims(&mut self) {
-        let denied = self.claims.iter().filter(|claim| claim.access == Access::Deny);
+        let of = |access| self.claims.iter().filter(move |claim| claim.access == access);
+        let is_writable = |place: &AbsPath| of(Access::Write).any(|tree| place.is_within(&tree.path));
         let shown = |claim: &Claim| {
-            let places = self.surroundings.elsewhere(&claim.path).iter().cloned();
+            let places = self.surroundings.elsewhere(&claim.path).iter();
+            let places = places.filter(|place| claim.access == Access::Deny || is_writable(place)).cloned();
             // A place that this user cannot get at shows him nothing.
             let claim = Claim { hide: Hide::Linked, optional: true, ..claim.clone() };
             places.map(move |path| Claim { path, ..claim.clone() }).collect::<Vec<_>>()
         };
-        let shown: Vec<Claim> = denied.flat_map(shown).collect();
+        let shown: Vec<Claim> = of(Access::Deny).chain(of(Access::Read)).flat_map(shown).collect();
         self.claims.extend(shown);
     }
 

@@ -133,7 +133,8 @@ impl Composer<'_> {
             Err(bad) => return self.problem(id, "names no place", &bad.label, bad.help),
         };
         let real = self.real(&base);
-        for base in [base].into_iter().chain(real) {
+        let elsewhere = self.surroundings.elsewhere(&base);
+        for base in [base].into_iter().chain(real).chain(elsewhere.iter().cloned()) {
             match anchored(&base, rest, trees) {
                 Ok(pattern) => self.protect.push((pattern, id)),
                 Err(BadPattern::Empty) => {

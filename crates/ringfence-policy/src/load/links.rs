@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use ringfence_plan::AbsPath;
 
 use super::Loader;
+#[cfg(target_os = "linux")]
+use super::author_of;
 use crate::compose::literal_start;
 use crate::context::Surroundings;
 #[cfg(target_os = "linux")]
@@ -50,24 +52,41 @@ impl Loader<'_> {
         self.look_elsewhere(surroundings, &workspaces);
     }
 
-    /// Fills in `surroundings.elsewhere`: what is denied is denied wherever the machine shows it. Where nothing is, the list
-    /// of all that is mounted is not read.
+    /// Fills in `surroundings.elsewhere`: what is denied, protected, or less than writable in a writable tree is so wherever
+    /// the machine shows it. Where nothing is, the list of all that is mounted is not read.
     #[cfg(target_os = "linux")]
     fn look_elsewhere(&self, surroundings: &mut Surroundings, workspaces: &[AbsPath]) {
-        let written = self.layers.iter().flat_map(|layer| &layer.statements);
-        let denied = written.filter_map(|statement| match statement.field.key {
-            "filesystem.deny" => Some((statement, &*statement.words)),
-            _ => Some((statement, statement.secret_file()?)),
-        });
-        let starts = |(statement, text)| {
+        let written = || self.layers.iter().flat_map(|layer| &layer.statements);
+        let starts = |statement, text| {
             workspaces.iter().filter_map(move |workspace| self.start_of(statement, text, Some(workspace)))
         };
-        let mut denied = denied.flat_map(starts).peekable();
-        if denied.peek().is_none() {
+        let of = |key: &'static str| {
+            let by_people = move |statement: &&Statement| {
+                statement.field.key == key && author_of(&self.texts, statement).is_person()
+            };
+            written().filter(by_people)
+        };
+        let mut narrowed: Vec<AbsPath> = Vec::new();
+        for statement in written() {
+            let text = if statement.field.key == "filesystem.deny" { Some(&*statement.words) } else { None };
+            narrowed.extend(
+                text.or(statement.secret_file()).into_iter().flat_map(|text| starts(statement, text)),
+            );
+        }
+        for statement in of("filesystem.protect") {
+            narrowed.extend(starts(statement, &statement.words));
+            narrowed.extend(workspaces.iter().filter_map(|workspace| self.start_in(statement, workspace)));
+        }
+        let writes = of("filesystem.write").flat_map(|statement| starts(statement, &statement.words));
+        let trees: Vec<AbsPath> = workspaces.iter().cloned().chain(writes).collect();
+        let in_tree = |path: &AbsPath| trees.iter().any(|tree| path.is_within(tree));
+        let reads = of("filesystem.read").flat_map(|statement| starts(statement, &statement.words));
+        narrowed.extend(reads.filter(in_tree));
+        if narrowed.is_empty() {
             return;
         }
         let mounts = Mounts::look();
-        for path in denied {
+        for path in narrowed {
             let real = surroundings.links.get(&path).map_or(&path, |link| &link.real);
             let places = mounts.elsewhere(real);
             if !places.is_empty() {
@@ -118,7 +137,7 @@ impl Surroundings {
         self.links.get(path)
     }
 
-    /// Where else the machine shows what is denied at `path`.
+    /// Where else the machine shows what is at `path`, if somebody narrows that.
     pub(crate) fn elsewhere(&self, path: &AbsPath) -> &[AbsPath] {
         self.elsewhere.get(path).map_or(&[], Vec::as_slice)
     }

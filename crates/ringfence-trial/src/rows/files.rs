@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::attack::{Attack, prepare};
 use crate::place::{CANARY, RUN_LATER, SECRETS};
-use crate::program;
+use crate::program::{self, Ran};
 use crate::row::{Outcome, Row, Scope};
 use crate::session::{PATIENCE, Session};
 
@@ -14,6 +14,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(denied().into_iter().map(Attack::row));
     rows.push(second_name());
     rows.push(second_place());
+    rows.push(kept_at_a_second_place());
     rows.extend(by_a_link().into_iter().map(Attack::row));
     rows.extend(read_only().into_iter().map(Attack::row));
     rows.extend(taken_back().into_iter().map(Attack::row));
@@ -203,23 +204,17 @@ fn second_place() -> Row {
     Row::new("denied_by_a_bind_mount", &[17], check).held_by("filesystem.deny")
 }
 
+fn kept_at_a_second_place() -> Row {
+    let check = |session: &Session| second_place_is_kept(session).unwrap_or_else(Outcome::Failed);
+    Row::new("readable_or_protected_is_not_changed_by_a_bind_mount", &[17], check)
+        .only(Scope::Namespaces("Landlock cannot take writing back from a part of a tree"))
+}
+
 /// What is denied lies outside of every grant, and the machine shows it in the workspace as well; the control is the same
 /// run without the deny.
 fn second_place_is_denied(session: &Session) -> Result<Outcome, String> {
-    let place = session.place()?;
-    prepare(session, &place, "mkdir alias")?;
-    let run = |flags: &[String]| {
-        let mut command = session.fence(&place, flags);
-        command.args(["cat", "alias/secret"]);
-        let mut outer = Command::new("unshare");
-        let line = "mount --bind \"$0\" alias && exec \"$@\"";
-        outer.args(["-Urm", "sh", "-c", line]).arg(&place.outside);
-        outer.arg(command.get_program()).args(command.get_args()).env_clear();
-        outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        outer.current_dir(&place.work);
-        program::run(outer, &[], PATIENCE)
-    };
-    let denied = run(&["--deny".to_owned(), "$OUTSIDE".to_owned()])?;
+    let run = |flags: &[&str]| shown_twice(session, "\"$OUTSIDE\"", flags, "cat alias/secret");
+    let denied = run(&["--deny", "$OUTSIDE"])?;
     if denied.text().contains(CANARY) || !denied.text().contains("Permission denied") {
         return Err(format!("read, or not refused: {}", denied.describe()));
     }
@@ -228,6 +223,38 @@ fn second_place_is_denied(session: &Session) -> Result<Outcome, String> {
         true => Outcome::Passed,
         false => Outcome::NotProved(format!("it cannot be read without the deny: {}", free.describe())),
     })
+}
+
+fn second_place_is_kept(session: &Session) -> Result<Outcome, String> {
+    let line = "echo alive > new && echo changed > alias/file; cat kept/file";
+    let run = |flags: &[&str]| shown_twice(session, "kept", flags, line);
+    for flags in [["--protect", "$WORK/kept"], ["--read", "$WORK/kept"]] {
+        let kept = run(&flags)?;
+        if kept.text().contains("changed") || !kept.text().contains("as it was") {
+            return Err(format!("{flags:?}: changed, or not to be read: {}", kept.describe()));
+        }
+    }
+    let free = run(&[])?;
+    Ok(match free.text().contains("changed") {
+        true => Outcome::Passed,
+        false => Outcome::NotProved(format!("it is not changed anyway: {}", free.describe())),
+    })
+}
+
+/// A line in the fence where `what` is mounted at `alias` as well, too.
+fn shown_twice(session: &Session, what: &str, flags: &[&str], line: &str) -> Result<Ran, String> {
+    let place = session.place()?;
+    prepare(session, &place, "mkdir alias kept && echo as it was > kept/file")?;
+    let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    let mut command = session.fence(&place, &flags);
+    command.args(["sh", "-c", line]);
+    let mut outer = Command::new("unshare");
+    let mount = format!("mount --bind {what} alias && exec \"$@\"");
+    outer.args(["-Urm", "sh", "-c", &mount, "sh"]);
+    outer.arg(command.get_program()).args(command.get_args()).env_clear();
+    outer.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    outer.env("OUTSIDE", &place.outside).current_dir(&place.work);
+    program::run(outer, &[], PATIENCE)
 }
 
 fn read_only() -> Vec<Attack> {
