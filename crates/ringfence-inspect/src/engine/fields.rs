@@ -152,21 +152,28 @@ pub(super) fn decoded(target: &str) -> Vec<u8> {
 }
 
 /// Charsets in which a text of ASCII reads as it is, by how their names begin.
-const PLAIN: [&str; 14] = [
+const PLAIN: [&str; 21] = [
     "utf-8",
     "utf8",
     "us-ascii",
     "ascii",
+    "binary",
     "iso-8859",
     "iso_8859",
     "latin",
     "windows-125",
     "cp125",
     "shift",
+    "x-sjis",
     "euc-",
     "gb",
     "big5",
+    "ks_c",
     "koi8",
+    "tis-620",
+    "macintosh",
+    "x-mac",
+    "x-user-defined",
 ];
 
 /// By which clients of gRPC and of Connect say what messages may be compressed by, and by which servers say what they are.
@@ -192,7 +199,8 @@ pub(super) fn is_coded(headers: &HeaderMap) -> bool {
         let mut charsets = kind.split("charset").skip(1);
         charsets.all(|rest| {
             let name = rest.trim_start_matches([' ', '=', '"', '\'', '\t']);
-            PLAIN.iter().any(|known| name.starts_with(known))
+            // Where none is named, that of the kind holds.
+            name.is_empty() || name.starts_with(';') || PLAIN.iter().any(|known| name.starts_with(known))
         })
     };
     !plain(header::CONTENT_ENCODING, b"identity")
