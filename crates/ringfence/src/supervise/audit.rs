@@ -79,6 +79,8 @@ impl Audit {
         let mut record = self.head("end");
         let Value::Object(told) = self.told(result) else { return Vec::new() };
         record.extend(told);
+        // For whoever has the records alone; the user is told with the reason.
+        record.insert("records_lost".into(), json!(self.lost));
         self.put(&Value::Object(record).to_string(), Urgency::Required);
         let records =
             if self.lost == 1 { "1 audit record".into() } else { format!("{} audit records", self.lost) };
@@ -194,6 +196,27 @@ mod tests {
         let (kept, left_out) = bounded(&argv);
         assert_eq!(kept.iter().map(String::len).sum::<usize>() + left_out, 2 + 40_000 + 1);
         assert_eq!((kept[0].as_str(), kept[1].len(), left_out), ("sh", 32 * 1024 - 2, 7235));
+    }
+
+    #[test]
+    fn the_last_record_counts_those_that_were_lost() {
+        use ringfence_plan::{AbsPath, AuditDestination, Ending};
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| AbsPath::new(place.path().join(name)).unwrap();
+        let log = std::os::unix::net::UnixDatagram::bind(at("log").as_path()).unwrap();
+        let destinations = [AuditDestination::Socket(at("log")), AuditDestination::File(at("file"))];
+        let destinations = destinations.iter().map(|one| Destination::open(one).unwrap()).collect();
+        let mut audit = Audit { destinations, ..Audit::default() };
+        drop(log);
+        audit.put("{}", Urgency::Passing);
+        let wall_time = std::time::Duration::ZERO;
+        let outcome =
+            crate::outcome::EventLog::new(&mut |_| {}).into_outcome(Ending::Exited(0), wall_time, None);
+        let unrecorded = audit.end(&Ok(outcome));
+        assert!(unrecorded[0].starts_with("2 audit records, the first to unix:"), "{unrecorded:?}");
+        let text = std::fs::read_to_string(at("file").as_path()).unwrap();
+        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!((&last["record"], &last["records_lost"]), (&json!("end"), &json!(1)));
     }
 
     #[test]
