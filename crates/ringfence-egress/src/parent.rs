@@ -11,6 +11,7 @@ use ringfence_plan::{HostName, HostPattern, ProxyScheme, Target};
 
 use crate::guard;
 use crate::http::{self, Host};
+use crate::scan::Needles;
 
 /// A proxy that the gateway connects through. It is dialled where its owner says it is, a private address or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,6 +164,20 @@ impl Credentials {
             () if user.iter().chain(&password).any(u8::is_ascii_control) => Err("has a control character"),
             () => Ok(Credentials { user, password }),
         }
+    }
+
+    /// What an answer must not have in it: these, as they were sent, as they were given, and as URLs have them. What is
+    /// short stands in all sorts of texts.
+    pub(crate) fn needles(&self) -> Needles {
+        const SHORTEST: usize = 8;
+        let both = [&self.user[..], b":", &self.password].concat();
+        let sent = base64(&both);
+        let in_url = |[plus, slash, equals]: [&str; 3]| {
+            sent.replace('+', plus).replace('/', slash).replace('=', equals).into_bytes()
+        };
+        let in_url = [in_url(["%2B", "%2F", "%3D"]), in_url(["%2b", "%2f", "%3d"])];
+        let texts = [sent.clone().into_bytes(), both, self.password.clone()].into_iter().chain(in_url);
+        Needles::new(texts.filter(|text| text.len() >= SHORTEST))
     }
 
     /// `Basic …` (RFC 7617).

@@ -34,6 +34,8 @@ pub(crate) struct Connection {
     pub(crate) charges: Option<Charges>,
     /// What its client must not send, where there is such.
     pub(crate) watch: Option<Box<Watch>>,
+    /// What must not come back to it, where there is such.
+    pub(crate) back: Option<Box<Watch>>,
     pub(crate) started: Instant,
     pub(crate) sent: u64,
     pub(crate) received: u64,
@@ -198,6 +200,9 @@ impl Connection {
         };
         let mut heard = Vec::new();
         let down = pump(server, client, scratch, |bytes, _| {
+            if self.back.as_mut().and_then(|watch| watch.see(bytes)).is_some() {
+                return Err(judge.crooked("the parent proxy said back what it was told of who asks"));
+            }
             self.received += bytes.len() as u64;
             match &mut self.gate {
                 gate if gate.listens() && !bytes.is_empty() => {

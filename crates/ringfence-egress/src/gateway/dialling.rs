@@ -4,6 +4,7 @@
 //! Not the judgement, and not the carrying.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::Gateway;
 use super::connection::{Dial, Manner, Opening, Stage, Way};
@@ -12,6 +13,7 @@ use super::poller::Token;
 use super::side::Side;
 use super::socket;
 use super::spend::Spending;
+use crate::scan::Watch;
 
 impl Gateway {
     /// Begins to connect to the first address that does not fail at once.
@@ -88,6 +90,12 @@ impl Gateway {
         connection.stages += 1;
         let Opening { manner, first, behind, gate } = opening;
         connection.gate = gate.unwrap_or_else(|| Gate::new(&connection.expected));
+        // Pages of errors show what was asked for, and by whom.
+        if matches!(connection.gate, Gate::Forward(_)) {
+            let credentials = self.parent.as_ref().and_then(|parent| parent.credentials.as_ref());
+            let watch = credentials.map(|known| Box::new(Watch::new(Arc::new(known.needles()))));
+            connection.back = watch;
+        }
         match manner {
             Manner::Captured | Manner::Request => {}
             Manner::Connect => {

@@ -86,6 +86,12 @@ impl Forward {
         let head = http::head(&self.held).map_err(|Malformed(what)| judge.malformed(what))?;
         let Some(head) = head else { return Ok(None) };
         judge.request(&head)?;
+        // A proxy that answers one itself says it all back, its credentials too (RFC 9110, section 9.3.8).
+        if head.method == "TRACE" && !self.authorization.0.is_empty() {
+            return Err(
+                judge.malformed("a TRACE, which the parent proxy would answer with all that it was told")
+            );
+        }
         let body = self.held.split_off(head.length);
         out.extend(self.written_anew(&head));
         let mut gate = Gate::one_request_alone(&head);
@@ -192,6 +198,7 @@ mod tests {
             (b"GET http://evil.org/ HTTP/1.1\r\nHost: a.org\r\n\r\n", Barrier::OtherName),
             (b"CONNECT a.org:80 HTTP/1.1\r\nHost: a.org\r\n\r\n", Barrier::Malformed),
             (b"CONNECT evil.org:443 HTTP/1.1\r\nHost: a.org\r\n\r\n", Barrier::OtherName),
+            (b"TRACE / HTTP/1.1\r\nHost: a.org\r\nMax-Forwards: 0\r\n\r\n", Barrier::Malformed),
             (b"SSH-2.0-x\r\n", Barrier::Malformed),
             (b"\0\x01\x02", Barrier::Malformed),
             (

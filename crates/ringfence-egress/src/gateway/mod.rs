@@ -265,6 +265,7 @@ impl Gateway {
             target,
             charges: None,
             watch: self.inspected.watch(),
+            back: None,
             started: Instant::now(),
             sent: 0,
             received: 0,

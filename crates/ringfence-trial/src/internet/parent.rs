@@ -111,8 +111,11 @@ fn ask_http(client: &mut TcpStream, port: u16) -> Option<(String, u16, Vec<u8>)>
     if port == SILENT {
         thread::sleep(Duration::from_secs(60));
     }
+    let shown = format!("HTTP/1.1 404 Not Found\r\nContent-Length: {}\r\n\r\n{head}", head.len());
     let answer: &[u8] = match port {
         LOCKED if !head.contains(BASIC) => b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+        // What it answers itself shows what it was asked for, and by whom.
+        LOCKED if head.starts_with("TRACE ") || head.contains("/shown ") => shown.as_bytes(),
         BABBLING => b"SSH-2.0-parent\r\n",
         ENDLESS => &[&b"HTTP/1.1 200 OK\r\nX: "[..], &[b'x'; 100_000]].concat(),
         UNWILLING => b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno\n",

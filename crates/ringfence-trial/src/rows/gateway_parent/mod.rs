@@ -283,7 +283,8 @@ fn killed(session: &Session) -> Result<Outcome, String> {
 
 fn unseen(session: &Session) -> Result<Outcome, String> {
     let look = "env; sed 's/^/plan: /' \"$RINGFENCE_PLAN\"; echo; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'";
-    let line = format!("{GET}; curl -s -m 5 http://evil.example/; {look}");
+    let shown = "curl -s -m 5 http://good.example/shown; curl -s -m 5 -X TRACE http://good.example/traced";
+    let line = format!("{GET}; curl -s -m 5 http://evil.example/; {shown}; {look}");
     let variables = [("CORP_LOGIN", SECRET), ("HTTPS_PROXY", "http://user:pass%20word@127.0.0.1:3129")];
     let shows = |told: &Told| {
         let text = told.ran.text();
