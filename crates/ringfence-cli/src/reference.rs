@@ -138,7 +138,8 @@ An entry is a text, or a table:
 | `variable`, `below` | in presets: a variable of the caller's that moves the path, and what below it is meant |
 
 Paths may begin with `~` or `/`, or are relative to the file that they stand in, and may use `$WORKSPACE`, `$HOME`,
-`$TMPDIR`, `$USER`, `$AGENT` and `$TASK`.
+`$TMPDIR`, `$USER`, `$AGENT` and `$TASK`. A `deny` in the user's and the machine's standing files says where a name is meant:
+`**/NAME`, `$WORKSPACE/NAME` or `./NAME`.
 ";
 
 fn value(kind: Kind) -> &'static str {

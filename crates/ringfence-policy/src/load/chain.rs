@@ -13,7 +13,7 @@ use crate::layers::signature::{self, Demand, SUFFIX};
 use crate::presets;
 use crate::read::{self, Hears};
 use crate::source::{Author, Source, SourceId, Span};
-use crate::statement::Statement;
+use crate::statement::{Place, Statement};
 
 /// As many files extend each other at most; each is a call within a call.
 const DEEPEST: usize = 32;
@@ -144,6 +144,9 @@ impl Loader<'_> {
         chain.files.push(id);
         let document =
             self.with_facts(false, chain.start.hears, |facts| read::read(id, &self.texts, facts))?;
+        if chain.start.standing {
+            self.check_names(&document.statements)?;
+        }
         if chain.start.decides && document.extends.is_some() {
             self.says_extends(chain.start.part);
         }
@@ -171,6 +174,29 @@ impl Loader<'_> {
             _ => chain.grants.extend(document.statements),
         }
         Ok(())
+    }
+
+    /// Refuses a bare name in `deny` of a file that stands in a directory of settings: it would be one beside that file, where
+    /// nothing is granted, and whoever wrote it means one of every project.
+    fn check_names(&self, statements: &[Statement]) -> Result<(), Report> {
+        let is_bare = |words: &str| {
+            let first = words.split('/').next().unwrap_or_default();
+            !words.starts_with(['/', '~', '$']) && !matches!(first, "" | "." | ".." | "**")
+        };
+        let bare = statements.iter().filter(|one| one.field.key == "filesystem.deny" && is_bare(&one.words));
+        let problems = bare.filter_map(|one| {
+            let Place::Written(span) = &one.place else { return None };
+            let title = format!("`filesystem.deny` {} names nothing of a project", quoted(&one.words));
+            let diagnostic = Diagnostic::error(title).at(&self.texts, span, "it would lie beside this file");
+            let [anywhere, of_project, beside] =
+                ["**/", "$WORKSPACE/", "./"].map(|start| quoted(format!("{start}{}", one.words)));
+            Some(diagnostic.help(format!(
+                "write {anywhere} for that name wherever something is granted, {of_project} for that of the workspace, or \
+                 {beside} if it is this directory that is meant"
+            )))
+        });
+        let problems: Vec<Diagnostic> = problems.collect();
+        if problems.is_empty() { Ok(()) } else { Err(Report(problems)) }
     }
 
     /// Refuses a ceiling that the user named if a signature stands beside it and is wrong.

@@ -231,6 +231,28 @@ fn a_ceiling_that_speaks_of_a_home_that_nobody_knows_stops_every_run() {
 }
 
 #[test]
+fn a_bare_name_in_deny_of_a_file_of_settings_is_refused_and_one_of_a_project_is_not() {
+    for name in ["machine/ceiling.toml", &format!("{USER}/ceiling.toml"), &format!("{USER}/policy.toml")] {
+        for bare in [".env", "keys/", "secret*", "a/**"] {
+            let scene = Scene::new();
+            scene.put(name, &format!("[filesystem]\ndeny = [\"{bare}\"]\n"));
+            let told = scene.refusal();
+            assert!(
+                told.contains("names nothing of a project") && told.contains(&format!("**/{bare}")),
+                "{told}"
+            );
+        }
+        let scene = Scene::new();
+        let meant = "\"**/.env\", \"./x\", \"../x\", \"/x\", \"~/x\", \"$WORKSPACE/x\"";
+        scene.put(name, &format!("[filesystem]\ndeny = [{meant}]\n"));
+        scene.plan();
+    }
+    let scene = Scene::new();
+    scene.put("project/ringfence.toml", "[filesystem]\ndeny = [\".env\"]\n");
+    scene.plan();
+}
+
+#[test]
 fn a_preset_in_a_ceiling_is_where_no_variable_says() {
     for name in ["machine/ceiling.toml", &format!("{USER}/ceiling.toml")] {
         let scene = Scene::new().with(|request| {
