@@ -341,14 +341,14 @@ mod tests {
         let why = "AppArmor keeps them from programs without a profile".into();
         let mend = "install the profile that `ringfence doctor --apparmor-profile` prints".into();
         let refusal = run(host(Support::No { why, mend })).prepare().err().unwrap();
-        insta::assert_snapshot!(crate::failure::Failure::NotHeld(refusal).as_text(Style::PLAIN), @"
+        insta::assert_snapshot!(crate::failure::Failure::NotHeld(refusal).as_text(Style::PLAIN), @r#"
         ringfence: this host cannot hold the policy, so nothing was started
           namespaces: the namespaces backend cannot be used here: AppArmor keeps them from programs without a profile
           process: filesystem.deny is not held: /home/u/project/secret lies inside a granted tree, and Landlock cannot take a part back
-          process: containment.level is not held: signals reach the user's other processes: Landlock scopes need ABI 6 (kernel 6.12), here 4
+          process: containment.level is not held: signals reach the user's other processes: Landlock scopes need ABI 6 (kernel 6.12), here 4; asked for by containment.level = "auto" (--containment auto)
           help: change the host, where AppArmor keeps them from programs without a profile: install the profile that `ringfence doctor --apparmor-profile` prints
           help: do without this one: --allow-unenforced filesystem.deny
           help: do without this one: --allow-unenforced containment.level
-        ");
+        "#);
     }
 }
