@@ -160,7 +160,7 @@ impl Error {
                 "whoever wrote that rule can name another place".into(),
             ],
             Error::Parent { .. } => vec![
-                "a proxy is an http:// or socks5:// URL, its credential user:password".into(),
+                "a proxy is an http://, https:// or socks5:// URL, its credential user:password".into(),
                 "leave that rule out, and connections are made directly".into(),
             ],
             Error::Resolver { .. } => vec![
@@ -188,27 +188,7 @@ impl Error {
                 hints.extend(names.map(|flag| format!("run without that limit: {flag}")));
                 hints
             }
-            Error::Publish { port, inside, source, .. } => {
-                let other = match *port {
-                    // Those are root's.
-                    port @ ..1024 => 8000 + port,
-                    port @ 1024..60_000 => port + 1,
-                    port => port - 1,
-                };
-                let mut hints = vec![format!(
-                    "name another port in front of the colon: \"{other}:{inside}\" leads from {other} to the same port inside"
-                )];
-                match source.kind() {
-                    io::ErrorKind::AddrInUse => {
-                        hints.push(format!("end what listens there: ss -ltnp 'sport = :{port}'"));
-                    }
-                    io::ErrorKind::PermissionDenied => {
-                        hints.push("ports below 1024 are root's; take one above".into());
-                    }
-                    _ => {}
-                }
-                hints
-            }
+            Error::Publish { port, inside, source, .. } => other_ports(*port, *inside, source.kind()),
             Error::Launch { backend, .. } | Error::SetUp { backend, rule: None, .. } => {
                 let mut hints =
                     vec!["`ringfence doctor` tries every feature and says what would mend it".to_owned()];
@@ -249,6 +229,25 @@ impl Error {
     pub(crate) fn supervise(what: &'static str) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Supervise { what, source }
     }
+}
+
+/// The ways on where `port` could not be opened, which was to lead to `inside`.
+fn other_ports(port: u16, inside: u16, kind: io::ErrorKind) -> Vec<String> {
+    let other = match port {
+        // Those are root's.
+        ..1024 => 8000 + port,
+        1024..60_000 => port + 1,
+        _ => port - 1,
+    };
+    let mut hints = vec![format!(
+        "name another port in front of the colon: \"{other}:{inside}\" leads from {other} to the same port inside"
+    )];
+    match kind {
+        io::ErrorKind::AddrInUse => hints.push(format!("end what listens there: ss -ltnp 'sport = :{port}'")),
+        io::ErrorKind::PermissionDenied => hints.push("ports below 1024 are root's; take one above".into()),
+        _ => {}
+    }
+    hints
 }
 
 fn names(fields: &[Field]) -> String {
